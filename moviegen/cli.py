@@ -1,0 +1,132 @@
+"""`moviegen <verb>`: finds the verbs, runs one, turns errors into one line and an exit code.
+
+Only the standard library is imported before the verb is known, so `moviegen --help` is quick. curation and training add their
+verbs through the entry-point group `moviegen.commands`; whoever has not installed their extra is told what to install.
+"""
+
+import importlib
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+
+from moviegen import __version__
+from moviegen.errors import MovieGenError
+
+
+@dataclass(frozen=True)
+class Command:
+    """A verb: its name, one line about it, and the dotted path `module:function` of its `main(argv) -> exit code`."""
+
+    name: str
+    summary: str
+    main: str
+    extra: str = ""
+    """The extra that installs what it needs, for the error when something is missing."""
+
+
+COMMANDS = (
+    Command("demo", "curate a small dataset, train tiny models on it, generate clips, look at the report", "moviegen.demo:main", "all"),
+    Command("doctor", "what is installed, what is missing, and the command that mends it", "moviegen.doctor:main"),
+    Command("generate", "text to image or video", "moviegen.pipelines.generate_cli:main", "models"),
+    Command("world", "make toy-world videos with known truth", "moviegen.testing.world_cli:main"),
+)
+
+
+def commands() -> dict[str, Command]:
+    """Every verb by name: our own, then those of installed packages."""
+    found = {command.name: command for command in COMMANDS}
+    for entry in sorted(entry_points(group="moviegen.commands"), key=lambda e: e.name):
+        found[entry.name] = entry.load()
+    return found
+
+
+def usage(verbs: dict[str, Command]) -> str:
+    """The text of `moviegen --help`."""
+    width = max(map(len, verbs))
+    lines = [f"  {command.name:<{width}}  {command.summary}" for command in verbs.values()]
+    return "\n".join(
+        [
+            "usage: moviegen <verb> [options]",
+            "",
+            "Build media foundation models, from raw video to a generated clip with sound.",
+            "",
+            "verbs:",
+            *lines,
+            "",
+            "moviegen <verb> --help shows a verb's options with examples; --debug before the verb shows tracebacks.",
+            "example: moviegen curate run --input videos/ --lake lake/",
+        ]
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs one verb. Exit codes: 0 done, 1 bug, 2 usage, 3 too many failed inputs, 4 a check failed, 130 and 143 on signals."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments[:1] or bool(os.environ.get("MOVIEGEN_DEBUG"))
+    if arguments[:1] == ["--debug"]:
+        arguments = arguments[1:]
+    verbs = commands()
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(usage(verbs))
+        return 0 if arguments else 2
+    if arguments[0] in ("--version", "version"):
+        print(__version__)
+        return 0
+    command = verbs.get(arguments[0])
+    if command is None:
+        return _say(f"no verb {arguments[0]!r}{_nearest(arguments[0], list(verbs))}; moviegen --help lists them", 2)
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        return run_command(command, arguments[1:])
+    except MovieGenError as error:
+        if debug:
+            raise
+        return _say(f"{error}", error.exit_code)
+    except KeyboardInterrupt:
+        return _say("interrupted; the same command goes on where it stopped", 130)
+    except Terminated:
+        return _say("terminated; the same command goes on where it stopped", 143)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def run_command(command: Command, argv: list[str]) -> int:
+    """Imports a verb's function and calls it. A missing dependency becomes a UsageError that names the extra."""
+    module, _, function = command.main.partition(":")
+    try:
+        run = getattr(importlib.import_module(module), function)
+        return int(run(argv) or 0)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] in ("moviegen", "curation", "training"):
+            raise
+        from moviegen.errors import UsageError
+
+        wanted = f'pip install "moviegen[{command.extra}]"' if command.extra else f"pip install {error.name}"
+        raise UsageError(f"moviegen {command.name} needs the package {error.name!r}, which is not installed: {wanted}") from error
+
+
+class Terminated(BaseException):
+    """SIGTERM, as an exception so that `finally` blocks run."""
+
+
+def _terminate(signum: int, frame: object) -> None:
+    raise Terminated
+
+
+def _nearest(name: str, names: list[str]) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(name, names, 1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _say(message: str, code: int) -> int:
+    print(f"moviegen: {message}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

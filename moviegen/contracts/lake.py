@@ -1,0 +1,216 @@
+"""The lake: where tables and shards lie, and the protocol by which they appear atomically or not at all.
+
+A task writes a part beside its final place, fsyncs it and renames it; it returns the part's path, keys and SHA-256. The driver
+then rewrites the commit file of (table, batch): temporary file, fsync, `os.replace`, fsync of the folder. Readers trust commits
+only. A file that no commit names is garbage. `crash_point` marks each place where a crash would matter; tests kill there.
+"""
+
+import hashlib
+import json
+import os
+import signal
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from .clip import hash_id
+from .shard import check_name
+from .tables import TABLES
+
+COMMIT_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Part:
+    """A committed file: the unit of work, retry and resume."""
+
+    path: str
+    """Below the lake's root."""
+    operation: str
+    """What made it: `split`, `score:ocr`, `shard:pretrain_256px`."""
+    version: str
+    """Hash of the operation's version, parameters and weights."""
+    keys: tuple[str, ...]
+    """Ids of the inputs that went in, whether or not they gave rows."""
+    num_rows: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What readers may see of one table in one batch."""
+
+    table: str
+    batch: str
+    parts: tuple[Part, ...] = field(default=())
+
+
+def encode_commit(commit: Commit) -> str:
+    """The text of a commit file; parts sorted by path, so that the same parts give the same bytes."""
+    parts = [asdict(part) for part in sorted(commit.parts, key=lambda p: p.path)]
+    record = {"format": COMMIT_FORMAT, "table": commit.table, "batch": commit.batch, "parts": parts}
+    return json.dumps(record, sort_keys=True, indent=1, ensure_ascii=False) + "\n"
+
+
+def decode_commit(text: str) -> Commit:
+    """The record of a commit file; the inverse of `encode_commit`. Raises ValueError when it is not one."""
+    try:
+        record = json.loads(text)
+        if record["format"] != COMMIT_FORMAT:
+            raise ValueError(f"commit format {record['format']}, this version reads {COMMIT_FORMAT}")
+        parts = tuple(Part(**{**part, "keys": tuple(part["keys"])}) for part in record["parts"])
+        return Commit(record["table"], record["batch"], parts)
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ValueError(f"not a commit file: {error!r}") from error
+
+
+def crash_point(name: str) -> None:
+    """Kills this process when FAULT_AT names the point (`name` or `name#n` for its n-th passing): for kill tests."""
+    wanted = os.environ.get("FAULT_AT")
+    if not wanted:
+        return
+    point, _, number = wanted.partition("#")
+    if point != name:
+        return
+    _PASSED[name] = _PASSED.get(name, 0) + 1
+    if _PASSED[name] == int(number or 1):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+_PASSED: dict[str, int] = {}
+
+CRASH_POINTS = (
+    "part.written", "part.synced", "part.renamed",
+    "commit.written", "commit.synced", "commit.renamed",
+)  # fmt: skip
+"""Every place where a crash would matter; the kill tests die at each."""
+
+
+@contextmanager
+def atomic_write(path: Path, kind: str = "part") -> Iterator[Path]:
+    """Yields a temporary path beside `path`; on success it is synced and renamed to `path`, on failure removed.
+
+    `kind` is `part` or `commit`, for the crash points. Raises OSError when the disk refuses; nothing partial then lies under `path`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        crash_point(f"{kind}.written")
+        _fsync(temporary)
+        crash_point(f"{kind}.synced")
+        os.replace(temporary, path)
+        _fsync(path.parent)
+        crash_point(f"{kind}.renamed")
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@dataclass(frozen=True)
+class Lake:
+    """Root of all curation tables and shards."""
+
+    root: Path
+
+    def part_path(self, table: str, batch: str, operation: str, version: str, keys: Iterable[str]) -> str:
+        """Path of the part for these keys, below the root: the same work gives the same name."""
+        _check(table, batch)
+        label = operation.replace(":", "-")
+        return f"{table}/batch={batch}/part-{label}-{hash_id(operation, version, sorted(keys))[:16]}.parquet"
+
+    def commit_path(self, table: str, batch: str) -> Path:
+        """Where the commit file of (table, batch) lies."""
+        _check(table, batch)
+        return self.root / "_commits" / table / f"{batch}.json"
+
+    def read_commit(self, table: str, batch: str) -> Commit:
+        """What is committed of (table, batch); an empty commit when nothing is. Raises ValueError naming a broken file."""
+        path = self.commit_path(table, batch)
+        try:
+            return decode_commit(path.read_text())
+        except FileNotFoundError:
+            return Commit(table, batch)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+
+    def write_commit(self, commit: Commit) -> bool:
+        """Replaces the commit file atomically. Returns False, and touches nothing, when it already says just that."""
+        path = self.commit_path(commit.table, commit.batch)
+        text = encode_commit(commit)
+        if path.exists() and path.read_text() == text:
+            return False
+        with atomic_write(path, "commit") as temporary:
+            temporary.write_text(text)
+        return True
+
+    def batches(self, table: str) -> list[str]:
+        """Names of the batches with a commit file, sorted."""
+        return sorted(path.stem for path in (self.root / "_commits" / table).glob("[!.]*.json"))
+
+    def committed_parts(self, table: str, batch: str | None = None) -> list[Part]:
+        """Parts of a table, of one batch or of all, in order of batch and path."""
+        names = self.batches(table) if batch is None else [batch]
+        return [part for name in names for part in sorted(self.read_commit(table, name).parts, key=lambda p: p.path)]
+
+    def committed_files(self, table: str, batch: str | None = None) -> list[Path]:
+        """Paths of a table's committed files: what a reader may open."""
+        return [self.root / part.path for part in self.committed_parts(table, batch)]
+
+
+def _check(table: str, batch: str) -> None:
+    if table not in TABLES:
+        raise ValueError(f"no table {table!r}; the lake has {', '.join(TABLES)}")
+    check_name("batch", batch)
+
+
+def done_keys(commit: Commit, operation: str, version: str) -> set[str]:
+    """Keys whose result is committed by that operation at that version."""
+    return {key for part in commit.parts if (part.operation, part.version) == (operation, version) for key in part.keys}
+
+
+def add_parts(commit: Commit, parts: Iterable[Part]) -> Commit:
+    """The commit with parts added; a part of the same path is replaced."""
+    by_path = {part.path: part for part in (*commit.parts, *parts)}
+    return replace(commit, parts=tuple(by_path[path] for path in sorted(by_path)))
+
+
+def drop_stale(commit: Commit, operation: str, version: str, is_stale: Callable[[Part], bool] = lambda part: False) -> Commit:
+    """The commit without the operation's parts of another version, or that `is_stale` names; other operations' parts stay."""
+    kept = [
+        part for part in commit.parts if part.operation != operation or (part.version == version and not is_stale(part))
+    ]
+    return replace(commit, parts=tuple(kept))
+
+
+def group_keys(keys: Sequence[str], max_keys: int, cost: Callable[[str], float] = lambda key: 0.0, max_cost: float = 1.0) -> list[list[str]]:
+    """Sorted keys in groups of at most `max_keys` and about `max_cost`, cut where the keys themselves say so.
+
+    A group ends after a key whose hash says so (on average every `max_keys / 2`), or when it is full. Because a boundary depends
+    only on the keys of its own group, taking whole finished groups away leaves the other groups as they were: a run that was
+    killed and started again makes the same parts as one that was not.
+    """
+    if max_keys < 1:
+        raise ValueError(f"max_keys is {max_keys}, wanted at least 1")
+    groups: list[list[str]] = []
+    group: list[str] = []
+    spent = 0.0
+    period = max(1, max_keys // 2)
+    for key in sorted(set(keys)):
+        group.append(key)
+        spent += cost(key)
+        is_boundary = len(group) * 4 >= max_keys and int(hashlib.sha256(key.encode()).hexdigest()[:8], 16) % period == 0
+        if len(group) >= max_keys or spent >= max_cost or is_boundary:
+            groups.append(group)
+            group, spent = [], 0.0
+    if group:
+        groups.append(group)
+    return groups

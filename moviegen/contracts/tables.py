@@ -1,0 +1,250 @@
+"""Every table of the lake as data: name, type, unit and meaning of each column. Schemas, checks and README come from here."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column. `type`: string, int64, int32, float64, bool, or list<float32>."""
+
+    name: str
+    type: str
+    meaning: str
+    unit: str = ""
+    nullable: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: its key columns, which commands write it, and its columns in order."""
+
+    name: str
+    key: tuple[str, ...]
+    written_by: tuple[str, ...]
+    meaning: str
+    columns: tuple[Column, ...]
+
+    def column(self, name: str) -> Column:
+        """The column of that name. Raises KeyError listing the right names."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(f"table {self.name} has no column {name!r}; it has {', '.join(c.name for c in self.columns)}")
+
+    def check_row(self, row: dict) -> None:
+        """Raises ValueError when a row's columns, nulls or types are not the table's."""
+        expected = {column.name for column in self.columns}
+        if set(row) != expected:
+            odd = sorted(set(row) ^ expected)
+            raise ValueError(f"table {self.name}: columns {odd} are missing or unknown")
+        for column in self.columns:
+            value = row[column.name]
+            if value is None:
+                if not column.nullable:
+                    raise ValueError(f"table {self.name}: {column.name} is null in {_key_text(self, row)}")
+            elif not isinstance(value, _PYTHON_TYPES[column.type]) or (column.type != "bool" and isinstance(value, bool)):
+                raise ValueError(
+                    f"table {self.name}: {column.name} is {type(value).__name__}, wanted {column.type} in {_key_text(self, row)}"
+                )
+
+
+_PYTHON_TYPES: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "int64": (int,),
+    "int32": (int,),
+    "float64": (float, int),
+    "bool": (bool,),
+    "list<float32>": (list, tuple),
+}
+
+
+def _key_text(table: Table, row: dict) -> str:
+    return ", ".join(f"{name}={row.get(name)!r}" for name in table.key)
+
+
+def _column(name: str, type_: str, meaning: str, unit: str = "", nullable: bool = False) -> Column:
+    return Column(name, type_, meaning, unit, nullable)
+
+
+VIDEOS = Table(
+    "videos",
+    ("uri",),
+    ("ingest",),
+    "Raw source files, one row a file, also for those that cannot be opened.",
+    (
+        _column("video_id", "string", "first 32 hex digits of the SHA-256 of the file's bytes"),
+        _column("uri", "string", "where the file lies, as found under the input folder (absolute path or URL)"),
+        _column("sha256", "string", "SHA-256 of the file's bytes"),
+        _column("size_bytes", "int64", "size of the file", "bytes"),
+        _column("container", "string", "demuxer's name", nullable=True),
+        _column("video_codec", "string", "codec of the chosen video stream", nullable=True),
+        _column("audio_codec", "string", "codec of the chosen audio stream", nullable=True),
+        _column("width", "int32", "width as displayed: rotation and sample aspect applied", "px", True),
+        _column("height", "int32", "height as displayed", "px", True),
+        _column("fps_num", "int64", "average frame rate, numerator", nullable=True),
+        _column("fps_den", "int64", "average frame rate, denominator", nullable=True),
+        _column("num_frames", "int64", "frames as the header says; null where it does not", "frames", True),
+        _column("duration", "float64", "duration as the header says; null where it does not", "s", True),
+        _column("rotation", "int32", "clockwise turn needed for display", "degrees", True),
+        _column("has_audio", "bool", "an audio stream exists", nullable=True),
+        _column("source_caption", "string", "caption that came with the file (sidecar .txt or .json)", nullable=True),
+        _column("status", "string", "`ok` or `failed`"),
+        _column("error", "string", "class and message of the failure", nullable=True),
+    ),
+)
+
+SHOTS = Table(
+    "shots",
+    ("video_id", "shot"),
+    ("split",),
+    "What lies between two cuts.",
+    (
+        _column("video_id", "string", "the video"),
+        _column("shot", "int32", "number of the shot in the video, from 0"),
+        _column("start_pts", "int64", "timestamp of the first frame", "time base of the stream"),
+        _column("end_pts", "int64", "timestamp after the last frame", "time base of the stream"),
+        _column("start_frame", "int64", "index of the first frame in presentation order", "frames"),
+        _column("num_frames", "int64", "frames in the shot", "frames"),
+        _column("transition", "string", "how it begins: start, cut, fade, dissolve"),
+        _column("score", "float64", "cut score that opened it", "detector's own", True),
+    ),
+)
+
+SIGNALS = Table(
+    "signals",
+    ("video_id", "chunk"),
+    ("split",),
+    "Per-frame measurements of the one decoding pass, list columns with one value a frame.",
+    (
+        _column("video_id", "string", "the video"),
+        _column("chunk", "int32", "number of the chunk of a long source, from 0"),
+        _column("start_frame", "int64", "index of the first frame of the chunk", "frames"),
+        _column("num_frames", "int64", "frames in the chunk", "frames"),
+        _column("pts_s", "list<float32>", "presentation time of each frame", "s"),
+        _column("cut_score", "list<float32>", "content change against the frame before", "0..255"),
+        _column("motion", "list<float32>", "VMAF motion: mean absolute difference of blurred luma", "8-bit luma levels"),
+        _column("motion_vector", "list<float32>", "mean length of the codec's motion vectors; empty where it has none", "px/frame"),
+        _column("luma", "list<float32>", "mean luma", "0..255"),
+        _column("border_top", "list<float32>", "black rows at the top", "px"),
+        _column("border_bottom", "list<float32>", "black rows at the bottom", "px"),
+        _column("border_left", "list<float32>", "black columns at the left", "px"),
+        _column("border_right", "list<float32>", "black columns at the right", "px"),
+    ),
+)
+
+CLIPS = Table(
+    "clips",
+    ("clip_id",),
+    ("split",),
+    "Spans inside one shot, 4-16 s: the unit of the dataset.",
+    (
+        _column("clip_id", "string", "hash of video_id, span and splitter settings"),
+        _column("video_id", "string", "the video"),
+        _column("shot", "int32", "the shot it lies in"),
+        _column("start_pts", "int64", "timestamp of the first frame", "time base"),
+        _column("end_pts", "int64", "timestamp after the last frame", "time base"),
+        _column("tb_num", "int64", "time base, numerator", "s"),
+        _column("tb_den", "int64", "time base, denominator"),
+        _column("start_frame", "int64", "index of the first frame in presentation order", "frames"),
+        _column("num_frames", "int64", "frames in the clip", "frames"),
+        _column("fps_num", "int64", "average frame rate of the source, numerator"),
+        _column("fps_den", "int64", "average frame rate of the source, denominator"),
+        _column("width", "int32", "width as displayed", "px"),
+        _column("height", "int32", "height as displayed", "px"),
+    ),
+)
+
+SCORES = Table(
+    "scores",
+    ("clip_id", "detector", "metric"),
+    ("score",),
+    "One number a row: a new detector adds rows, not columns.",
+    (
+        _column("clip_id", "string", "the clip"),
+        _column("detector", "string", "name of the detector"),
+        _column("metric", "string", "name of the number, `<detector>.<what>`"),
+        _column("score", "float64", "the number, in the unit the detector declares", "the metric's"),
+        _column("detector_version", "string", "version, parameters and weights of the detector, hashed"),
+    ),
+)
+
+SELECTION = Table(
+    "selection",
+    ("subset", "clip_id"),
+    ("filter", "dedup", "resample"),
+    "Kept or not, and why: recomputed in seconds from the scores.",
+    (
+        _column("subset", "string", "name of the selection"),
+        _column("clip_id", "string", "the clip"),
+        _column("keep", "bool", "in the subset"),
+        _column("reason", "string", "name of the first rule that rejected it; empty when kept"),
+        _column("detail", "string", "the metric, its score and the bound, for people"),
+        _column("skipped", "string", "rules skipped because their metric is missing (`if_missing: keep`), comma separated"),
+    ),
+)
+
+CAPTIONS = Table(
+    "captions",
+    ("clip_id", "captioner"),
+    ("caption",),
+    "Text about a clip.",
+    (
+        _column("clip_id", "string", "the clip"),
+        _column("captioner", "string", "who wrote it: source, template, or a model's name"),
+        _column("text", "string", "the caption"),
+        _column("camera_motion", "string", "camera motion when confident", nullable=True),
+        _column("captioner_version", "string", "version, parameters and weights of the captioner, hashed"),
+    ),
+)
+
+SHARDS = Table(
+    "shards",
+    ("path",),
+    ("shard",),
+    "Committed tars; a reader uses no other.",
+    (
+        _column("path", "string", "path of the tar below the lake's root"),
+        _column("subset", "string", "the selection it holds"),
+        _column("bucket", "string", "aspect and frame count, `16x9-f128`"),
+        _column("num_samples", "int64", "samples in the tar"),
+        _column("size_bytes", "int64", "size of the tar", "bytes"),
+        _column("sha256", "string", "SHA-256 of the tar"),
+    ),
+)
+
+SAMPLES = Table(
+    "samples",
+    ("subset", "clip_id"),
+    ("shard",),
+    "Which tar holds which clip.",
+    (
+        _column("subset", "string", "the selection"),
+        _column("clip_id", "string", "the clip, the sample's key in the tar"),
+        _column("path", "string", "path of the tar below the lake's root"),
+        _column("caption", "string", "the caption that went in"),
+        _column("captioner", "string", "who wrote it"),
+        _column("width", "int32", "width of the encoded clip", "px"),
+        _column("height", "int32", "height of the encoded clip", "px"),
+        _column("num_frames", "int64", "frames of the encoded clip", "frames"),
+        _column("has_audio", "bool", "the sample carries sound"),
+    ),
+)
+
+FAILURES = Table(
+    "failures",
+    ("stage", "input_id"),
+    ("split", "score", "caption", "shard"),
+    "What could not be done, one row an input and stage. Files that cannot be opened are `failed` rows of `videos`.",
+    (
+        _column("stage", "string", "the operation: split, score:<detector>, caption:<captioner>, shard:<subset>"),
+        _column("input_id", "string", "video_id or clip_id"),
+        _column("error", "string", "class of the error"),
+        _column("message", "string", "what failed and why"),
+    ),
+)
+
+TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (VIDEOS, SHOTS, SIGNALS, CLIPS, SCORES, SELECTION, CAPTIONS, SHARDS, SAMPLES, FAILURES)
+}
+"""Every table of the lake by name."""

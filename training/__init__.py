@@ -1,0 +1,1 @@
+"""Shards to weights: Lightning modules, loaders, stages. Imports moviegen, never curation."""
