@@ -183,7 +183,9 @@ def add_parts(commit: Commit, parts: Iterable[Part]) -> Commit:
     return replace(commit, parts=tuple(by_path[path] for path in sorted(by_path)))
 
 
-def drop_stale(commit: Commit, operation: str, version: str, is_stale: Callable[[Part], bool] = lambda part: False) -> Commit:
+def drop_stale(
+    commit: Commit, operation: str, version: str, is_stale: Callable[[Part], bool] = lambda part: False
+) -> Commit:
     """The commit without the operation's parts of another version, or that `is_stale` names; other operations' parts stay."""
     kept = [
         part for part in commit.parts if part.operation != operation or (part.version == version and not is_stale(part))
@@ -191,7 +193,9 @@ def drop_stale(commit: Commit, operation: str, version: str, is_stale: Callable[
     return replace(commit, parts=tuple(kept))
 
 
-def group_keys(keys: Sequence[str], max_keys: int, cost: Callable[[str], float] = lambda key: 0.0, max_cost: float = 1.0) -> list[list[str]]:
+def group_keys(
+    keys: Sequence[str], max_keys: int, cost: Callable[[str], float] = lambda key: 0.0, max_cost: float = 1.0
+) -> list[list[str]]:
     """Sorted keys in groups of at most `max_keys` and about `max_cost`, cut where the keys themselves say so.
 
     A group ends after a key whose hash says so (on average every `max_keys / 2`), or when it is full. Because a boundary depends

@@ -77,7 +77,9 @@ def decode_meta(data: bytes) -> SampleMeta:
     if odd := sorted(set(values) - known):
         raise ValueError(f"sample {values.get('clip_id')}: unknown fields {odd}; written by a newer version?")
     if values.get("format", SAMPLE_FORMAT) != SAMPLE_FORMAT:
-        raise ValueError(f"sample {values.get('clip_id')}: format {values['format']}, this version reads {SAMPLE_FORMAT}")
+        raise ValueError(
+            f"sample {values.get('clip_id')}: format {values['format']}, this version reads {SAMPLE_FORMAT}"
+        )
     try:
         return SampleMeta(**values)
     except TypeError as error:

@@ -17,7 +17,9 @@ _PATH = re.compile(r"shards/subset=([^/]+)/bucket=([^/]+)/(\d{6})\.tar")
 def check_name(kind: str, name: str) -> str:
     """The name itself when it can be part of a path: letters, digits, `_ . -`, at most 64; ValueError otherwise."""
     if _NAME.fullmatch(name) is None:
-        raise ValueError(f"{kind} {name!r}: use letters, digits, '_', '.', '-', at most 64, beginning with a letter or digit")
+        raise ValueError(
+            f"{kind} {name!r}: use letters, digits, '_', '.', '-', at most 64, beginning with a letter or digit"
+        )
     return name
 
 

@@ -42,7 +42,9 @@ class Table:
             if value is None:
                 if not column.nullable:
                     raise ValueError(f"table {self.name}: {column.name} is null in {_key_text(self, row)}")
-            elif not isinstance(value, _PYTHON_TYPES[column.type]) or (column.type != "bool" and isinstance(value, bool)):
+            elif not isinstance(value, _PYTHON_TYPES[column.type]) or (
+                column.type != "bool" and isinstance(value, bool)
+            ):
                 raise ValueError(
                     f"table {self.name}: {column.name} is {type(value).__name__}, wanted {column.type} in {_key_text(self, row)}"
                 )
@@ -122,8 +124,15 @@ SIGNALS = Table(
         _column("num_frames", "int64", "frames in the chunk", "frames"),
         _column("pts_s", "list<float32>", "presentation time of each frame", "s"),
         _column("cut_score", "list<float32>", "content change against the frame before", "0..255"),
-        _column("motion", "list<float32>", "VMAF motion: mean absolute difference of blurred luma", "8-bit luma levels"),
-        _column("motion_vector", "list<float32>", "mean length of the codec's motion vectors; empty where it has none", "px/frame"),
+        _column(
+            "motion", "list<float32>", "VMAF motion: mean absolute difference of blurred luma", "8-bit luma levels"
+        ),
+        _column(
+            "motion_vector",
+            "list<float32>",
+            "mean length of the codec's motion vectors; empty where it has none",
+            "px/frame",
+        ),
         _column("luma", "list<float32>", "mean luma", "0..255"),
         _column("border_top", "list<float32>", "black rows at the top", "px"),
         _column("border_bottom", "list<float32>", "black rows at the bottom", "px"),
@@ -179,7 +188,9 @@ SELECTION = Table(
         _column("keep", "bool", "in the subset"),
         _column("reason", "string", "name of the first rule that rejected it; empty when kept"),
         _column("detail", "string", "the metric, its score and the bound, for people"),
-        _column("skipped", "string", "rules skipped because their metric is missing (`if_missing: keep`), comma separated"),
+        _column(
+            "skipped", "string", "rules skipped because their metric is missing (`if_missing: keep`), comma separated"
+        ),
     ),
 )
 
