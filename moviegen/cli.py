@@ -27,7 +27,12 @@ class Command:
 
 
 COMMANDS = (
-    Command("demo", "curate a small dataset, train tiny models on it, generate clips, look at the report", "moviegen.demo:main", "all"),
+    Command(
+        "demo",
+        "curate a small dataset, train tiny models on it, generate clips, look at the report",
+        "moviegen.demo:main",
+        "all",
+    ),
     Command("doctor", "what is installed, what is missing, and the command that mends it", "moviegen.doctor:main"),
     Command("generate", "text to image or video", "moviegen.pipelines.generate_cli:main", "models"),
     Command("world", "make toy-world videos with known truth", "moviegen.testing.world_cli:main"),
@@ -105,7 +110,9 @@ def run_command(command: Command, argv: list[str]) -> int:
         from moviegen.errors import UsageError
 
         wanted = f'pip install "moviegen[{command.extra}]"' if command.extra else f"pip install {error.name}"
-        raise UsageError(f"moviegen {command.name} needs the package {error.name!r}, which is not installed: {wanted}") from error
+        raise UsageError(
+            f"moviegen {command.name} needs the package {error.name!r}, which is not installed: {wanted}"
+        ) from error
 
 
 class Terminated(BaseException):

@@ -50,7 +50,9 @@ def parse_config(
         parsed = parser.parse_args(_name_positionals(list(argv), positionals))
         config = parser.instantiate_classes(parsed)
     except (argparse.ArgumentError, TypeError, ValueError, OSError) as error:
-        raise UsageError(f"{prog}: {_explain(str(error), config_class)}\n{prog} --help shows what can be set") from error
+        raise UsageError(
+            f"{prog}: {_explain(str(error), config_class)}\n{prog} --help shows what can be set"
+        ) from error
     values = {name: config[name] for name in own}
     flags = argparse.Namespace(**{name: config[name] for name in vars(config) if name not in own and name != "config"})
     try:

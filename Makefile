@@ -1,0 +1,90 @@
+# moviegen: `make demo` and `make test` each do everything on a machine with only Python 3.11 or 3.12 and make.
+#
+# The dependencies live in a cache keyed by the Python version and the hash of pyproject.toml and constraints.txt, so a second clone is set up in
+# seconds; .venv is a thin environment of this clone on top of it. Set MOVIEGEN_CACHE to move the cache, NO_CACHE=1 to build inside .venv.
+
+SHELL := /bin/sh
+PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do $$p -c 'import sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$p && break; done)
+MOVIEGEN_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/moviegen
+DEPS_KEY := $(shell $(PYTHON) -c 'import hashlib, platform; print("py" + platform.python_version() + "-" + hashlib.sha256(open("pyproject.toml", "rb").read() + open("constraints.txt", "rb").read()).hexdigest()[:12])' 2>/dev/null)
+DEPS := $(if $(NO_CACHE),$(CURDIR)/.venv/deps,$(MOVIEGEN_CACHE)/deps/$(DEPS_KEY))
+DEMO_VIDEOS := $(MOVIEGEN_CACHE)/demo-videos
+BIN := .venv/bin
+EXTRAS := all,test
+
+OUTPUT ?= demo
+export MOVIEGEN_DEMO_VIDEOS := $(DEMO_VIDEOS)
+
+.PHONY: help setup demo test test-all test-airflow lint format bench clean constraints
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo [VIDEOS=folder] [OUTPUT=demo]  set up, curate, train tiny models, generate, report"
+	@echo "make test        set up and run the tests (make test-all: the slow ones too)"
+	@echo "make setup       only set up; then: . .venv/bin/activate && moviegen --help"
+	@echo "make lint        ruff and the import rules"
+	@echo "make test-airflow  the DAG's tests, in an environment of their own"
+	@echo "make bench       every benchmark: ratios against peers and physical limits"
+	@echo "make clean       remove what was made in this clone (the cache stays; make clean CACHE=1 removes it too)"
+
+setup: .venv/.ready-$(DEPS_KEY) $(DEMO_VIDEOS)/.complete
+
+$(DEPS)/.complete:
+	@test -n "$(PYTHON)" || { echo "moviegen needs Python 3.11 or 3.12 with the venv module: install it, or say make PYTHON=/path/to/python3.11"; exit 2; }
+	@echo "setting up: dependencies (4 to 6 minutes the first time, about 8 GB)"
+	@rm -rf "$(DEPS)" && mkdir -p "$(dir $(DEPS))"
+	@$(PYTHON) -m venv "$(DEPS)"
+	@"$(DEPS)/bin/python" tools/requirements.py pyproject.toml "$(EXTRAS)" > "$(DEPS)/requirements.txt"
+	@"$(DEPS)/bin/python" -m pip install -q --disable-pip-version-check -c constraints.txt -r "$(DEPS)/requirements.txt"
+	@"$(DEPS)/bin/python" -m pip install -q --disable-pip-version-check --no-deps -c constraints.txt facenet-pytorch
+	@touch "$@"
+
+.venv/.ready-$(DEPS_KEY): $(DEPS)/.complete
+	@rm -rf .venv/bin .venv/lib .venv/.ready-* && $(PYTHON) -m venv --without-pip .venv
+	@"$(DEPS)/bin/python" tools/link_environment.py "$(DEPS)" .venv
+	@"$(DEPS)/bin/python" -m pip --python $(BIN)/python install -q --disable-pip-version-check --no-deps --no-build-isolation --no-warn-script-location -e .
+	@touch "$@"
+
+$(DEMO_VIDEOS)/.complete: tools/demo_videos.py | .venv/.ready-$(DEPS_KEY)
+	@mkdir -p "$(DEMO_VIDEOS)"
+	@"$(DEPS)/bin/python" tools/demo_videos.py "$(DEMO_VIDEOS)"
+	@touch "$@"
+
+demo: setup
+	@$(BIN)/moviegen demo --output "$(OUTPUT)" $(if $(VIDEOS),--videos "$(VIDEOS)")
+
+test: setup
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow and not airflow" $(TESTS)
+
+test-all: setup
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not airflow" $(TESTS)
+
+lint: setup
+	@$(BIN)/python -m ruff check .
+	@$(BIN)/python -m ruff format --check .
+	@$(BIN)/python tools/lint_imports.py
+
+format: setup
+	@$(BIN)/python -m ruff check --fix . && $(BIN)/python -m ruff format .
+
+AIRFLOW := $(if $(NO_CACHE),$(CURDIR)/.venv-airflow,$(MOVIEGEN_CACHE)/airflow/$(DEPS_KEY))
+
+$(AIRFLOW)/.complete: dags/constraints.txt | .venv/.ready-$(DEPS_KEY)
+	@echo "setting up Airflow in an environment of its own (about 2 minutes)"
+	@rm -rf "$(AIRFLOW)" && mkdir -p "$(dir $(AIRFLOW))" && $(PYTHON) -m venv "$(AIRFLOW)"
+	@"$(AIRFLOW)/bin/python" -m pip install -q --disable-pip-version-check -c dags/constraints.txt apache-airflow pytest
+	@touch "$@"
+
+test-airflow: setup $(AIRFLOW)/.complete
+	@MOVIEGEN_BIN="$(CURDIR)/$(BIN)/moviegen" "$(AIRFLOW)/bin/python" -m pytest -q -m airflow -o addopts="--import-mode=importlib" -o timeout= tests/dags
+
+bench: setup
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+constraints: setup
+	@"$(DEPS)/bin/python" -m pip freeze --exclude-editable
+
+clean:
+	@rm -rf .venv .venv-airflow demo build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	@if [ -n "$(CACHE)" ]; then rm -rf "$(MOVIEGEN_CACHE)"; fi
