@@ -76,12 +76,15 @@ def _name_positionals(argv: list[str], names: Sequence[str]) -> list[str]:
 
 
 def _explain(message: str, config_class: type) -> str:
+    """The parser's message on one line, with the nearest right name for the first word in it that is no field."""
     message = re.sub(r"\s+", " ", message).strip()
-    match = re.search(r"(?:[Kk]ey|option|arguments?:?)[^A-Za-z]*(?:'|--)?([A-Za-z_][\w.]*)", message)
-    if match is None:
-        return message
-    close = difflib.get_close_matches(match[1].split("=")[0], list(_dotted_names(config_class)), 1)
-    return f"{message}; did you mean {close[0]!r}?" if close and close[0] != match[1] else message
+    names = _dotted_names(config_class)
+    for word in re.findall(r"'([\w.]+)'|--([\w.]+)", message):
+        name = next(filter(None, word))
+        close = difflib.get_close_matches(name, names, 1, cutoff=0.7)
+        if name not in names and close:
+            return f"{message}; did you mean {close[0]!r}?"
+    return message
 
 
 def _dotted_names(config_class: type, prefix: str = "") -> list[str]:

@@ -1,0 +1,108 @@
+"""Habits that would be holes: pickle, shells, SQL by f-string, unsafe loads. Read from the syntax tree of every file."""
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = sorted(
+    path for name in ("moviegen", "curation", "training", "dags", "tools") for path in (ROOT / name).rglob("*.py")
+)
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+def calls(path: Path):
+    return [node for node in ast.walk(tree(path)) if isinstance(node, ast.Call)]
+
+
+def place(path: Path, node: ast.AST) -> str:
+    return f"{path.relative_to(ROOT)}:{node.lineno}"
+
+
+def test_no_shell():
+    found = [
+        place(p, c)
+        for p in SOURCES
+        for c in calls(p)
+        for k in c.keywords
+        if k.arg == "shell" and getattr(k.value, "value", True)
+    ]
+    assert found == []
+
+
+def test_no_pickle():
+    modules = {"pickle", "dill", "cloudpickle", "shelve", "marshal"}
+    found = []
+    for path in SOURCES:
+        for node in ast.walk(tree(path)):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            found += [place(path, node) for name in names if name.split(".")[0] in modules]
+    assert found == []
+
+
+def test_torch_load_reads_weights_only():
+    found = []
+    for path in SOURCES:
+        for call in calls(path):
+            if ast.unparse(call.func) == "torch.load":
+                safe = any(k.arg == "weights_only" and getattr(k.value, "value", False) is True for k in call.keywords)
+                found += [] if safe else [place(path, call)]
+    assert found == []
+
+
+SQL = re.compile(
+    r"\b(select\b.+\bfrom|insert\s+into|create\s+(or\s+replace\s+)?(table|view)|drop\s+(table|view)|delete\s+from)\b",
+    re.I | re.S,
+)
+
+
+def test_no_sql_by_f_string():
+    found = []
+    for path in SOURCES:
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.JoinedStr) and any(isinstance(part, ast.FormattedValue) for part in node.values):
+                text = " ".join(str(part.value) for part in node.values if isinstance(part, ast.Constant))
+                found += [place(path, node)] if SQL.search(text) else []
+    assert found == []
+
+
+def test_public_functions_and_classes_say_what_they_are():
+    found = []
+    for path in SOURCES:
+        for node in tree(path).body:
+            if (
+                isinstance(node, ast.FunctionDef | ast.ClassDef)
+                and not node.name.startswith("_")
+                and not ast.get_docstring(node)
+            ):
+                found.append(f"{place(path, node)} {node.name}")
+    assert found == []
+
+
+@pytest.mark.parametrize("name", ["utils.py", "common.py", "misc.py", "helpers.py"])
+def test_no_drawer(name):
+    assert [path for path in SOURCES if path.name == name] == []
+
+
+def test_no_path_of_a_machine_and_no_index_address():
+    pattern = re.compile(r"(?<![\w.])/(home|root|mnt|work|farm|opt)/[a-z.]|index-url|find-links|https?://\S*/simple")
+    files = [p for pat in ("*.py", "*.yaml", "*.md", "*.toml", "*.txt", "*.sql", "*.html") for p in ROOT.rglob(pat)]
+    own = [
+        p
+        for p in files
+        if not any(part.startswith(".") or part in ("demo", "runs", "build") for part in p.relative_to(ROOT).parts)
+    ]
+    found = [
+        str(p.relative_to(ROOT))
+        for p in own
+        if p != Path(__file__).resolve() and pattern.search(p.read_text(errors="replace"))
+    ]
+    assert found == []

@@ -1,0 +1,73 @@
+from dataclasses import dataclass, field
+
+import pytest
+
+from moviegen.config import load_config, parse_config
+from moviegen.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Split:
+    min_clip_s: float = 4.0
+    """Seconds."""
+
+
+@dataclass(frozen=True)
+class Config:
+    lake: str = "lake"
+    """Root of the lake."""
+    workers: int = 2
+    """Processes."""
+    split: Split = field(default_factory=Split)
+
+    def __post_init__(self) -> None:
+        if self.workers < 1:
+            raise ValueError(f"workers is {self.workers}, wanted at least 1")
+
+
+def parse(*argv, **options):
+    return parse_config(
+        Config, argv, prog="moviegen x", summary="What it does.", examples=["moviegen x LAKE"], **options
+    )[0]
+
+
+def test_flags_override_the_file_which_overrides_defaults(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("workers: 3\nsplit:\n  min_clip_s: 5\n")
+    assert parse("--config", str(path), "--workers", "4") == Config("lake", 4, Split(5.0))
+    assert parse("--split.min_clip_s", "6").split.min_clip_s == 6.0
+    assert load_config(Config, path).workers == 3
+
+
+def test_bare_words_stand_for_the_first_fields():
+    assert parse("here", "--workers", "1", positionals=("lake",)).lake == "here"
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [("wrokers: 3\n", "workers"), ("split:\n  min_clip: 5\n", "split.min_clip_s"), ("workers: many\n", "many")],
+)
+def test_a_mistake_in_a_file_names_it_and_the_right_key(tmp_path, text, hint):
+    path = tmp_path / "a.yaml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=hint):
+        parse("--config", str(path))
+
+
+def test_a_mistyped_flag_is_guessed():
+    with pytest.raises(UsageError, match="did you mean 'workers'"):
+        parse("--wrokers", "3")
+
+
+def test_the_dataclass_own_checks_are_usage_errors():
+    with pytest.raises(UsageError, match="at least 1"):
+        parse("--workers", "0")
+
+
+def test_help_shows_fields_and_examples(capsys):
+    with pytest.raises(SystemExit) as stop:
+        parse("--help")
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    assert "moviegen x LAKE" in text
+    assert "--split.min_clip_s" in text
