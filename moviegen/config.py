@@ -79,11 +79,12 @@ def _explain(message: str, config_class: type) -> str:
     """The parser's message on one line, with the nearest right name for the first word in it that is no field."""
     message = re.sub(r"\s+", " ", message).strip()
     names = _dotted_names(config_class)
+    by_leaf = {name.rsplit(".", 1)[-1]: name for name in reversed(names)} | {name: name for name in names}
     for word in re.findall(r"'([\w.]+)'|--([\w.]+)", message):
         name = next(filter(None, word))
-        close = difflib.get_close_matches(name, names, 1, cutoff=0.7)
-        if name not in names and close:
-            return f"{message}; did you mean {close[0]!r}?"
+        close = difflib.get_close_matches(name, list(by_leaf), 1, cutoff=0.7)
+        if name not in by_leaf and close:
+            return f"{message}; did you mean {by_leaf[close[0]]!r}?"
     return message
 
 
