@@ -194,6 +194,23 @@ SELECTION = Table(
     ),
 )
 
+RULES = Table(
+    "rules",
+    ("subset", "position"),
+    ("filter",),
+    "The rules that made a subset's selection, in the order of its funnel.",
+    (
+        _column("subset", "string", "name of the selection"),
+        _column("position", "int32", "place in the funnel, from 0"),
+        _column("rule", "string", "name of the rule, as in `reason`"),
+        _column("metric", "string", "the metric it bounds; empty for rules about something else than a score"),
+        _column("min", "float64", "lower bound", "the metric's", True),
+        _column("max", "float64", "upper bound", "the metric's", True),
+        _column("bound", "string", "the bound in words: `motion.vmaf > 2`"),
+        _column("if_missing", "string", "what happens without a score: error, keep, reject"),
+    ),
+)
+
 CAPTIONS = Table(
     "captions",
     ("clip_id", "captioner"),
@@ -256,6 +273,6 @@ FAILURES = Table(
 
 TABLES: dict[str, Table] = {
     table.name: table
-    for table in (VIDEOS, SHOTS, SIGNALS, CLIPS, SCORES, SELECTION, CAPTIONS, SHARDS, SAMPLES, FAILURES)
+    for table in (VIDEOS, SHOTS, SIGNALS, CLIPS, SCORES, SELECTION, RULES, CAPTIONS, SHARDS, SAMPLES, FAILURES)
 }
 """Every table of the lake by name."""
