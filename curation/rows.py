@@ -50,7 +50,9 @@ def write_rows(path: Path, table: Table, rows: Sequence[dict]) -> str:
     return file_sha256(path)
 
 
-def read_files(files: Iterable[Path], table: Table, columns: Sequence[str] | None = None, **only: Iterable[str]) -> list[dict]:
+def read_files(
+    files: Iterable[Path], table: Table, columns: Sequence[str] | None = None, **only: Iterable[str]
+) -> list[dict]:
     """Rows of Parquet files in order. `only` keeps rows whose column is one of the values: `video_id={...}`."""
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -147,7 +147,9 @@ def valid_parts(lake: Lake, table: str, batch: str, operation: Operation, valid:
     return found
 
 
-def pending_keys(lake: Lake, batch: str, operation: Operation, wanted: set[str], valid: set[str] | None = None) -> set[str]:
+def pending_keys(
+    lake: Lake, batch: str, operation: Operation, wanted: set[str], valid: set[str] | None = None
+) -> set[str]:
     """Keys of `wanted` that are not committed in all of the operation's tables.
 
     `valid` are the keys whose rows may stay; given, a part with some other keys is trimmed later instead of made again.
@@ -159,12 +161,16 @@ def pending_keys(lake: Lake, batch: str, operation: Operation, wanted: set[str],
     return wanted - done
 
 
-def make_task(lake: Lake, batch: str, operation: Operation, keys: Sequence[str], inputs: dict[str, dict], **extra: object) -> Task:
+def make_task(
+    lake: Lake, batch: str, operation: Operation, keys: Sequence[str], inputs: dict[str, dict], **extra: object
+) -> Task:
     """The task of a group of keys."""
     return Task(str(lake.root), batch, operation, tuple(keys), tuple(inputs[key] for key in keys), extra)
 
 
-def run_tasks(tasks: Sequence[Task], runner: Runner, label: str, on_wave: Callable[[list[Task]], None] = lambda tasks: None) -> None:
+def run_tasks(
+    tasks: Sequence[Task], runner: Runner, label: str, on_wave: Callable[[list[Task]], None] = lambda tasks: None
+) -> None:
     """Runs tasks in waves, in order; after each wave its parts are committed. Tasks of several operations may be mixed."""
     todo = list(tasks)
     while todo:
