@@ -1,0 +1,73 @@
+"""Parts that more than one network uses. Axis letters: B batch, L tokens, D width."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+
+class SwiGLU(nn.Module):
+    """w_out(silu(w_gate x) * w_in x), without biases: (B, L, D) -> (B, L, D) [S Tables 1, 9]."""
+
+    def __init__(self, dim: int, ffn_dim: int) -> None:
+        super().__init__()
+        self.gate = nn.Linear(dim, ffn_dim, bias=False)
+        self.input = nn.Linear(dim, ffn_dim, bias=False)
+        self.output = nn.Linear(ffn_dim, dim, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.output(F.silu(self.gate(x)) * self.input(x))
+
+
+class Attention(nn.Module):
+    """Multi-head attention without biases; queries from x (B, L, D), keys and values from x or from a context (B, L', D).
+
+    As many key heads as query heads [S §3.1.6]. RMS norm of queries and keys is off unless asked for (our decision).
+    """
+
+    def __init__(self, dim: int, num_heads: int, *, qk_norm: bool = False, eps: float = 1e-5) -> None:
+        super().__init__()
+        if dim % num_heads:
+            raise ValueError(f"width {dim} is not divisible by {num_heads} heads")
+        self.num_heads = num_heads
+        self.query = nn.Linear(dim, dim, bias=False)
+        self.key = nn.Linear(dim, dim, bias=False)
+        self.value = nn.Linear(dim, dim, bias=False)
+        self.output = nn.Linear(dim, dim, bias=False)
+        self.query_norm = nn.RMSNorm(dim // num_heads, eps=eps) if qk_norm else nn.Identity()
+        self.key_norm = nn.RMSNorm(dim // num_heads, eps=eps) if qk_norm else nn.Identity()
+
+    def forward(self, x: Tensor, context: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        """`mask` (B, L') is True where a key may be seen; every sample needs at least one."""
+        source = x if context is None else context
+        query, key, value = (
+            rearrange(linear(tokens), "b l (h d) -> b h l d", h=self.num_heads)
+            for linear, tokens in ((self.query, x), (self.key, source), (self.value, source))
+        )
+        bias = None if mask is None else mask[:, None, None, :]
+        out = F.scaled_dot_product_attention(self.query_norm(query), self.key_norm(key), value, attn_mask=bias)
+        return self.output(rearrange(out, "b h l d -> b l (h d)"))
+
+
+class TimeEmbedding(nn.Module):
+    """t (B,) in [0, 1] -> (B, D): sinusoids of 1000 t, then a two-layer perceptron. The paper is silent; our decision."""
+
+    def __init__(self, dim: int, num_frequencies: int = 256) -> None:
+        super().__init__()
+        self.num_frequencies = num_frequencies
+        self.input = nn.Linear(num_frequencies, dim, bias=False)
+        self.output = nn.Linear(dim, dim, bias=False)
+
+    def forward(self, t: Tensor) -> Tensor:
+        return self.output(F.silu(self.input(sinusoids(1000 * t, self.num_frequencies).to(self.input.weight.dtype))))
+
+
+def sinusoids(positions: Tensor, dim: int, max_period: float = 10_000.0) -> Tensor:
+    """cos and sin of `positions` (B,) at dim / 2 frequencies from 1 down to 1 / max_period: (B, dim)."""
+    frequencies = torch.exp(
+        torch.arange(dim // 2, device=positions.device, dtype=torch.float32) * (-math.log(max_period) / (dim // 2))
+    )
+    angles = positions.float()[:, None] * frequencies
+    return torch.cat([angles.cos(), angles.sin()], dim=-1)

@@ -1,0 +1,205 @@
+"""The temporal autoencoder (TAE): pixels -> latent -> pixels, 8x smaller in time, height and width [S §3.1.1].
+
+Axis letters: B batch, C channels, T frames (or latent frames), H W rows and columns, h w latent rows and columns.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from moviegen.models.tae_layers import Conv, FrameNorm, MiddleBlock, ResidualBlock, Upsample
+from moviegen.weights import HubModel
+from moviegen.windows import blend_tiles, tile_spans
+
+
+@dataclass(frozen=True)
+class TAEConfig:
+    """Sizes of a TAE. The paper gives the compression and the latent channels; the rest is LDM's design (our decision)."""
+
+    channels: int = 128
+    """Channels at full resolution."""
+    multipliers: tuple[int, ...] = (1, 2, 4, 4)
+    """Channels of each level, in units of `channels`; between two levels a frame's sides halve."""
+    num_res_blocks: int = 2
+    """Residual blocks a level in the encoder; the decoder has one more."""
+    latent_channels: int = 16
+    """C of the latent [S §3.1.1]."""
+    temporal_downsample_levels: tuple[int, ...] = (0, 1, 2)
+    """After which levels the number of frames halves as well; three of them make 8x."""
+    temporal_kernel: int = 3
+    """Frames a temporal convolution sees."""
+    norm_groups: int = 32
+    """Groups of the group norms; divides every level's channels."""
+    tile_frames: int = 32
+    """Frames a tile of tiled encoding and decoding [S §3.1.1]."""
+    tile_overlap_frames: int = 16
+    """Frames two tiles share in tiled decoding; tiled encoding has no overlap [S §3.1.1]."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "multipliers", tuple(self.multipliers))
+        object.__setattr__(self, "temporal_downsample_levels", tuple(self.temporal_downsample_levels))
+        levels = range(len(self.multipliers) - 1)
+        if odd := [level for level in self.temporal_downsample_levels if level not in levels]:
+            raise ValueError(
+                f"temporal_downsample_levels {odd}: with {len(self.multipliers)} levels one of {list(levels)}"
+            )
+        for multiplier in self.multipliers:
+            if self.channels * multiplier % self.norm_groups:
+                raise ValueError(
+                    f"{self.channels * multiplier} channels do not divide into {self.norm_groups} norm_groups"
+                )
+        for name in ("tile_frames", "tile_overlap_frames"):
+            if getattr(self, name) % self.temporal_factor:
+                raise ValueError(f"{name} {getattr(self, name)} is no multiple of {self.temporal_factor} frames")
+
+    @property
+    def spatial_factor(self) -> int:
+        """Pixels a latent column."""
+        return 2 ** (len(self.multipliers) - 1)
+
+    @property
+    def temporal_factor(self) -> int:
+        """Frames a latent frame."""
+        return 2 ** len(self.temporal_downsample_levels)
+
+
+@dataclass(frozen=True)
+class LatentDistribution:
+    """A Gaussian over latents, independent in every value; mean and logvar are (B, C, T, h, w)."""
+
+    mean: Tensor
+    logvar: Tensor
+
+    def sample(self, generator: torch.Generator | None = None) -> Tensor:
+        """A draw, of the mean's shape."""
+        noise = torch.randn(self.mean.shape, generator=generator, device=self.mean.device, dtype=self.mean.dtype)
+        return self.mean + torch.exp(0.5 * self.logvar) * noise
+
+    def kl(self) -> Tensor:
+        """Divergence from the standard normal in nats, summed over a sample's values: (B,)."""
+        values = self.mean.square() + self.logvar.exp() - 1 - self.logvar
+        return 0.5 * values.flatten(1).sum(1)
+
+
+class TAE(nn.Module, HubModel):
+    """Encoder, decoder, and the latent's measured mean and std."""
+
+    def __init__(self, config: TAEConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = TAEEncoder(config)
+        self.decoder = TAEDecoder(config)
+        self.register_buffer("latent_mean", torch.zeros(config.latent_channels))
+        self.register_buffer("latent_std", torch.ones(config.latent_channels))
+        self.to(memory_format=torch.channels_last)
+
+    def num_latent_frames(self, num_frames: int) -> int:
+        """ceil(T / 8); an image is one frame and one latent frame [S Fig 4]."""
+        return math.ceil(num_frames / self.config.temporal_factor)
+
+    def encode(self, x: Tensor, *, tiled: bool = False) -> LatentDistribution:
+        """Pixels (B, 3, T, H, W) in [-1, 1] -> latents (B, C, ceil(T/8), H/8, W/8).
+
+        `tiled` encodes tiles of `tile_frames` without overlap, to bound memory on long videos [S §3.1.1].
+        """
+        factor = self.config.spatial_factor
+        if x.dim() != 5 or x.shape[1] != 3 or x.shape[3] % factor or x.shape[4] % factor:
+            raise ValueError(
+                f"TAE.encode: got {tuple(x.shape)}, wanted (B, 3, T, H, W) with H and W multiples of {factor}"
+            )
+        size = self.config.tile_frames if tiled else x.shape[2]
+        moments = [self.encoder(tile) for tile in x.split(size, dim=2)]
+        mean, logvar = torch.cat(moments, dim=2).chunk(2, dim=1)
+        return LatentDistribution(mean, logvar.clamp(-30, 20))
+
+    def decode(self, z: Tensor, num_frames: int, *, tiled: bool = False) -> Tensor:
+        """Latents (B, C, T', h, w) -> the first `num_frames` of 8 T' frames, (B, 3, T, 8h, 8w), about [-1, 1].
+
+        The surplus frames are dropped [S Fig 4]; that they are the last ones is our decision. `tiled` decodes overlapping tiles and
+        cross-fades them [S §3.1.1].
+        """
+        if (
+            z.dim() != 5
+            or z.shape[1] != self.config.latent_channels
+            or self.num_latent_frames(num_frames) != z.shape[2]
+        ):
+            raise ValueError(
+                f"TAE.decode: got latents {tuple(z.shape)} for {num_frames} frames, wanted "
+                f"(B, {self.config.latent_channels}, {self.num_latent_frames(num_frames)}, h, w)"
+            )
+        return self._decode_tiles(z, tiled)[:, :, :num_frames]
+
+    def _decode_tiles(self, z: Tensor, tiled: bool) -> Tensor:
+        factor = self.config.temporal_factor
+        if not tiled or z.shape[2] <= self.config.tile_frames // factor:
+            return self.decoder(z)
+        spans = tile_spans(z.shape[2], self.config.tile_frames // factor, self.config.tile_overlap_frames // factor)
+        tiles = [self.decoder(z[:, :, start:end]) for start, end in spans]
+        return blend_tiles(tiles, [(start * factor, end * factor) for start, end in spans], dim=2)
+
+    def normalize(self, z: Tensor) -> Tensor:
+        """Latents with mean 0 and std 1 in each channel: what the transformer sees (our decision)."""
+        return (z - self.latent_mean.view(-1, 1, 1, 1)) / self.latent_std.view(-1, 1, 1, 1)
+
+    def denormalize(self, z: Tensor) -> Tensor:
+        """The inverse of `normalize`."""
+        return z * self.latent_std.view(-1, 1, 1, 1) + self.latent_mean.view(-1, 1, 1, 1)
+
+
+class TAEEncoder(nn.Module):
+    """Pixels (B, 3, T, H, W) -> mean and log variance (B, 2C, T/8, H/8, W/8)."""
+
+    def __init__(self, config: TAEConfig) -> None:
+        super().__init__()
+        widths = [config.channels * multiplier for multiplier in config.multipliers]
+        kernel, groups = config.temporal_kernel, config.norm_groups
+        self.conv_in = Conv(3, widths[0], temporal_kernel=kernel)
+        layers: list[nn.Module] = []
+        width = widths[0]
+        for level, level_width in enumerate(widths):
+            for _ in range(config.num_res_blocks):
+                layers.append(ResidualBlock(width, level_width, groups, kernel))
+                width = level_width
+            if level < len(widths) - 1:
+                temporal_stride = 2 if level in config.temporal_downsample_levels else 1
+                layers.append(Conv(width, width, temporal_kernel=kernel, stride=2, temporal_stride=temporal_stride))
+        self.levels = nn.Sequential(*layers)
+        self.middle = MiddleBlock(width, groups, kernel)
+        self.norm_out = FrameNorm(groups, width, eps=1e-6)
+        self.conv_out = Conv(width, 2 * config.latent_channels, temporal_kernel=kernel)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv_in(x.contiguous(memory_format=torch.channels_last_3d))
+        x = self.middle(self.levels(x))
+        return self.conv_out(F.silu(self.norm_out(x)))
+
+
+class TAEDecoder(nn.Module):
+    """Latents (B, C, T, h, w) -> pixels (B, 3, 8T, 8h, 8w): the encoder's levels in reverse order."""
+
+    def __init__(self, config: TAEConfig) -> None:
+        super().__init__()
+        widths = [config.channels * multiplier for multiplier in config.multipliers]
+        kernel, groups = config.temporal_kernel, config.norm_groups
+        width = widths[-1]
+        self.conv_in = Conv(config.latent_channels, width, temporal_kernel=kernel)
+        self.middle = MiddleBlock(width, groups, kernel)
+        layers: list[nn.Module] = []
+        for level in reversed(range(len(widths))):
+            for _ in range(config.num_res_blocks + 1):
+                layers.append(ResidualBlock(width, widths[level], groups, kernel))
+                width = widths[level]
+            if level > 0:
+                temporal = level - 1 in config.temporal_downsample_levels
+                layers.append(Upsample(width, temporal_kernel=kernel, temporal=temporal))
+        self.levels = nn.Sequential(*layers)
+        self.norm_out = FrameNorm(groups, width, eps=1e-6)
+        self.conv_out = Conv(width, 3, temporal_kernel=kernel)
+
+    def forward(self, z: Tensor) -> Tensor:
+        x = self.conv_in(z.contiguous(memory_format=torch.channels_last_3d))
+        x = self.levels(self.middle(x))
+        return self.conv_out(F.silu(self.norm_out(x)))

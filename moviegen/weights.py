@@ -1,0 +1,136 @@
+"""Model folders: `config.json` and `model.safetensors`, written atomically, read strictly, without pickle.
+
+`HubModel` is huggingface_hub's mixin with three changes: a missing or unknown tensor is an error (the mixin ignores it), nothing is
+printed on stdout, and no `pytorch_model.bin` is ever unpickled.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from huggingface_hub import PyTorchModelHubMixin, hf_hub_download
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from moviegen.contracts.lake import atomic_write
+from moviegen.errors import UsageError
+
+WEIGHTS_FILE = "model.safetensors"
+CONFIG_FILE = "config.json"
+
+Model = TypeVar("Model", bound=nn.Module)
+
+
+class HubModel(PyTorchModelHubMixin):
+    """`from_pretrained(folder or hub id)`, `save_pretrained(folder)`, `push_to_hub(id)` for a module whose only argument is a
+    config dataclass."""
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        """Writes `model.safetensors` atomically."""
+        save_state(self.state_dict(), Path(save_directory) / WEIGHTS_FILE)  # type: ignore[attr-defined]
+
+    @classmethod
+    def _from_pretrained(
+        cls, *, model_id: str, map_location: str = "cpu", strict: bool = True, **kwargs: Any
+    ) -> "HubModel":
+        """The model of a folder or a hub repository. Raises UsageError naming what does not fit."""
+        download = ("revision", "cache_dir", "force_download", "local_files_only", "token")
+        options = {name: kwargs.pop(name, None) for name in download}
+        folder = Path(model_id)
+        path = folder / WEIGHTS_FILE
+        if not folder.is_dir():
+            path = Path(
+                hf_hub_download(
+                    model_id, WEIGHTS_FILE, **{**options, "force_download": bool(options["force_download"])}
+                )
+            )
+        model = cls(**kwargs)
+        load_state(model, path, map_location)  # type: ignore[arg-type]
+        return model.eval()  # type: ignore[attr-defined]
+
+
+def save_state(state: dict[str, Tensor], path: Path) -> None:
+    """Writes tensors as safetensors, atomically; the same tensors give the same bytes."""
+    with atomic_write(path) as temporary:
+        save_file({name: tensor.detach().contiguous().cpu() for name, tensor in sorted(state.items())}, temporary)
+
+
+def load_state(model: nn.Module, path: Path, device: str = "cpu") -> None:
+    """Fills a module from a safetensors file. Raises UsageError when the file, a name or a shape does not fit."""
+    try:
+        state = load_file(path, device=device)
+    except Exception as error:  # safetensors raises its own and plain OSErrors
+        raise UsageError(
+            f"{path}: not readable as safetensors ({error}); was the folder written to its end?"
+        ) from error
+    check_state(model, state, str(path))
+    model.load_state_dict(state)
+
+
+def check_state(model: nn.Module, state: dict[str, Tensor], source: str) -> None:
+    """Raises UsageError naming missing, unknown and mis-shaped tensors, as `source`'s fault."""
+    wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    faults = [f"{name} is missing" for name in sorted(set(wanted) - set(state))]
+    faults += [f"{name} is unknown" for name in sorted(set(state) - set(wanted))]
+    faults += [
+        f"{name} is {tuple(state[name].shape)}, wanted {shape}"
+        for name, shape in sorted(wanted.items())
+        if name in state and tuple(state[name].shape) != shape
+    ]
+    if faults:
+        more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""
+        raise UsageError(f"{source} does not fit {type(model).__name__}: {'; '.join(faults[:5])}{more}")
+
+
+def save_model(model: Model, folder: Path) -> None:
+    """Writes a model's folder; the weights come last, so that a folder with weights is whole."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    model.save_pretrained(folder)  # type: ignore[attr-defined]
+
+
+def load_model(model_class: type[Model], folder: Path, device: str = "cpu") -> Model:
+    """The model of a folder, in eval mode on `device`. Raises UsageError when the folder is no model of that class."""
+    folder = Path(folder)
+    for name in (CONFIG_FILE, WEIGHTS_FILE):
+        if not (folder / name).is_file():
+            raise UsageError(f"{folder} is no {model_class.__name__} folder: {name} is missing")
+    try:
+        return model_class.from_pretrained(str(folder)).to(device)  # type: ignore[attr-defined]
+    except (TypeError, ValueError, KeyError, json.JSONDecodeError) as error:
+        if isinstance(error, UsageError):
+            raise
+        raise UsageError(f"{folder / CONFIG_FILE} is no config of {model_class.__name__}: {error}") from error
+
+
+def average(states: Sequence[dict[str, Tensor]], weights: Sequence[float] | None = None) -> dict[str, Tensor]:
+    """Weighted mean of the tensors of several checkpoints of one model [S §3.3]; uniform by default (our decision).
+
+    Whole-number buffers must agree. Raises ValueError when names or shapes differ.
+    """
+    if not states:
+        raise ValueError("nothing to average")
+    shares = [1 / len(states)] * len(states) if weights is None else [w / sum(weights) for w in weights]
+    if len(shares) != len(states):
+        raise ValueError(f"{len(states)} checkpoints but {len(shares)} weights")
+    first = states[0]
+    for number, state in enumerate(states):
+        odd = {
+            name
+            for name in set(first) | set(state)
+            if name not in first or name not in state or first[name].shape != state[name].shape
+        }
+        if odd:
+            raise ValueError(f"checkpoint {number} differs from the first in {sorted(odd)[:5]}")
+    return {name: _mean([state[name] for state in states], shares, name) for name in first}
+
+
+def _mean(tensors: list[Tensor], shares: list[float], name: str) -> Tensor:
+    if not tensors[0].is_floating_point():
+        if any(not torch.equal(tensor, tensors[0]) for tensor in tensors):
+            raise ValueError(f"{name} holds whole numbers that differ: they have no mean")
+        return tensors[0]
+    total = sum(tensor.double() * share for tensor, share in zip(tensors, shares, strict=True))
+    return total.to(tensors[0].dtype)  # type: ignore[union-attr]
