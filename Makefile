@@ -28,6 +28,7 @@ help:
 	@echo "make clean       remove what was made in this clone (the cache stays; make clean CACHE=1 removes it too)"
 
 setup: .venv/.ready-$(DEPS_KEY) $(DEMO_VIDEOS)/.complete
+	@:
 
 $(DEPS)/.complete:
 	@test -n "$(PYTHON)" || { echo "moviegen needs Python 3.11 or 3.12 with the venv module: install it, or say make PYTHON=/path/to/python3.11"; exit 2; }
@@ -45,7 +46,7 @@ $(DEPS)/.complete:
 	@"$(DEPS)/bin/python" -m pip --python $(BIN)/python install -q --disable-pip-version-check --no-deps --no-build-isolation --no-warn-script-location -e .
 	@touch "$@"
 
-$(DEMO_VIDEOS)/.complete: tools/demo_videos.py | .venv/.ready-$(DEPS_KEY)
+$(DEMO_VIDEOS)/.complete: | .venv/.ready-$(DEPS_KEY)
 	@mkdir -p "$(DEMO_VIDEOS)"
 	@"$(DEPS)/bin/python" tools/demo_videos.py "$(DEMO_VIDEOS)"
 	@touch "$@"
