@@ -95,7 +95,7 @@ def shape_distance(shape: str, x: np.ndarray, y: np.ndarray, radius: float) -> n
 
 @lru_cache
 def _corners(shape: str) -> tuple[tuple[float, float], ...]:
-    """Corners of a polygon of about the area of the unit circle."""
+    """Corners of a polygon around the origin, of an area near that of the unit circle."""
     if shape == "square":
         return ((-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9))
     if shape == "triangle":
