@@ -1,0 +1,103 @@
+"""Sound of a file as samples. `C` channels, `N` samples."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .container import SEEKABLE_FORMATS, decode_packets, open_container, source_name
+from .limits import AUDIO_FORMATS, VIDEO_FORMATS, MediaError, MediaLimits, UnreadableMediaError
+
+SEEK_MARGIN_S = 1.0
+"""Seconds before the wanted ones that are decoded too after a seek."""
+
+MAX_GAP_S = 0.05
+"""Timestamps off by more than this are a hole or a jump; by less, rounding of the container's clock."""
+
+
+class NoAudioError(MediaError):
+    """The file has no audio stream."""
+
+
+def read_audio(
+    source: Path | bytes,
+    *,
+    start_s: float = 0.0,
+    end_s: float | None = None,
+    sample_rate: int = 48000,
+    mono: bool = True,
+    limits: MediaLimits | None = None,
+) -> np.ndarray:
+    """(C, N) float32 in -1..1 of the first audio stream from `start_s` to `end_s` (or its end), C = 1 when mono, else 2.
+
+    Seconds are on the file's own clock, that of the video's timestamps, so that sound and picture of a span belong together: where the
+    sound starts later or has a hole there is silence. With `end_s`, N = round((end_s - start_s) * sample_rate) always.
+    Raises NoAudioError when there is no audio stream, UnreadableMediaError when it does not decode.
+    """
+    if end_s is not None and end_s < start_s:
+        raise ValueError(f"end_s {end_s} is before start_s {start_s}")
+    limits = limits or MediaLimits(formats=(*VIDEO_FORMATS, *AUDIO_FORMATS))
+    name = source_name(source)
+    with open_container(source if isinstance(source, bytes) else Path(source), limits) as container:
+        if not container.streams.audio:
+            raise NoAudioError(f"{name}: has no audio stream")
+        stream = container.streams.audio[0]
+        if stream.codec_context is None:
+            raise UnreadableMediaError(f"{name}: no decoder for its audio stream")
+        stop_s = start_s + limits.max_duration_s if end_s is None else end_s
+        _seek_before(container, stream, start_s)
+        frames = decode_packets(name, container, stream, limits)
+        pieces = list(_pieces(frames, start_s, stop_s, sample_rate, "mono" if mono else "stereo"))
+    num_samples = None if end_s is None else round((end_s - start_s) * sample_rate)
+    return _lay(pieces, 1 if mono else 2, num_samples)
+
+
+def _seek_before(container: Any, stream: Any, start_s: float) -> None:
+    """Goes to a little before `start_s`, so that a codec's overlap is past when the first wanted sample comes."""
+    if start_s > SEEK_MARGIN_S and container.format.name.split(",")[0] in SEEKABLE_FORMATS:
+        container.seek(round((start_s - SEEK_MARGIN_S) / stream.time_base), stream=stream, backward=True)
+
+
+def _pieces(
+    frames: Iterable[Any], start_s: float, stop_s: float, sample_rate: int, layout: str
+) -> Iterator[tuple[int, np.ndarray]]:
+    """(place of the first sample counted from `start_s`, samples (C, n)), resampled; each gap begins a new run."""
+    import av
+
+    resampler, place, expected_s = None, 0, 0.0
+    for frame in frames:
+        time_s = expected_s if frame.time is None else float(frame.time)
+        if time_s >= stop_s:
+            break
+        if resampler is None or abs(time_s - expected_s) > MAX_GAP_S:
+            if resampler is not None:
+                yield from _laid_out(resampler.resample(None), place)
+            resampler = av.AudioResampler(format="fltp", layout=layout, rate=sample_rate)
+            place = round((time_s - start_s) * sample_rate)
+        for at, samples in _laid_out(resampler.resample(frame), place):
+            yield at, samples
+            place = at + samples.shape[1]
+        expected_s = time_s + frame.samples / frame.sample_rate
+    if resampler is not None:
+        yield from _laid_out(resampler.resample(None), place)
+
+
+def _laid_out(frames: Iterable[Any], place: int) -> Iterator[tuple[int, np.ndarray]]:
+    for frame in frames:
+        samples = frame.to_ndarray().astype(np.float32, copy=False)
+        yield place, samples
+        place += samples.shape[1]
+
+
+def _lay(pieces: list[tuple[int, np.ndarray]], channels: int, num_samples: int | None) -> np.ndarray:
+    """The pieces at their places on silence; `num_samples` None: to the end of the last piece."""
+    end = (
+        max((place + samples.shape[1] for place, samples in pieces), default=0) if num_samples is None else num_samples
+    )
+    out = np.zeros((channels, max(0, end)), np.float32)
+    for place, samples in pieces:
+        low, high = max(place, 0), min(place + samples.shape[1], out.shape[1])
+        if high > low:
+            out[:, low:high] = samples[:, low - place : high - place]
+    return out

@@ -1,0 +1,289 @@
+"""Opens untrusted media: allow-lists and limits before the first frame is decoded, counts and clocks while decoding."""
+
+import io
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from .display import FrameConverter, Orientation, displayed_size, orientation_of
+from .limits import DecodeMemoryError, MediaLimits, NoVideoError, RefusedMediaError, UnreadableMediaError
+
+OPEN_TIMEOUT_S = 20.0
+"""Seconds that one read from the disk may take."""
+
+SEEKABLE_FORMATS = ("mov", "matroska")
+"""Containers with an index of exact timestamps: frames are fetched by seeking in these only."""
+
+MAX_JUMP_BACK_S = 1
+"""Timestamps that go back by more than this start a new timeline (joined recordings), which is appended to the old one."""
+
+
+@contextmanager
+def open_container(source: Path | bytes, limits: MediaLimits) -> Iterator[Any]:
+    """The PyAV input container of a file or of a file's bytes, closed on leaving.
+
+    Only `limits.formats` and the protocol `file` are allowed. Raises UnreadableMediaError or RefusedMediaError.
+    """
+    import av
+
+    name = source_name(source)
+    options = {
+        "format_whitelist": ",".join(limits.formats),
+        "protocol_whitelist": "file",
+        "max_pixels": str(limits.max_pixels),
+        "threads": "1",
+    }
+    try:
+        container = av.open(_openable(source), options=options, timeout=OPEN_TIMEOUT_S, metadata_errors="replace")
+    except av.error.ArgumentError as error:
+        raise RefusedMediaError(
+            f"{name}: its content is none of the formats read here ({', '.join(limits.formats)})"
+        ) from error
+    except av.error.MemoryError as error:
+        raise DecodeMemoryError(f"{name}: opening it needs more memory than allowed") from error
+    except (av.error.FFmpegError, UnicodeError, ValueError) as error:
+        raise UnreadableMediaError(f"{name}: cannot be opened: {reason(error)}") from error
+    try:
+        if len(container.streams) > limits.max_streams:
+            raise RefusedMediaError(f"{name}: {len(container.streams)} streams, limit {limits.max_streams}")
+        yield container
+    finally:
+        container.close()
+
+
+def source_name(source: Path | bytes) -> str:
+    """What errors call the source."""
+    return f"<{len(source)} bytes>" if isinstance(source, bytes) else str(source)
+
+
+def reason(error: Exception) -> str:
+    """FFmpeg's words for an error, without the number and the file name."""
+    return str(getattr(error, "strerror", None) or error)
+
+
+def _openable(source: Path | bytes) -> Any:
+    """What PyAV opens: `file:` keeps names that begin with a dash or hold a colon from meaning something else."""
+    if isinstance(source, bytes):
+        return io.BytesIO(source)
+    try:
+        status = os.stat(source)
+    except OSError as error:
+        raise UnreadableMediaError(f"{source}: cannot be opened: {error.strerror}") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise RefusedMediaError(f"{source}: is no regular file")
+    if status.st_size == 0:
+        raise UnreadableMediaError(f"{source}: is empty")
+    return f"file:{source}"
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A decoded `av.VideoFrame` and its place: `index` counts from the file's first frame, -1 after a seek; `pts` always grows."""
+
+    index: int
+    pts: int
+    frame: Any
+
+
+class OpenVideo:
+    """An opened video: the chosen stream, guarded, and the geometry that its first frame told."""
+
+    def __init__(self, name: str, container: Any, stream: Any, limits: MediaLimits) -> None:
+        self.name = name
+        self.container = container
+        self.stream = stream
+        self.limits = limits
+        self._frames = self._decode(is_start=True)
+        self._first: Timed | None = next(self._frames, None)
+        if self._first is None:
+            codec = stream.codec_context.name
+            raise UnreadableMediaError(f"{name}: no frame of its video stream ({codec}) can be decoded")
+        frame, aspect = self._first.frame, stream.sample_aspect_ratio
+        self.start_pts: int = self._first.pts
+        """Timestamp of the first frame."""
+        self.coded_size: tuple[int, int] = (frame.width, frame.height)
+        """(width, height) in px of the first frame, before sample aspect and turn."""
+        self.pix_fmt: str = frame.format.name
+        self.sample_aspect: Fraction = aspect if aspect and aspect > 0 else Fraction(1)
+        self.orientation: Orientation = orientation_of(frame)
+
+    @property
+    def time_base(self) -> Fraction:
+        """Seconds per timestamp unit."""
+        return self.stream.time_base
+
+    @property
+    def display_size(self) -> tuple[int, int]:
+        """(width, height) in px as a viewer sees it."""
+        return displayed_size(*self.coded_size, self.sample_aspect, self.orientation)
+
+    @property
+    def is_seekable(self) -> bool:
+        """Whether a seek lands on exact timestamps."""
+        return self.container.format.name.split(",")[0] in SEEKABLE_FORMATS
+
+    def converter(self, size: tuple[int, int] | None = None) -> FrameConverter:
+        """A function from a decoded frame to RGB (H, W, 3) uint8 as displayed, of `size` (width, height) if given."""
+        return FrameConverter(self.display_size, self.orientation, size)
+
+    def frames(self) -> Iterator[Timed]:
+        """Decoded frames from here to the end, in presentation order, checked against the limits as they come.
+
+        Raises UnreadableMediaError at the damaged place, RefusedMediaError at the limit passed.
+        """
+        first, self._first = self._first, None
+        if first is not None:
+            yield first
+        yield from self._frames
+
+    def seek(self, pts: int) -> None:
+        """Makes `frames` go on from the key frame at or before `pts`. Frames then have the index -1.
+
+        The decoder has seen the stream's first packet before, which some need: what an old x264 did in 4:4:4 is said in a
+        message of that packet only, and a decoder that has not seen it shows damage.
+        """
+        import av
+
+        try:
+            self.container.seek(pts, stream=self.stream, backward=True)
+        except av.error.FFmpegError as error:
+            raise UnreadableMediaError(f"{self.name}: cannot seek to timestamp {pts}: {reason(error)}") from error
+        self._first, self._frames = None, self._decode(is_start=False)
+
+    def _decode(self, is_start: bool) -> Iterator[Timed]:
+        clock = _Clock(self.container, self.stream)
+        for count, frame in enumerate(decode_packets(self.name, self.container, self.stream, self.limits)):
+            pts = clock.next(frame)
+            self.limits.check_frames(self.name, count + 1)
+            self.limits.check_duration(self.name, float((pts - clock.first) * self.time_base))
+            yield Timed(count if is_start else -1, pts, frame)
+
+
+class _Clock:
+    """Timestamps that always grow: FFmpeg's where they do, the next tick where they stand or step back."""
+
+    def __init__(self, container: Any, stream: Any) -> None:
+        # AVI has no presentation timestamps: what FFmpeg guesses runs back and forth, its decoding timestamps do not.
+        self._use_dts = container.format.name == "avi"
+        self._jump = int(MAX_JUMP_BACK_S / stream.time_base)
+        self._offset = 0
+        self._last: int | None = None
+        self.first = 0
+
+    def next(self, frame: Any) -> int:
+        stamp = frame.dts if self._use_dts else frame.pts
+        step = max(1, frame.duration or 1)
+        if self._last is None:
+            self.first = self._last = stamp or 0
+            return self._last
+        pts = self._last + step if stamp is None else stamp + self._offset
+        if pts < self._last - self._jump:
+            self._offset += self._last + step - pts
+            pts = self._last + step
+        self._last = max(pts, self._last + 1)
+        return self._last
+
+
+def decode_packets(name: str, container: Any, stream: Any, limits: MediaLimits) -> Iterator[Any]:
+    """Decoded frames; what does not decode before the first good frame is skipped, after it it counts as damage."""
+    import av
+
+    damaged, has_begun = 0, False
+    for packet in _demux(name, container, stream):
+        try:
+            frames = packet.decode()
+        except av.error.MemoryError as error:
+            raise DecodeMemoryError(f"{name}: a frame needs more memory than allowed") from error
+        except av.error.FFmpegError as error:
+            frames, why = [], reason(error)
+            damaged += has_begun and not isinstance(error, av.error.EOFError)
+        else:
+            why = "a frame is corrupt"
+        for frame in frames:
+            if frame.is_corrupt and not has_begun:
+                continue
+            damaged += frame.is_corrupt
+            if damaged > limits.max_damaged:
+                break
+            has_begun = True
+            yield frame
+        if damaged > limits.max_damaged:
+            raise UnreadableMediaError(f"{name}: is damaged near {_seconds(packet, stream)}: {why}")
+
+
+def _demux(name: str, container: Any, stream: Any) -> Iterator[Any]:
+    import av
+
+    try:
+        yield from container.demux(stream)
+    except av.error.FFmpegError as error:
+        raise UnreadableMediaError(f"{name}: cannot be read to its end: {reason(error)}") from error
+
+
+def _seconds(packet: Any, stream: Any) -> str:
+    stamp = packet.dts if packet.dts is not None else packet.pts
+    return "its end" if stamp is None else f"{float(stamp * stream.time_base):.3f} s"
+
+
+def choose_video_stream(name: str, container: Any) -> Any:
+    """The stream a player shows: the first marked default, else the first; covers and thumbnails are no video."""
+    from av.stream import Disposition
+
+    stills = Disposition.attached_pic | Disposition.timed_thumbnails
+    streams = [s for s in container.streams.video if not s.disposition & stills]
+    if not streams:
+        raise NoVideoError(f"{name}: has no video stream ({len(container.streams)} streams of other kinds)")
+    return next((s for s in streams if s.disposition & Disposition.default), streams[0])
+
+
+@contextmanager
+def open_video(
+    source: Path | bytes, limits: MediaLimits | None = None, *, motion_vectors: bool = False
+) -> Iterator[OpenVideo]:
+    """The video opened at its first frame, its header and first frame within the limits.
+
+    `motion_vectors` asks the decoder to attach them to frames (`frame.side_data`). Decoding is single-threaded: FFmpeg's thread
+    pool hangs in forked workers, and a job has a process a core anyway.
+    """
+    limits = limits or MediaLimits()
+    name = source_name(source)
+    with open_container(source, limits) as container:
+        stream = choose_video_stream(name, container)
+        if stream.codec_context is None:
+            raise UnreadableMediaError(f"{name}: no decoder for its video stream")
+        _check_header(name, source, stream, limits)
+        stream.codec_context.thread_count = 1
+        stream.codec_context.options = {
+            "max_pixels": str(limits.max_pixels),
+            **({"flags2": "+export_mvs"} if motion_vectors else {}),
+        }
+        video = OpenVideo(name, container, stream, limits)
+        limits.check_size(name, *video.coded_size)
+        limits.check_size(name, *video.display_size)
+        yield video
+
+
+def _check_header(name: str, source: Path | bytes, stream: Any, limits: MediaLimits) -> None:
+    if stream.width and stream.height:
+        limits.check_size(name, stream.width, stream.height)
+    if stream.average_rate:
+        limits.check_rate(name, stream.average_rate)
+    if seconds := header_duration(stream):
+        limits.check_duration(name, seconds)
+    size = len(source) if isinstance(source, bytes) else os.stat(source).st_size
+    end = max((entry.pos + entry.size for entry in stream.index_entries), default=0)
+    if end > size:
+        raise UnreadableMediaError(f"{name}: is cut off: its index goes to byte {end}, the file has {size}")
+
+
+def header_duration(stream: Any) -> float | None:
+    """Seconds as the header says, or None where it does not."""
+    if stream.duration and stream.duration > 0:
+        return float(stream.duration * stream.time_base)
+    duration = stream.container.duration
+    return duration / 1e6 if duration and duration > 0 else None
