@@ -23,6 +23,7 @@ def arrow_schema(table: Table) -> "pa.Schema":
         "float64": pa.float64(),
         "bool": pa.bool_(),
         "list<float32>": pa.list_(pa.float32()),
+        "list<int64>": pa.list_(pa.int64()),
     }
     return pa.schema(
         [

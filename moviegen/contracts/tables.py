@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Column:
-    """One column. `type`: string, int64, int32, float64, bool, or list<float32>."""
+    """One column. `type`: string, int64, int32, float64, bool, list<float32> or list<int64>."""
 
     name: str
     type: str
@@ -57,6 +57,7 @@ _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "float64": (float, int),
     "bool": (bool,),
     "list<float32>": (list, tuple),
+    "list<int64>": (list, tuple),
 }
 
 
@@ -122,6 +123,7 @@ SIGNALS = Table(
         _column("chunk", "int32", "number of the chunk of a long source, from 0"),
         _column("start_frame", "int64", "index of the first frame of the chunk", "frames"),
         _column("num_frames", "int64", "frames in the chunk", "frames"),
+        _column("pts", "list<int64>", "exact presentation timestamp of each frame", "time base of the stream"),
         _column("pts_s", "list<float32>", "presentation time of each frame", "s"),
         _column("cut_score", "list<float32>", "content change against the frame before", "0..255"),
         _column(
@@ -130,14 +132,14 @@ SIGNALS = Table(
         _column(
             "motion_vector",
             "list<float32>",
-            "mean length of the codec's motion vectors; empty where it has none",
+            "mean length of the codec's motion vectors; NaN on frames without, empty where the codec has none",
             "px/frame",
         ),
         _column("luma", "list<float32>", "mean luma", "0..255"),
-        _column("border_top", "list<float32>", "black rows at the top", "px"),
-        _column("border_bottom", "list<float32>", "black rows at the bottom", "px"),
-        _column("border_left", "list<float32>", "black columns at the left", "px"),
-        _column("border_right", "list<float32>", "black columns at the right", "px"),
+        _column("border_top", "list<float32>", "black rows at the top; NaN where the frame does not tell", "px"),
+        _column("border_bottom", "list<float32>", "black rows at the bottom; NaN where the frame does not tell", "px"),
+        _column("border_left", "list<float32>", "black columns at the left; NaN where the frame does not tell", "px"),
+        _column("border_right", "list<float32>", "black columns at the right; NaN where the frame does not tell", "px"),
     ),
 )
 
