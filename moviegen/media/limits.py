@@ -30,6 +30,10 @@ class DecodeMemoryError(MediaError):
     """Decoding asked for more memory than its limit."""
 
 
+class DecodeCrashError(MediaError):
+    """The worker died while decoding: the decoder crashed, or someone killed it."""
+
+
 VIDEO_FORMATS = ("mov", "mp4", "matroska", "webm", "avi", "mpegts", "mpeg", "flv", "ogg", "gif")
 """Demuxers that may open a video. Playlists, image sequences, devices and protocols-in-a-file are not among them."""
 
