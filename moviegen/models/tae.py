@@ -14,6 +14,9 @@ from moviegen.models.tae_layers import Conv, FrameNorm, MiddleBlock, ResidualBlo
 from moviegen.weights import HubModel
 from moviegen.windows import blend_tiles, tile_spans
 
+INITIAL_LOGVAR = -6.0
+"""Log variance of the latents before training: at 0 the noise would drown what the encoder has to say (our decision)."""
+
 
 @dataclass(frozen=True)
 class TAEConfig:
@@ -24,7 +27,9 @@ class TAEConfig:
     multipliers: tuple[int, ...] = (1, 2, 4, 4)
     """Channels of each level, in units of `channels`; between two levels a frame's sides halve."""
     num_res_blocks: int = 2
-    """Residual blocks a level in the encoder; the decoder has one more."""
+    """Residual blocks a level in the encoder."""
+    extra_decoder_blocks: int = 1
+    """How many more a level of the decoder has; one in LDM."""
     latent_channels: int = 16
     """C of the latent [S §3.1.1]."""
     temporal_downsample_levels: tuple[int, ...] = (0, 1, 2)
@@ -170,6 +175,8 @@ class TAEEncoder(nn.Module):
         self.middle = MiddleBlock(width, groups, kernel)
         self.norm_out = FrameNorm(groups, width, eps=1e-6)
         self.conv_out = Conv(width, 2 * config.latent_channels, temporal_kernel=kernel)
+        with torch.no_grad():
+            self.conv_out.spatial.bias[config.latent_channels :] = INITIAL_LOGVAR
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.conv_in(x.contiguous(memory_format=torch.channels_last_3d))
@@ -189,7 +196,7 @@ class TAEDecoder(nn.Module):
         self.middle = MiddleBlock(width, groups, kernel)
         layers: list[nn.Module] = []
         for level in reversed(range(len(widths))):
-            for _ in range(config.num_res_blocks + 1):
+            for _ in range(config.num_res_blocks + config.extra_decoder_blocks):
                 layers.append(ResidualBlock(width, widths[level], groups, kernel))
                 width = widths[level]
             if level > 0:

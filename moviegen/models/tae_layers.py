@@ -4,7 +4,6 @@ Axis letters: B batch, C channels, T frames, H W rows and columns. Tensors are (
 that folding frames into the batch, or pixels into a row, copies nothing.
 """
 
-import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
@@ -43,13 +42,10 @@ class TemporalConv(nn.Conv1d):
         nn.init.zeros_(self.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        height = x.shape[3]
         pad = self.kernel_size[0] // 2
-        x = torch.cat([x[:, :, :1]] * pad + [x] + [x[:, :, -1:]] * pad, dim=2)
-        rows = F.conv2d(
-            rearrange(x, "b c t h w -> b c t (h w)"), self.weight[..., None], self.bias, (self.stride[0], 1)
-        )
-        return rearrange(rows, "b c t (h w) -> b c t h w", h=height)
+        rows = F.pad(rearrange(x, "b c t h w -> b c t (h w)"), (0, 0, pad, pad), mode="replicate")
+        rows = F.conv2d(rows, self.weight[..., None], self.bias, (self.stride[0], 1))
+        return rearrange(rows, "b c t (h w) -> b c t h w", h=x.shape[3])
 
 
 class Conv(nn.Module):
@@ -78,7 +74,7 @@ class Conv(nn.Module):
             frames = F.pad(frames, (0, 1, 0, 1))  # as LDM pads, so that its weights mean the same
         x = unfold_frames(self.spatial(frames), x.shape[2])
         if self.temporal_upsample:
-            x = x.repeat_interleave(2, dim=2)
+            x = x.movedim(1, -1).repeat_interleave(2, dim=1).movedim(-1, 1)
         return self.temporal(x)
 
 
