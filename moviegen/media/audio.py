@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .container import SEEKABLE_FORMATS, decode_packets, open_container, source_name
+from .demux import SEEKABLE_FORMATS, decode_packets, open_container, source_name
 from .limits import AUDIO_FORMATS, VIDEO_FORMATS, MediaError, MediaLimits, UnreadableMediaError
 
 SEEK_MARGIN_S = 1.0

@@ -14,7 +14,16 @@ from .container import OpenVideo, open_video
 from .display import FrameConverter
 from .limits import IMAGE_FORMATS, MediaError, MediaLimits, UnreadableMediaError
 
-__all__ = ["Frame", "iter_frames", "open_video", "read_audio", "read_frames_at", "read_image", "read_video"]
+__all__ = [
+    "Frame",
+    "OpenVideo",
+    "iter_frames",
+    "open_video",
+    "read_audio",
+    "read_frames_at",
+    "read_image",
+    "read_video",
+]
 
 
 @dataclass(frozen=True)

@@ -29,9 +29,6 @@ MEMORY_BYTES = 3 << 30
 MAX_CALLS = 500
 """Calls after which a child is replaced, so that what a decoder leaks does not add up."""
 
-GRACE_S = 5
-"""Seconds after the limit at which a child whose parent is gone ends itself."""
-
 
 class WorkerCallError(MediaError):
     """The function in the worker raised something that is no MovieGenError; its traceback is in the notes."""
@@ -124,7 +121,7 @@ def _spawn(memory_bytes: int) -> subprocess.Popen:
     """A child with this process's import path and no more threads than one."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
     environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    command = [sys.executable, "-P", "-X", "faulthandler", "-m", "moviegen.media.worker", str(memory_bytes)]
+    command = [sys.executable, "-P", "-X", "faulthandler", "-m", "moviegen.media.worker_child", str(memory_bytes)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
     for pipe in (process.stdin, process.stdout):
         assert pipe is not None
@@ -222,78 +219,3 @@ def guarded_call(
     key = (os.getpid(), memory_bytes)
     worker = _shared.get(key) or _shared.setdefault(key, DecodeWorker(memory_bytes=memory_bytes))
     return worker.call(function, *args, timeout_s=timeout_s, **kwargs)
-
-
-def main(memory_bytes: int) -> None:
-    """The child: reads requests from stdin and answers on stdout until stdin ends. What code prints goes to stderr."""
-    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    with open(os.devnull, "rb") as nothing:
-        os.dup2(nothing.fileno(), 0)
-    os.dup2(2, 1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    limit_memory(memory_bytes)
-    while (message := _read_request(requests)) is not None:
-        for piece in iter_views(_answer(message)):
-            replies.write(piece)
-        replies.flush()
-
-
-def limit_memory(memory_bytes: int) -> None:
-    """Limits this process's address space to what it has plus `memory_bytes`, and forbids core files."""
-    import resource
-
-    import psutil
-
-    limit = psutil.Process().memory_info().vms + memory_bytes
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def _read_request(file: Any) -> bytearray | None:
-    message = bytearray(file.read(8))
-    if len(message) < 8:
-        return None
-    message += file.read(int.from_bytes(message, "little"))
-    size = message_size(message)
-    assert size is not None, "the parent sends whole headers"
-    return message + file.read(size - len(message))
-
-
-def _answer(message: bytearray) -> list:
-    """The reply to a request. SIGALRM, left at its default, ends this process when nobody is left to kill it."""
-    import importlib
-    import traceback
-
-    try:
-        request = decode_message(message, _AnyPackage())
-        signal.alarm(int(request["timeout_s"]) + GRACE_S)
-        module, _, name = request["function"].rpartition(".")
-        function = getattr(importlib.import_module(module), name)
-        return encode_message({"value": function(*request["args"], **request["kwargs"])})
-    except MovieGenError as error:
-        kind = {"error": "moviegen", "module": type(error).__module__}
-        return encode_message({**kind, "class": type(error).__qualname__, "message": str(error), "traceback": ""})
-    except Exception as error:
-        kind = {"error": "memory" if isinstance(error, MemoryError) else "other", "class": type(error).__name__}
-        return encode_message({**kind, "message": str(error), "traceback": traceback.format_exc()})
-    finally:
-        signal.alarm(0)
-
-
-class _AnyPackage:
-    """What the parent sends may be made of any package: it could run any code anyway."""
-
-    def __contains__(self, name: object) -> bool:
-        return True
-
-    def __iter__(self) -> Any:
-        return iter(())
-
-    def __len__(self) -> int:
-        return 0
-
-
-if __name__ == "__main__":
-    from moviegen.media import worker
-
-    worker.main(int(sys.argv[1]))
