@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 from moviegen.errors import UsageError
 
@@ -32,8 +32,9 @@ def parse_config(
     `positionals` names fields of the dataclass that may also be given without a flag, in order. Prints help and exits 0 on
     `--help`; raises UsageError on anything it cannot read.
     """
-    from jsonargparse import ArgumentParser
+    from jsonargparse import ArgumentParser, set_parsing_settings
 
+    set_parsing_settings(docstring_parse_attribute_docstrings=True)  # so that help shows the text below each field
     parser = ArgumentParser(
         prog=prog,
         description=summary,
@@ -47,7 +48,7 @@ def parse_config(
     add_flags(parser)
     own = {f.name for f in fields(config_class)}  # type: ignore[arg-type]
     try:
-        parsed = parser.parse_args(_name_positionals(list(argv), positionals))
+        parsed = parser.parse_args(_spell_out(list(argv), positionals, config_class))
         config = parser.instantiate_classes(parsed)
     except (argparse.ArgumentError, TypeError, ValueError, OSError) as error:
         raise UsageError(
@@ -67,12 +68,33 @@ def load_config(config_class: type[T], path: Path | str) -> T:
     return config
 
 
-def _name_positionals(argv: list[str], names: Sequence[str]) -> list[str]:
-    """Turns leading bare words into the flags they stand for: `curate run LAKE` -> `--lake LAKE`."""
-    out, rest, names = [], list(argv), list(names)
+def _spell_out(argv: list[str], positionals: Sequence[str], config_class: type) -> list[str]:
+    """The arguments as the parser wants them: leading bare words become the flags they stand for (`curate run LAKE` ->
+    `--lake LAKE`), `--dry-run` is `--dry_run`, and a switch alone is true."""
+    out, rest, names = [], list(argv), list(positionals)
     while rest and names and not rest[0].startswith("-"):
         out += [f"--{names.pop(0)}", rest.pop(0)]
-    return out + rest
+    switches = _switches(config_class)
+    for place, word in enumerate(rest):
+        flag, equals, value = word.partition("=")
+        if flag.startswith("--"):
+            flag = flag.replace("-", "_").replace("__", "--", 1)
+        out.append(flag + equals + value)
+        following = rest[place + 1].lower() if place + 1 < len(rest) else ""
+        if flag[2:] in switches and not equals and following not in ("true", "false", "yes", "no"):
+            out.append("true")
+    return out
+
+
+def _switches(config_class: type, prefix: str = "") -> set[str]:
+    """Dotted names of the bool fields of a dataclass."""
+    hints, names = get_type_hints(config_class), set()
+    for name, hint in hints.items():
+        if hint is bool:
+            names.add(prefix + name)
+        elif isinstance(hint, type) and is_dataclass(hint):
+            names |= _switches(hint, f"{prefix}{name}.")
+    return names
 
 
 def _explain(message: str, config_class: type) -> str:
@@ -90,10 +112,10 @@ def _explain(message: str, config_class: type) -> str:
 
 def _dotted_names(config_class: type, prefix: str = "") -> list[str]:
     names = []
-    for f in fields(config_class):  # type: ignore[arg-type]
-        names.append(prefix + f.name)
-        if isinstance(f.type, type) and is_dataclass(f.type):
-            names += _dotted_names(f.type, f"{prefix}{f.name}.")
+    for name, hint in get_type_hints(config_class).items():
+        names.append(prefix + name)
+        if isinstance(hint, type) and is_dataclass(hint):
+            names += _dotted_names(hint, f"{prefix}{name}.")
     return names
 
 

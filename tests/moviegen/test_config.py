@@ -18,7 +18,11 @@ class Config:
     """Root of the lake."""
     workers: int = 2
     """Processes."""
+    dry_run: bool = False
+    """Only say what would be done."""
     split: Split = field(default_factory=Split)
+    dry_run: bool = False
+    """Only say."""
 
     def __post_init__(self) -> None:
         if self.workers < 1:
@@ -34,7 +38,7 @@ def parse(*argv, **options):
 def test_flags_override_the_file_which_overrides_defaults(tmp_path):
     path = tmp_path / "a.yaml"
     path.write_text("workers: 3\nsplit:\n  min_clip_s: 5\n")
-    assert parse("--config", str(path), "--workers", "4") == Config("lake", 4, Split(5.0))
+    assert parse("--config", str(path), "--workers", "4") == Config("lake", 4, split=Split(5.0))
     assert parse("--split.min_clip_s", "6").split.min_clip_s == 6.0
     assert load_config(Config, path).workers == 3
 
@@ -71,3 +75,31 @@ def test_help_shows_fields_and_examples(capsys):
     text = capsys.readouterr().out
     assert "moviegen x LAKE" in text
     assert "--split.min_clip_s" in text
+    assert "Root of the lake." in text
+
+
+@pytest.mark.parametrize("words", [["--dry-run"], ["--dry_run"], ["--dry-run=true"], ["--dry_run", "true"]])
+def test_a_boolean_flag_needs_no_value_and_dashes_are_underscores(words):
+    assert parse(*words, "--split.min-clip-s", "6") == Config(dry_run=True, split=Split(6.0))
+
+
+def test_a_boolean_flag_can_be_false():
+    assert not parse("--dry-run", "false").dry_run
+
+
+@pytest.mark.parametrize(
+    ("argv", "dry_run"),
+    [
+        (["--dry-run"], True),
+        (["--dry_run", "true"], True),
+        (["--dry-run=false"], False),
+        (["--dry-run", "--workers", "3"], True),
+    ],
+)
+def test_a_switch_may_stand_alone_and_be_written_with_hyphens(argv, dry_run):
+    assert parse(*argv).dry_run is dry_run
+
+
+def test_values_keep_their_hyphens():
+    assert parse("--lake", "my-lake--2", "--split.min-clip-s=5").lake == "my-lake--2"
+    assert parse("--lake=a-b").lake == "a-b"
