@@ -1,0 +1,264 @@
+"""`moviegen demo`: raw video to shards, to trained models, to generated clips, with the same commands a person would type.
+
+Each step is printed as its command and run as a process of its own, so that curation and training meet on disk alone. A second
+run finds everything committed and redoes nothing.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from moviegen.config import parse_config
+from moviegen.errors import MovieGenError, UsageError
+
+PROMPTS = (
+    "a red circle moves left",
+    "a blue square moves right",
+    "a green triangle moves up",
+    "a yellow star moves down",
+)
+"""What the demo generates; toy-world captions, so that the oracle can judge them."""
+
+PROMPT_SEED = 11
+"""Of the further prompts that are judged but not shown. The world's clips are made from other seeds."""
+
+SCORES_QUESTION = '"select detector, metric, avg(score) from scores group by all order by all"'
+
+VIDEO_SUFFIXES = {".mp4", ".mkv", ".webm", ".mov", ".avi"}
+
+
+@dataclass(frozen=True)
+class DemoConfig:
+    """What `moviegen demo` can be told."""
+
+    output: Path = Path("demo")
+    """Folder for everything the demo makes."""
+    videos: Path | None = None
+    """Folder of your own videos, curated beside the others; a `.txt` beside a video is its caption."""
+    num_clips: int = 240
+    """Good toy-world clips; faults are planted beside them."""
+    seed: int = 7
+    """Of the toy world."""
+    recipe: Path = Path("configs/recipes/tiny.yaml")
+    """Stages to train."""
+    num_judged: int = 64
+    """Prompts that are generated and judged by the oracle, the shown ones included."""
+    dry_run: bool = False
+    """Print the commands and do nothing."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the demo's things lie."""
+
+    root: Path
+
+    @property
+    def videos(self) -> Path:
+        """Raw files, all kinds."""
+        return self.root / "videos"
+
+    @property
+    def lake(self) -> Path:
+        """Tables and shards."""
+        return self.root / "lake"
+
+    @property
+    def runs(self) -> Path:
+        """Stages and models."""
+        return self.root / "runs"
+
+    @property
+    def generated(self) -> Path:
+        """Clips made from prompts."""
+        return self.root / "generated"
+
+
+def home() -> Path:
+    """The folder that holds `configs/`: the clone, or where the wheel put it. Raises UsageError when there is none."""
+    for folder in (Path(__file__).resolve().parents[1], Path(sysconfig.get_path("data")) / "share" / "moviegen"):
+        if (folder / "configs" / "recipes").is_dir():
+            return folder
+    raise UsageError("no configs/ folder beside the package: run the demo from a clone of the repository")
+
+
+def main(argv: list[str]) -> int:
+    """Runs the demo. Exit code 0 when every step did its work."""
+    config, _ = parse_config(
+        DemoConfig,
+        argv,
+        prog="moviegen demo",
+        summary="Curate real and toy clips, train a tiny autoencoder and a tiny video DiT on them, generate, look.",
+        examples=["moviegen demo", "moviegen demo --output out --videos my/videos", "moviegen demo --dry-run"],
+    )
+    places, started = Places(config.output.resolve()), time.monotonic()
+    steps = Steps(config.dry_run, home())
+    steps.title(1, "raw video: real clips, and toy-world clips with planted faults")
+    steps.run("world", "--output", places.videos / "toy", "--seed", config.seed, "--num_clips", config.num_clips)
+    if not config.dry_run:
+        print(f"  {copy_real_videos(places.videos / 'real', config.videos)} real clips in {places.videos / 'real'}")
+    steps.title(2, "curation: ingest, split, score, filter, caption, shard, check, report")
+    steps.run(
+        "curate", "run", "--config", "configs/curation/demo.yaml", "--input", places.videos, "--lake", places.lake
+    )
+    steps.title(3, "training: the autoencoder, its latents, the video DiT on images, then on images and video")
+    steps.run("train", "run", config.recipe, "--lake", places.lake, "--output", places.runs)
+    steps.title(4, "generation")
+    model = find_model(places.runs) if not config.dry_run else places.runs / "<last stage>" / "model"
+    prompts_file = places.root / "prompts.txt"
+    if not config.dry_run:
+        write_prompts(prompts_file, config.num_judged)
+    steps.run(
+        "generate",
+        "--model",
+        model,
+        "--prompts_file",
+        prompts_file,
+        "--output",
+        places.generated,
+        "--seed",
+        1,
+        "--batch_size",
+        16,
+    )
+    if config.dry_run:
+        return 0
+    steps.title(5, "what came out")
+    from moviegen.demo_page import show
+
+    show(
+        places,
+        steps.outputs_of("stats"),
+        [line for line in prompts_file.read_text().splitlines() if line],
+        len(PROMPTS),
+    )
+    farewell(places, model, time.monotonic() - started)
+    return 0
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Runs `moviegen` commands one after another, from the folder that holds `configs/`."""
+
+    dry_run: bool
+    home: Path
+
+    def title(self, number: int, text: str) -> None:
+        """Prints the heading of a step."""
+        print(f"\n[{number}/5] {text}", flush=True)
+
+    def run(self, *words: object) -> None:
+        """Prints a command and runs it. Raises MovieGenError with its exit code when it fails."""
+        command = [str(word) for word in words]
+        print(f"$ moviegen {' '.join(command)}", flush=True)
+        if self.dry_run:
+            return
+        done = subprocess.run([sys.executable, "-m", "moviegen.cli", *command], cwd=self.home, check=False)
+        if done.returncode != 0:
+            raise DemoStepError(
+                f"demo: `moviegen {command[0]}` ended with exit code {done.returncode}; what it said is above",
+                done.returncode,
+            )
+
+    def outputs_of(self, verb: str):
+        """A function that runs a listing verb with `--json` and returns what it printed."""
+
+        def ask(*words: object) -> list[dict]:
+            command = [sys.executable, "-m", "moviegen.cli", verb, *map(str, words), "--json"]
+            done = subprocess.run(command, cwd=self.home, capture_output=True, text=True, check=False)
+            if done.returncode != 0:
+                raise DemoStepError(f"demo: `moviegen {verb}` failed: {done.stderr.strip()}", done.returncode)
+            return json.loads(done.stdout)
+
+        return ask
+
+
+class DemoStepError(MovieGenError):
+    """A step of the demo failed; its exit code is passed on."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def copy_real_videos(target: Path, own: Path | None) -> int:
+    """How many real clips lie in `target` after copying those of the set-up and the user's, each with its sidecar caption.
+
+    A file already there with the same size is left alone. Raises UsageError when the user's folder does not exist.
+    """
+    folders = [Path(folder)] if (folder := os.environ.get("MOVIEGEN_DEMO_VIDEOS")) else []
+    if own is not None:
+        if not own.is_dir():
+            raise UsageError(f"--videos {own}: no such folder")
+        folders.append(own)
+    target.mkdir(parents=True, exist_ok=True)
+    for folder in folders:
+        for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES):
+            place = target / path.relative_to(folder)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            for source, goal in (
+                (path, place),
+                *((path.with_suffix(s), place.with_suffix(s)) for s in (".txt", ".json")),
+            ):
+                if source.exists() and not (goal.exists() and goal.stat().st_size == source.stat().st_size):
+                    shutil.copy2(source, goal)
+    return sum(path.suffix.lower() in VIDEO_SUFFIXES for path in target.rglob("*"))
+
+
+def find_model(runs: Path) -> Path:
+    """Model folder of the last finished stage that generates video. Raises MovieGenError when there is none."""
+    from moviegen.contracts.stage import read_stage
+
+    for folder in sorted((path.parent for path in runs.rglob("stage.json")), reverse=True):
+        result = read_stage(folder)
+        if result is not None and result.kind == "video_dit":
+            return folder / result.model
+    raise MovieGenError(f"{runs}: no finished video stage; moviegen train run prints what is missing")
+
+
+def write_prompts(path: Path, num_prompts: int) -> None:
+    """Writes the shown prompts and as many further ones as asked, one a line."""
+    from moviegen.testing.world import prompts
+
+    further = [prompt for prompt in prompts(PROMPT_SEED, num_prompts + len(PROMPTS)) if prompt not in PROMPTS]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join([*PROMPTS, *further][: max(num_prompts, len(PROMPTS))]) + "\n")
+
+
+def farewell(places: Places, model: Path, seconds: float) -> None:
+    """Prints where everything lies and three commands to try next."""
+    rows = {
+        "the page to open first": places.root / "index.html",
+        "curation report": places.lake / "report.html",
+        "tables and shards": places.lake,
+        "models and loss curves": places.runs,
+        "generated clips": places.generated,
+        "contact sheet": places.root / "generated.png",
+    }
+    print(f"\ndone in {seconds / 60:.1f} min")
+    for name, path in rows.items():
+        print(f"  {name:<24}{_short(path)}")
+    print("\ntry next:")
+    for command in next_commands(places, model):
+        print(f"  {command}")
+
+
+def next_commands(places: Places, model: Path) -> Sequence[str]:
+    """Three commands that a newcomer can paste."""
+    return (
+        f'moviegen generate --model {_short(model)} --prompt "a purple star moves up" --output star.mp4',
+        f"moviegen stats {_short(places.lake)} rejections",
+        " ".join(("moviegen stats", _short(places.lake), SCORES_QUESTION)),
+    )
+
+
+def _short(path: Path) -> str:
+    """The path as seen from here."""
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)

@@ -1,0 +1,132 @@
+"""The demo's last step: judges the generated clips, scores curation against the planted truth, and writes one page to look at."""
+
+import base64
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from moviegen.testing.oracle import judge
+from moviegen.testing.scorecard import KindScore, score_world
+
+if TYPE_CHECKING:
+    from moviegen.demo import Places
+
+CHANCE = {"colour": 1 / 6, "shape": 1 / 4, "direction": 1 / 4}
+"""What guessing gives: six colours, four shapes, four directions."""
+
+Ask = Callable[..., list[dict]]
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Shares of generated clips whose colour, shape and direction are those of their prompt."""
+
+    num_prompts: int
+    colour: float
+    shape: float
+    direction: float
+
+
+def show(places: "Places", ask: Ask, prompts: Sequence[str], num_shown: int) -> None:
+    """Prints the scorecard and the oracle's accuracy, and writes `generated.png`, `scores.json` and `index.html`."""
+    from moviegen.pipelines.sheet import save_contact_sheet
+
+    clips = read_generated(places.generated, prompts)
+    sheet = places.root / "generated.png"
+    save_contact_sheet(sheet, clips[:num_shown], prompts[:num_shown])
+    accuracy = measure(prompts, clips)
+    scores = score_curation(places, ask)
+    print(scorecard_text(scores))
+    print(f"\ngenerated clips against their prompts, judged by the oracle ({accuracy.num_prompts} prompts):")
+    for name, chance in CHANCE.items():
+        print(f"  {name:<10}{getattr(accuracy, name):6.0%}   (chance {chance:.0%})")
+    summary = {"accuracy": accuracy.__dict__, "chance": CHANCE, "curation": [score.__dict__ for score in scores]}
+    (places.root / "scores.json").write_text(json.dumps(summary, indent=1) + "\n")
+    (places.root / "index.html").write_text(page(places, scores, accuracy))
+
+
+def read_generated(folder: Path, prompts: Sequence[str]) -> list[np.ndarray]:
+    """Frames (T, H, W, 3) of each prompt's clip, in the order of the prompts. Raises MovieGenError when one is missing."""
+    from moviegen.errors import MovieGenError
+    from moviegen.media.read import read_video
+
+    paths = sorted(folder.glob("*.mp4"))
+    if len(paths) != len(prompts):
+        raise MovieGenError(
+            f"{folder}: {len(paths)} clips for {len(prompts)} prompts; delete the folder and run the demo again"
+        )
+    return [read_video(path) for path in paths]
+
+
+def measure(prompts: Sequence[str], clips: Sequence[np.ndarray]) -> Accuracy:
+    """The oracle's verdict over all prompts."""
+    verdicts = [judge(prompt, clip) for prompt, clip in zip(prompts, clips, strict=True)]
+    shares = [float(np.mean([getattr(v, f"{name}_ok") for v in verdicts])) for name in ("colour", "shape", "direction")]
+    return Accuracy(len(verdicts), *shares)
+
+
+def score_curation(places: "Places", ask: Ask) -> list[KindScore]:
+    """Planted files by kind, and what became of them."""
+    truth = json.loads((places.videos / "toy" / "truth.json").read_text())
+    metric_of_rule = {row["rule"]: row["metric"] for row in ask(places.lake, "select distinct rule, metric from rules")}
+    return score_world(truth, ask(places.lake, "select uri, state, reason from inputs"), metric_of_rule)
+
+
+def scorecard_text(scores: Sequence[KindScore]) -> str:
+    """The scorecard as lines for a terminal."""
+    lines = ["planted files, and what became of them:", f"  {'kind':<16}{'expected':<11}{'right':>9}   fate"]
+    for score in scores:
+        fates = ", ".join(f"{fate} ({count})" for fate, count in sorted(score.seen.items(), key=lambda kv: -kv[1]))
+        lines.append(f"  {score.kind:<16}{score.expected:<11}{f'{score.num_right}/{score.num_planted}':>9}   {fates}")
+    right, planted = sum(s.num_right for s in scores), sum(s.num_planted for s in scores)
+    return "\n".join([*lines, f"  {'all':<16}{'':<11}{f'{right}/{planted}':>9}"])
+
+
+STYLE = (
+    "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1c2430}"
+    "table{border-collapse:collapse}td,th{padding:.2rem .8rem .2rem 0;text-align:left;vertical-align:top}"
+    "th{border-bottom:1px solid #c8d0da}img{max-width:100%}.off{color:#b3261e}code{background:#eef1f5;padding:0 .3em}"
+)
+
+
+def page(places: "Places", scores: Sequence[KindScore], accuracy: Accuracy) -> str:
+    """One HTML file that opens from disk: generated clips, accuracy, curves, the scorecard, links to the rest."""
+    curves = sorted(path for path in places.runs.rglob("*.png"))
+    parts = [
+        "<!doctype html><meta charset=utf-8><title>moviegen demo</title>",
+        f"<style>{STYLE}</style><h1>moviegen demo</h1>",
+        f"<p><a href='lake/report.html'>curation report</a> · lake <code>{escape(str(places.lake))}</code></p>",
+        "<h2>Generated from four prompts</h2>",
+        _image(places.root / "generated.png"),
+        f"<h2>Does it show what the prompt says?</h2><p>{accuracy.num_prompts} prompts, judged from pixels by the toy world's oracle.</p>",
+        _table(
+            ("", "right", "chance"),
+            [(name, f"{getattr(accuracy, name):.0%}", f"{chance:.0%}") for name, chance in CHANCE.items()],
+        ),
+        "<h2>Curation against what was planted</h2>",
+        _table(("kind", "expected", "right", "fate", "not as expected"), [_score_row(score) for score in scores]),
+        "<h2>Training</h2>",
+        *(f"<h3>{escape(str(path.relative_to(places.runs)))}</h3>{_image(path)}" for path in curves),
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _score_row(score: KindScore) -> tuple[str, ...]:
+    fates = ", ".join(f"{fate} ({count})" for fate, count in score.seen.items())
+    return score.kind, score.expected, f"{score.num_right}/{score.num_planted}", fates, ", ".join(score.wrong)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = ["".join(f"<th>{escape(word)}</th>" for word in head)]
+    lines += ["".join(f"<td>{escape(word)}</td>" for word in row) for row in rows]
+    return "<table>" + "".join(f"<tr>{line}</tr>" for line in lines) + "</table>"
+
+
+def _image(path: Path) -> str:
+    data = base64.b64encode(path.read_bytes()).decode()
+    return f"<img alt='{escape(path.stem)}' src='data:image/png;base64,{data}'>"
