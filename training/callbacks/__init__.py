@@ -1,0 +1,10 @@
+"""What happens around the steps of a stage: averaging, saving, logging, guarding. Each file is one concern."""
+
+from training.callbacks.checkpoints import Checkpoints
+from training.callbacks.ema import EMA
+from training.callbacks.guard import NonFiniteGuard
+from training.callbacks.metrics import MetricsFile
+from training.callbacks.progress import Progress
+from training.callbacks.signals import StopOnSignal
+
+__all__ = ["EMA", "Checkpoints", "MetricsFile", "NonFiniteGuard", "Progress", "StopOnSignal"]

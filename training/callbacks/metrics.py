@@ -1,0 +1,106 @@
+"""`metrics.csv` (step, metric, value: one number a row) and the loss curve drawn from it.
+
+Lightning's CSVLogger deletes the file of the run it resumes; here rows after the step that is resumed from are dropped and
+the rest stays, so an interrupted run's file ends up equal to an uninterrupted one's.
+"""
+
+import csv
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from moviegen.contracts.lake import atomic_write
+from training.modules.stage import StageModule
+
+METRICS_FILE = "metrics.csv"
+CURVE_FILE = "loss.png"
+HEADER = ("step", "metric", "value")
+
+
+def read_metrics(path: Path) -> list[tuple[int, str, float]]:
+    """(step, metric, value) of each row; a last row cut by a crash is left out."""
+    if not path.exists():
+        return []
+    with open(path, newline="") as file:
+        rows = list(csv.reader(file))
+    return [(int(row[0]), row[1], float(row[2])) for row in rows[1:] if len(row) == 3 and row[2]]
+
+
+class MetricsFile(Callback):
+    """Writes every logged metric, each value with all its digits."""
+
+    def __init__(self, every_steps: int = 1) -> None:
+        """Metrics file.
+
+        Args:
+            every_steps: Steps between two rows of a training metric; validation is always written.
+        """
+        self.every_steps = every_steps
+        self._rows: list[tuple[int, str, float]] = []
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Keeps what was written up to the step that training goes on from."""
+        self._path = Path(trainer.default_root_dir) / METRICS_FILE
+        if trainer.is_global_zero:
+            self._rewrite(row for row in read_metrics(self._path) if row[0] <= trainer.global_step)
+
+    def _rewrite(self, rows: Iterable[tuple[int, str, float]]) -> None:
+        kept = list(rows)
+        with atomic_write(self._path) as temporary, open(temporary, "w", newline="") as file:
+            csv.writer(file).writerows([HEADER, *kept])
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: StageModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """One row a training metric."""
+        if trainer.global_step % self.every_steps == 0 and (batch_idx + 1) % trainer.accumulate_grad_batches == 0:
+            self._write(trainer, pl_module.batch_metrics)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """One row a validation metric."""
+        if trainer.state.fn == "fit":
+            metrics = trainer.callback_metrics
+            self._write(trainer, {name: value for name, value in metrics.items() if name.startswith("val/")})
+
+    def _write(self, trainer: Trainer, values: Mapping[str, Any]) -> None:
+        if not trainer.is_global_zero:
+            return
+        rows = [(trainer.global_step, name, repr(float(value))) for name, value in sorted(values.items())]
+        with open(self._path, "a", newline="") as file:
+            csv.writer(file).writerows(rows)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draws the curve."""
+        if trainer.is_global_zero:
+            draw_curve(read_metrics(self._path), Path(trainer.default_root_dir) / CURVE_FILE)
+
+
+def draw_curve(rows: list[tuple[int, str, float]], path: Path) -> None:
+    """A PNG of the training loss (each step and its running mean) and the validation loss."""
+    from matplotlib.figure import Figure
+
+    series: dict[str, list[tuple[int, float]]] = {}
+    for step, name, value in rows:
+        series.setdefault(name, []).append((step, value))
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    if train := series.get("train/loss"):
+        steps, values = zip(*train, strict=True)
+        axes.plot(steps, values, color="0.8", linewidth=0.8, label="train")
+        axes.plot(steps, running_mean(values), color="tab:blue", label="train, running mean")
+    if held_out := series.get("val/loss"):
+        axes.plot(*zip(*held_out, strict=True), "o-", color="tab:orange", markersize=3, label="held out")
+    axes.set(xlabel="step", ylabel="loss", yscale="log")
+    axes.legend()
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=110, metadata={"Software": None})
+
+
+def running_mean(values: Iterable[float], keep: float = 0.95) -> list[float]:
+    """Exponential running mean of values, without the bias of its beginning."""
+    mean, weight, means = 0.0, 0.0, []
+    for value in values:
+        mean = keep * mean + (1 - keep) * value
+        weight = keep * weight + (1 - keep)
+        means.append(mean / weight)
+    return means

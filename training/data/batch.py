@@ -1,0 +1,38 @@
+"""What a loader hands to a module: one batch of one bucket."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass
+class Batch:
+    """Clips (or images) of one bucket. Not frozen: Lightning moves it to the device by assigning its fields.
+
+    B samples, T frames, H W px (or latent cells), C channels.
+    """
+
+    index: int
+    """Number of the batch since the beginning of the stage: noise, t and dropout are drawn from (seed, index, rank)."""
+    bucket: str
+    """Bucket key; `...-f1` when the batch holds images."""
+    keys: list[str]
+    """The clip of each sample."""
+    captions: list[str]
+    """Text of each sample, as written in the shard."""
+    fps: list[float]
+    """Frames per second of the frames taken (frames / seconds of the clip); 0 for an image."""
+    pixels: Tensor | None = None
+    """(B, 3, T, H, W) in [-1, 1]; None when latents are given."""
+    latent_mean: Tensor | None = None
+    """(B, C, T, H, W) mean of the TAE's posterior, before normalisation."""
+    latent_std: Tensor | None = None
+    """(B, C, T, H, W) standard deviation of the TAE's posterior."""
+
+    @property
+    def is_image(self) -> bool:
+        """One frame a sample."""
+        return self.bucket.endswith("-f1")
+
+    def __len__(self) -> int:
+        return len(self.keys)

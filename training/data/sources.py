@@ -1,0 +1,93 @@
+"""Where batches come from: shards (decoded here) or cached latents."""
+
+from pathlib import Path
+
+import torch
+
+from moviegen.contracts.bucket import BucketSet, decode_bucket, encode_bucket
+from training.data.batch import Batch
+from training.data.buckets import BatchSpec
+from training.data.decode import ClipCache, DecodedClip, decode_clip, frame_rate, to_tensor
+from training.data.latents import LatentReader, read_index, stack_moments
+from training.data.shards import ShardReader, read_subset
+
+
+class ShardSource:
+    """The samples of a subset, decoded at a resolution."""
+
+    def __init__(self, root: Path, subset: str, buckets: BucketSet, resolution: int, cache_bytes: int) -> None:
+        self.subset = read_subset(root, subset)
+        self.buckets = [sample.bucket for sample in self.subset.samples]
+        self.groups = [sample.video_id for sample in self.subset.samples]
+        self._sizes = {key: buckets.frame_size(decode_bucket(key), resolution) for key in set(self.buckets)}
+        self._reader = ShardReader(self.subset)
+        self._cache = ClipCache(cache_bytes)
+
+    def load(self, spec: BatchSpec) -> Batch:
+        """Pixels of a batch. An image is one of the frames that the clip's bucket takes."""
+        is_image = spec.bucket.is_image
+        clips = [self.read_clip(i) for i in spec.samples]
+        refs = [self.subset.samples[i] for i in spec.samples]
+        frames = [clip.frames for clip in clips]
+        if is_image:
+            frames = [f[(k := int(place * len(f))) : k + 1] for f, place in zip(frames, spec.frames, strict=True)]
+        return Batch(
+            index=spec.index,
+            bucket=encode_bucket(spec.bucket),
+            keys=[ref.key for ref in refs],
+            captions=[ref.caption for ref in refs],
+            fps=[0.0 if is_image else clip.fps for clip in clips],
+            pixels=torch.stack([to_tensor(f) for f in frames]),
+        )
+
+    def frame_rate(self, position: int) -> float:
+        """Frames per second of a sample's frames, without decoding them."""
+        ref = self.subset.samples[position]
+        meta = self._reader.read(ref)[0]
+        return frame_rate(decode_bucket(ref.bucket).num_frames, meta.duration)
+
+    def read_clip(self, position: int) -> DecodedClip:
+        """A sample as its bucket wants it. Raises MovieGenError or ShardError naming what cannot be read."""
+        kept = self._cache.get(position)
+        if kept is not None:
+            return kept
+        ref = self.subset.samples[position]
+        meta, _, media, suffix = self._reader.read(ref)
+        num_frames = decode_bucket(ref.bucket).num_frames
+        frames = decode_clip(media, suffix, meta, num_frames, self._sizes[ref.bucket])
+        clip = DecodedClip(frames, frame_rate(num_frames, meta.duration))
+        self._cache.put(position, clip)
+        return clip
+
+
+class LatentSource:
+    """The samples of a folder of cached latents."""
+
+    def __init__(self, folder: Path) -> None:
+        self.index = read_index(folder)
+        self._places = [
+            (file, position) for file in self.index.files for position in range(len(file.samples))
+        ]
+        self.buckets = [file.bucket for file, _ in self._places]
+        self.groups = [file.samples[position].video_id for file, position in self._places]
+        self._reader = LatentReader(folder, self.index.files)
+
+    def load(self, spec: BatchSpec) -> Batch:
+        """Posterior means and standard deviations of a batch. An image is one of the frames that were encoded singly."""
+        is_image = spec.bucket.is_image
+        places = [self._places[i] for i in spec.samples]
+        samples = [file.samples[position] for file, position in places]
+        frames: list[int | None] = [int(f * self.index.image_frames) for f in spec.frames] if is_image else [None] * len(places)
+        moments = [
+            self._reader.read(file.path, position, frame) for (file, position), frame in zip(places, frames, strict=True)
+        ]
+        mean, std = stack_moments(moments)
+        return Batch(
+            index=spec.index,
+            bucket=encode_bucket(spec.bucket),
+            keys=[sample.key for sample in samples],
+            captions=[sample.caption for sample in samples],
+            fps=[0.0 if is_image else sample.fps for sample in samples],
+            latent_mean=mean,
+            latent_std=std,
+        )

@@ -1,0 +1,178 @@
+"""`moviegen train fit` and `validate`: one stage by LightningCLI, resumed where it stopped, finished with a model folder."""
+
+import argparse
+import logging
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from moviegen.errors import UsageError
+from training.callbacks import EMA, Checkpoints, MetricsFile, NonFiniteGuard, Progress, StopOnSignal
+from training.checkpoint import FolderCheckpointIO
+from training.cli import EXAMPLES, say
+from training.config import expand_flags, stage_identity, stage_sha256
+from training.stage import StageState, begin_stage, finish_stage, refuse_changes, stage_state
+
+TRAINER_DEFAULTS = {
+    "num_sanity_val_steps": 0,
+    "check_val_every_n_epoch": None,
+    "use_distributed_sampler": False,
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+    "log_every_n_steps": 10,
+    "gradient_clip_val": 1.0,
+}
+"""The loader divides batches among the ranks itself; progress is ours; clipping at 1 is our decision."""
+
+CALLBACKS = {"ema": EMA, "checkpoints": Checkpoints, "guard": NonFiniteGuard, "metrics": MetricsFile, "progress": Progress}
+
+
+class StageCLI(LightningCLI):
+    """LightningCLI that knows a stage's folder: nothing to do when it is finished, resumed when it is not."""
+
+    def __init__(self, verb: str, argv: Sequence[str], look_only: bool = False) -> None:
+        """`look_only` stops before anything is built; `state` then tells what would be done."""
+        self.look_only = look_only
+        self.exit_code = 0
+        self.stop = StopOnSignal()
+        parser_kwargs = {
+            name: {"exit_on_error": False, "epilog": EXAMPLES, "formatter_class": _HelpFormatter} for name in self.subcommands()
+        }
+        super().__init__(
+            LightningModule, LightningDataModule, subclass_mode_model=True, subclass_mode_data=True,
+            save_config_callback=None, seed_everything_default=0, auto_configure_optimizers=False,
+            trainer_defaults={**TRAINER_DEFAULTS, "callbacks": [self.stop]},
+            parser_kwargs=parser_kwargs, args=[verb, *expand_flags(argv)],
+        )  # fmt: skip
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """What `train` offers of Lightning."""
+        both = LightningCLI.subcommands()
+        return {name: both[name] for name in ("fit", "validate")}
+
+    def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
+        """A parser that raises instead of leaving the process."""
+        return super().init_parser(**{"exit_on_error": False, **kwargs})
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """The stage's name and folder, and one group for each callback."""
+        parser.add_argument("--name", type=str, default="stage", help="name of the stage in stage.json")
+        parser.add_argument("--output", type=str, required=True, help="folder of the stage")
+        parser.add_argument("--allow_changed", type=bool, default=False, help="go on from a checkpoint of other settings")
+        for key, callback in CALLBACKS.items():
+            parser.add_lightning_class_args(callback, key)
+        parser.link_arguments("output", "trainer.default_root_dir")
+        parser.link_arguments("seed_everything", "model.init_args.seed", compute_fn=int)
+        parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=int)
+
+    def before_instantiate_classes(self) -> None:
+        """Finds out what there is to do, before anything large is built."""
+        config = yaml.safe_load(self.parser.dump(self.config, skip_none=False, format="yaml"))[self.subcommand]
+        config["trainer"].pop("default_root_dir", None)
+        module, data = _class(config["model"]), _class(config["data"])
+        self.stage_config = config
+        self.identity = stage_identity(config, data.digest_of(config["data"]["init_args"]), data.places, module.places)
+        self.config_sha256 = stage_sha256(self.identity, config["trainer"])
+        self.state = stage_state(Path(config["output"]), self.identity, self.config_sha256)
+        if self.look_only or (self.subcommand == "fit" and self.state.result is not None):
+            raise _NothingToBuild
+        if self.state.changes and not config["allow_changed"]:
+            refuse_changes(self.state)
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """The trainer with our checkpoints and, unless another logger was asked for, TensorBoard's."""
+        trainer = self.config[self.subcommand].trainer
+        if trainer.logger in (None, True):
+            kwargs["logger"] = TensorBoardLogger(self.config[self.subcommand].output, name="tensorboard", version="")
+        kwargs["plugins"] = [*(self._get(self.config_init, "trainer").get("plugins") or []), FolderCheckpointIO()]
+        return super().instantiate_trainer(**kwargs)
+
+    def fit(self, model: Any, datamodule: Any = None, ckpt_path: Any = None, **kwargs: Any) -> None:
+        """Trains, and finishes the stage unless a signal came."""
+        folder = self.state.folder
+        if self.trainer.max_steps < 1 and self.stage_config["trainer"]["max_time"] is None:
+            raise UsageError("a stage ends by steps or by time: set --trainer.max_steps or --trainer.max_time")
+        begin_stage(folder, self.identity, self.stage_config)
+        for fault in self.state.faults:
+            say(f"{fault}: left aside")
+        checkpoint = ckpt_path or self.state.checkpoint
+        if checkpoint is not None:
+            say(f"{folder}: going on from {Path(checkpoint).name}")
+        self.trainer.fit(model, datamodule=datamodule, ckpt_path=checkpoint, weights_only=True)
+        self.exit_code = self.stop.exit_code
+        if self.exit_code or not self.trainer.is_global_zero:
+            return
+        ema = next(callback for callback in self.trainer.callbacks if isinstance(callback, EMA))
+        with ema.swapped_in(model):
+            finish_stage(
+                folder, model.kind, self.stage_config["name"], self.trainer.global_step, self.config_sha256, model.export
+            )
+
+    def validate(self, model: Any, datamodule: Any = None, ckpt_path: Any = None, **kwargs: Any) -> None:
+        """Measures a checkpoint, the newest one when none is named, with its EMA weights."""
+        checkpoint = ckpt_path or self.state.checkpoint
+        if checkpoint is None:
+            raise UsageError(f"{self.state.folder}: no checkpoint to validate; train the stage, or name one with --ckpt_path")
+        self.trainer.validate(model, datamodule=datamodule, ckpt_path=checkpoint, weights_only=True, verbose=False)
+        for name, value in sorted(self.trainer.callback_metrics.items()):
+            print(f"{name}\t{float(value):.6g}")
+
+
+class _NothingToBuild(Exception):
+    """Raised to leave LightningCLI's constructor early."""
+
+
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Keeps the line breaks of the examples."""
+
+
+def fit(argv: Sequence[str]) -> int:
+    """`moviegen train fit`: 0 when the stage is finished, 130 or 143 when a signal stopped it after saving."""
+    cli = _run("fit", argv)
+    if cli.exit_code:
+        say(f"{cli.state.folder}: saved and stopped; the same command goes on")
+        return cli.exit_code
+    state = look(argv)
+    say(f"{state.folder}: {state.text}")
+    return 0
+
+
+def validate(argv: Sequence[str]) -> int:
+    """`moviegen train validate`: metrics on stdout, one a line."""
+    return _run("validate", argv).exit_code
+
+
+def look(argv: Sequence[str]) -> StageState:
+    """How far the stage of a `fit` command is, without building or running anything."""
+    return _run("fit", argv, look_only=True).state
+
+
+def _run(verb: str, argv: Sequence[str], look_only: bool = False) -> StageCLI:
+    """Runs LightningCLI. Raises UsageError on anything it cannot read."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    cli = StageCLI.__new__(StageCLI)
+    with warnings.catch_warnings():
+        for text in ("LightningCLI's args", ".*does not have many workers", ".*GPU available but not used", "The number of training"):
+            warnings.filterwarnings("ignore", message=text)
+        try:
+            cli.__init__(verb, argv, look_only)  # type: ignore[misc]
+        except _NothingToBuild:
+            pass
+        except argparse.ArgumentError as error:
+            raise UsageError(f"moviegen train {verb}: {error}\nmoviegen train {verb} --help shows what can be set") from error
+    return cli
+
+
+def _class(config: dict[str, Any]) -> Any:
+    import importlib
+
+    module, _, name = config["class_path"].rpartition(".")
+    return getattr(importlib.import_module(module), name)

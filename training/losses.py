@@ -1,0 +1,85 @@
+"""Losses of the TAE: reconstruction, divergence, outliers, perception, discriminator [S §3.1.1].
+
+The paper gives a weight only for the outlier penalty; the others are LDM's (our decision).
+Axis letters: B batch, C channels, T frames, H W rows and columns.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class TAELossConfig:
+    """Weights and start steps of the TAE's losses."""
+
+    l1: float = 1.0
+    kl: float = 1e-6
+    """Of the divergence, summed over a sample's latent and averaged over its pixels, as in LDM."""
+    opl: float = 1e5
+    """Outlier penalty [S §3.1.1]."""
+    opl_r: float = 3.0
+    """Standard deviations from which a latent position is an outlier [S §3.1.1]."""
+    opl_start_step: int = 0
+    """First step with the outlier penalty; 50000 in the paper's ablation [S §3.6.4]."""
+    opl_mode: Literal["channel_norm", "elementwise"] = "channel_norm"
+    lpips: float = 0.0
+    """Perceptual loss; needs `lpips_weights`."""
+    lpips_weights: str | None = None
+    """Safetensors file with VGG16's features and the linear heads; see `training.perceptual`."""
+    gan: float = 0.0
+    """PatchGAN, hinge loss; 0 builds no discriminator."""
+    gan_start_step: int = 0
+
+    def __post_init__(self) -> None:
+        if self.lpips and not self.lpips_weights:
+            raise ValueError("losses.lpips is set: give its weights with losses.lpips_weights, or set losses.lpips to 0")
+
+
+def outlier_penalty(z: Tensor, r: float = 3.0, mode: str = "channel_norm") -> Tensor:
+    """Mean over positions of max(|z_ij - mean| - r |std|, 0) [S §3.1.1, Eq 1]; a scalar. z is (B, C, T, H, W).
+
+    Mean and std are taken over the positions of each frame, per channel; |.| is the norm over channels, or with
+    `elementwise` the absolute value of each element (the paper does not say which; the first is our decision).
+    """
+    frames = rearrange(z, "b c t h w -> (b t) c (h w)").float()
+    mean, std = frames.mean(-1, keepdim=True), frames.std(-1, correction=0, keepdim=True)
+    if mode == "elementwise":
+        return F.relu((frames - mean).abs() - r * std).mean()
+    distance = torch.linalg.vector_norm(frames - mean, dim=1)
+    return F.relu(distance - r * torch.linalg.vector_norm(std, dim=1)).mean()
+
+
+def psnr(reconstruction: Tensor, pixels: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio of each sample in dB, (B,); both (B, 3, T, H, W) in [-1, 1], clipped as a viewer sees them."""
+    difference = (reconstruction.float().clamp(-1, 1) - pixels.float()) / 2
+    return -10 * difference.square().flatten(1).mean(1).clamp_min(1e-10).log10()
+
+
+class PatchDiscriminator(nn.Module):
+    """PatchGAN over single frames: (B, 3, T, H, W) -> one logit a patch of 34 px. As in LDM (our decision)."""
+
+    def __init__(self, channels: int = 64) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [nn.Conv2d(3, channels, 4, 2, 1), nn.LeakyReLU(0.2)]
+        for width in (channels, 2 * channels):
+            layers += [nn.Conv2d(width, 2 * width, 4, 2, 1), nn.GroupNorm(8, 2 * width), nn.LeakyReLU(0.2)]
+        self.layers = nn.Sequential(*layers, nn.Conv2d(4 * channels, 1, 4, 1, 1))
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return self.layers(rearrange(pixels, "b c t h w -> (b t) c h w"))
+
+
+def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
+    """Hinge loss of the discriminator's logits on data and on reconstructions."""
+    return 0.5 * (F.relu(1 - real).mean() + F.relu(1 + fake).mean())
+
+
+def frozen_forward(network: nn.Module, x: Tensor) -> Tensor:
+    """The network's output, with gradients for `x` and none for its parameters: the generator's side of a GAN in one backward."""
+    state = {name: p.detach() for name, p in network.named_parameters()}
+    return torch.func.functional_call(network, state, (x,))

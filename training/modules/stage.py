@@ -1,0 +1,70 @@
+"""What every stage's module shares: its optimiser, its seeds, and the model folder it leaves behind."""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import nn
+
+from moviegen.contracts.clip import hash_id
+from training.data.batch import Batch
+from training.optim import OptimizerConfig, make_optimizer, make_schedule
+
+VALIDATION_SEED = 20241004
+"""Seed of validation noise: the same in every run, so that curves of two runs compare."""
+
+
+class StageModule(LightningModule):
+    """A module whose randomness in batch number i on rank r depends on (seed, i, r) alone: a resumed run draws what the
+    uninterrupted one would have drawn."""
+
+    kind: ClassVar[str]
+    """What is trained: one of moviegen.contracts.stage.KINDS."""
+
+    places: ClassVar[tuple[str, ...]] = ("init_from",)
+    """Arguments that name model folders."""
+
+    def __init__(self, optimizer: OptimizerConfig, seed: int) -> None:
+        super().__init__()
+        self.optimizer_config = optimizer
+        self.seed = seed
+        self.batch_metrics: dict[str, Any] = {}
+        """Training metrics of this step by name; callbacks write them to files."""
+
+    def trained(self) -> nn.ModuleDict:
+        """The networks that are trained, by name: what the optimiser and the EMA hold."""
+        raise NotImplementedError
+
+    def export(self, folder: Path) -> None:
+        """Writes the model folder that `from_pretrained` reads."""
+        raise NotImplementedError
+
+    def configure_optimizers(self) -> dict:
+        """AdamW and its schedule, stepped once an optimiser step."""
+        optimizer = make_optimizer(self.trained().values(), self.optimizer_config)
+        schedule = make_schedule(optimizer, self.optimizer_config)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Seeds torch's own generators too: dropout draws from them."""
+        torch.manual_seed(self._seed_of(batch.index))
+
+    def generator(self, index: int) -> torch.Generator:
+        """A generator on the device for batch number `index` on this rank."""
+        return torch.Generator(self.device).manual_seed(self._seed_of(index))
+
+    def _seed_of(self, index: int) -> int:
+        return int(hash_id(self.seed, index, self.global_rank)[:15], 16)
+
+    def log_batch(self, values: dict[str, Any], batch: Batch) -> None:
+        """Logs training metrics of a batch."""
+        self.batch_metrics = {f"train/{name}": value for name, value in values.items()}
+        self.log_dict(self.batch_metrics, batch_size=len(batch))
+
+    def log_validation(self, values: dict[str, Any], batch: Batch) -> None:
+        """Logs validation metrics: means over all held-out samples, on all ranks."""
+        self.log_dict(
+            {f"val/{name}": value for name, value in values.items()},
+            batch_size=len(batch), on_epoch=True, on_step=False, sync_dist=True, add_dataloader_idx=False,
+        )  # fmt: skip

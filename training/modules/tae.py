@@ -1,0 +1,111 @@
+"""Training of the temporal autoencoder [S §3.1.1].
+
+Axis letters: B batch, C channels, T frames, H W rows and columns.
+"""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from moviegen.errors import UsageError
+from moviegen.models.tae import TAE, LatentDistribution, TAEConfig
+from moviegen.weights import load_model, save_model
+from training.data.batch import Batch
+from training.losses import (
+    PatchDiscriminator,
+    TAELossConfig,
+    discriminator_loss,
+    frozen_forward,
+    outlier_penalty,
+    psnr,
+)
+from training.modules.stage import StageModule
+from training.optim import OptimizerConfig
+from training.perceptual import LPIPS
+
+
+class TAEModule(StageModule):
+    """Reconstructs clips and single frames."""
+
+    kind = "tae"
+
+    def __init__(
+        self,
+        tae: TAEConfig | None = None,
+        init_from: str | None = None,
+        losses: TAELossConfig = TAELossConfig(),  # noqa: B008
+        optimizer: OptimizerConfig = OptimizerConfig(),  # noqa: B008
+        seed: int = 0,
+    ) -> None:
+        """Training of a TAE.
+
+        Args:
+            tae: Sizes of a new network; not with `init_from`.
+            init_from: Model folder of the stage before.
+            losses: Weights of the losses.
+            optimizer: Optimiser and lr schedule.
+            seed: Of the posterior's samples and of the initial weights.
+        """
+        super().__init__(optimizer, seed)
+        if (tae is None) == (init_from is None):
+            raise UsageError("model: give either tae (the sizes of a new network) or init_from (a model folder)")
+        torch.manual_seed(seed)
+        self.tae = TAE(tae) if tae is not None else load_model(TAE, Path(str(init_from)))
+        self.losses = losses
+        self.discriminator = PatchDiscriminator() if losses.gan else None
+        self.lpips = LPIPS.from_file(str(losses.lpips_weights)) if losses.lpips else None
+        self.tae.train()
+
+    def trained(self) -> nn.ModuleDict:
+        """The TAE, and the discriminator where there is one."""
+        networks = {"tae": self.tae, "discriminator": self.discriminator}
+        return nn.ModuleDict({name: network for name, network in networks.items() if network is not None})
+
+    def export(self, folder: Path) -> None:
+        """Writes the TAE's folder."""
+        save_model(self.tae, folder)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The weighted sum of the losses on a batch of pixels."""
+        pixels = _pixels(batch)
+        posterior = self.tae.encode(pixels)
+        z = posterior.sample(self.generator(batch.index))
+        reconstruction = self.tae.decode(z, pixels.shape[2])
+        terms = self.loss_terms(pixels, posterior, z, reconstruction)
+        loss = torch.stack([weight * value for weight, value in terms.values()]).sum()
+        values = {name: value.detach() for name, (_, value) in terms.items()}
+        self.log_batch({"loss": loss.detach(), **values, "psnr": psnr(reconstruction.detach(), pixels).mean()}, batch)
+        return loss
+
+    def loss_terms(
+        self, pixels: Tensor, posterior: LatentDistribution, z: Tensor, reconstruction: Tensor
+    ) -> dict[str, tuple[float, Tensor]]:
+        """Name -> (weight, value) of each loss that is on at this step."""
+        weights = self.losses
+        terms = {
+            "l1": (weights.l1, (reconstruction - pixels).abs().mean()),
+            "kl": (weights.kl, posterior.kl().mean() / pixels[0, 0].numel()),
+        }
+        if weights.opl and self.global_step >= weights.opl_start_step:
+            terms["opl"] = (weights.opl, outlier_penalty(z, weights.opl_r, weights.opl_mode))
+        if self.lpips is not None:
+            terms["lpips"] = (weights.lpips, self.lpips(reconstruction, pixels))
+        if self.discriminator is not None and self.global_step >= weights.gan_start_step:
+            terms["gan"] = (weights.gan, -frozen_forward(self.discriminator, reconstruction).mean())
+            fake, real = self.discriminator(reconstruction.detach()), self.discriminator(pixels)
+            terms["discriminator"] = (1.0, discriminator_loss(real, fake))
+        return terms
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """PSNR (dB) and L1 of the reconstruction from the posterior's mean."""
+        pixels = _pixels(batch)
+        reconstruction = self.tae.decode(self.tae.encode(pixels).mean, pixels.shape[2])
+        values = {"loss": (reconstruction - pixels).abs().mean(), "psnr": psnr(reconstruction, pixels).mean()}
+        self.log_validation(values, batch)
+
+
+def _pixels(batch: Batch) -> Tensor:
+    if batch.pixels is None:
+        raise UsageError("a TAE is trained on pixels: data.class_path must be training.data.ShardDataModule")
+    return batch.pixels
