@@ -1,6 +1,5 @@
 """An opened video: its stream within the limits, its geometry, its frames with timestamps that always grow."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 from .demux import SEEKABLE_FORMATS, decode_packets, open_container, reason, source_name
 from .display import FrameConverter, Orientation, displayed_size, orientation_of
 from .limits import MediaLimits, NoVideoError, UnreadableMediaError
+from .truncation import check_whole
 
 MAX_JUMP_BACK_S = 1
 """Timestamps that go back by more than this start a new timeline (joined recordings), which is appended to the old one."""
@@ -33,11 +33,15 @@ class OpenVideo:
         self.container = container
         self.stream = stream
         self.limits = limits
+        self._has_sought = False
         self._frames = self._decode(is_start=True)
         self._first: Timed | None = next(self._frames, None)
         if self._first is None:
             codec = stream.codec_context.name
-            raise UnreadableMediaError(f"{name}: no frame of its video stream ({codec}) can be decoded")
+            raise UnreadableMediaError(
+                f"{name}: no frame of its video stream ({codec}) can be decoded: damaged, encrypted, "
+                f"or over the limit of {limits.max_pixels} pixels a frame"
+            )
         frame, aspect = self._first.frame, stream.sample_aspect_ratio
         self.start_pts: int = self._first.pts
         """Timestamp of the first frame."""
@@ -76,6 +80,14 @@ class OpenVideo:
             yield first
         yield from self._frames
 
+    def has_key_between(self, last: int, pts: int) -> bool:
+        """Whether a seek to `pts` saves decoding: the index has a key frame after `last`. Matroska's is read at the first seek."""
+        if not self._has_sought and self.container.format.name.startswith("matroska"):
+            return pts > last
+        entries = self.stream.index_entries
+        place = entries.search_timestamp(pts, backward=True)
+        return place >= 0 and entries[place].timestamp > last
+
     def seek(self, pts: int) -> None:
         """Makes `frames` go on from the key frame at or before `pts`. Frames then have the index -1.
 
@@ -88,7 +100,13 @@ class OpenVideo:
             self.container.seek(pts, stream=self.stream, backward=True)
         except av.error.FFmpegError as error:
             raise UnreadableMediaError(f"{self.name}: cannot seek to timestamp {pts}: {reason(error)}") from error
+        self._has_sought = True
         self._first, self._frames = None, self._decode(is_start=False)
+
+    def rewind(self) -> None:
+        """Makes `frames` begin at the first frame again."""
+        self.seek(self.start_pts)
+        self._frames = self._decode(is_start=True)
 
     def _decode(self, is_start: bool) -> Iterator[Timed]:
         clock = _Clock(self.container, self.stream)
@@ -169,10 +187,7 @@ def _check_header(name: str, source: Path | bytes, stream: Any, limits: MediaLim
         limits.check_rate(name, stream.average_rate)
     if seconds := header_duration(stream):
         limits.check_duration(name, seconds)
-    size = len(source) if isinstance(source, bytes) else os.stat(source).st_size
-    end = max((entry.pos + entry.size for entry in stream.index_entries), default=0)
-    if end > size:
-        raise UnreadableMediaError(f"{name}: is cut off: its index goes to byte {end}, the file has {size}")
+    check_whole(name, source, stream)
 
 
 def header_duration(stream: Any) -> float | None:

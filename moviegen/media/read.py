@@ -5,12 +5,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from .audio import read_audio
-from .container import OpenVideo, open_video
+from .container import OpenVideo, Timed, open_video
 from .display import FrameConverter
 from .limits import IMAGE_FORMATS, MediaError, MediaLimits, UnreadableMediaError
 
@@ -46,17 +47,34 @@ def iter_frames(
     size: tuple[int, int] | None = None,
     limits: MediaLimits | None = None,
 ) -> Iterator[Frame]:
-    """Frames with timestamps in `[start_pts, end_pts)`, decoded in order from the file's beginning, so always exact.
+    """Frames with timestamps in `[start_pts, end_pts)`, in order.
 
-    Raises a MediaError when the file cannot be opened, or, after the frames before it, at the damaged place.
+    With `start_pts` decoding begins at the key frame before it where the container has an index, else at the file's beginning; the
+    frames are the same. Raises a MediaError when the file cannot be opened, or, after the frames before it, at the damaged place.
     """
     with open_video(Path(path), limits) as video:
         convert = video.converter(size)
-        for timed in video.frames():
+        for timed in _frames_from(video, start_pts):
             if end_pts is not None and timed.pts >= end_pts:
                 return
             if start_pts is None or timed.pts >= start_pts:
                 yield Frame(timed.index, timed.pts, convert(timed.frame))
+
+
+def _frames_from(video: OpenVideo, start_pts: int | None) -> Iterator[Timed]:
+    """Frames from `start_pts` or before. A seek that comes out after it, or in damage, is undone."""
+    if start_pts is None or not video.is_seekable or not video.has_key_between(video.start_pts, start_pts):
+        return video.frames()
+    video.seek(start_pts)
+    frames = video.frames()
+    try:
+        first = next(frames, None)
+    except MediaError:
+        first = None
+    if first is not None and first.pts <= start_pts:
+        return chain([first], frames)
+    video.rewind()
+    return video.frames()
 
 
 def read_frames_at(
@@ -88,7 +106,7 @@ def _seek_frames(video: OpenVideo, wanted: list[int], convert: FrameConverter) -
     frames, last = video.frames(), video.start_pts - 1
     try:
         for stamp in wanted:
-            if _has_key_between(video, last, stamp):
+            if video.has_key_between(last, stamp):
                 video.seek(stamp)
                 frames = video.frames()
             for timed in frames:
@@ -103,13 +121,6 @@ def _seek_frames(video: OpenVideo, wanted: list[int], convert: FrameConverter) -
     except MediaError:
         return found
     return found
-
-
-def _has_key_between(video: OpenVideo, last: int, stamp: int) -> bool:
-    """Whether a seek to `stamp` saves decoding: the index has a key frame after the frame decoded last."""
-    entries = video.stream.index_entries
-    place = entries.search_timestamp(stamp, backward=True)
-    return place >= 0 and entries[place].timestamp > last
 
 
 def _scan_frames(

@@ -1,5 +1,6 @@
 """Writes video, sound and stills: mp4 through ffmpeg-python with raw frames piped in, the same input giving the same bytes."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -168,17 +169,18 @@ def _feed(command: list[str], chunks: Iterable[bytes]) -> None:
     reader.start()
     num_chunks = 0
     try:
-        for chunk in chunks:
-            process.stdin.write(chunk)
-            num_chunks += 1
-        process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            for chunk in chunks:
+                process.stdin.write(chunk)
+                num_chunks += 1
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
         process.wait()
-    except BrokenPipeError:
-        process.wait()
+    except BaseException:
+        process.kill()
+        raise
     finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+        process.wait()
         reader.join()
         process.stderr.close()
     if process.returncode != 0 or num_chunks == 0:
