@@ -1,0 +1,88 @@
+"""What a detector is: it says which numbers it yields and which frames it needs, and turns a clip into those numbers.
+
+A detector is a frozen dataclass: its fields are its parameters (what YAML may set), fields that hold a `Path` are weights. It knows
+nothing of thresholds. What it loads, it loads on first use and keeps.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Literal, Protocol, runtime_checkable
+
+import numpy as np
+
+from moviegen.contracts.bucket import sample_frame_indices
+from moviegen.contracts.clip import Clip
+from moviegen.errors import UsageError
+
+
+@dataclass(frozen=True)
+class FrameRequest:
+    """Which frames of a clip a detector wants to see."""
+
+    where: Literal["none", "middle", "spread"] = "none"
+    """`none`, the `middle` one, or `count` of them `spread` evenly."""
+    count: int = 0
+    """Frames, for `spread`; fewer where the clip has fewer."""
+    max_side_px: int | None = None
+    """Longer side is scaled down to this; never up."""
+
+    def indices(self, num_frames: int) -> list[int]:
+        """Places of the frames wanted in a clip of `num_frames`, from 0, in order."""
+        if self.where == "none":
+            return []
+        if self.where == "middle":
+            return [num_frames // 2]
+        return sample_frame_indices(num_frames, min(self.count, num_frames))
+
+
+@dataclass(frozen=True)
+class ClipInput:
+    """A clip as a detector or captioner sees it."""
+
+    clip: Clip
+    video: dict
+    """Row of the `videos` table."""
+    signals: dict[str, np.ndarray]
+    """The clip's frames of the `signals` table: (num_frames,) a column; see `curation.signals.slice_signals`."""
+    frames: list[np.ndarray] = field(default_factory=list)
+    """The frames asked for, (H, W, 3) uint8 RGB as displayed."""
+
+
+@runtime_checkable
+class Detector(Protocol):
+    """Turns a clip into named numbers."""
+
+    name: ClassVar[str]
+    """Prefix of its metrics."""
+    version: ClassVar[int]
+    """Raised when the same clip and parameters give other numbers."""
+    metrics: ClassVar[dict[str, str]]
+    """Metric -> unit."""
+    cost: ClassVar[float]
+    """CPU milliseconds a clip, roughly: cheap detectors run first."""
+    packages: ClassVar[tuple[str, ...]]
+    """Distributions that bring its weights: their versions are part of the detector's."""
+
+    @property
+    def frames(self) -> FrameRequest:
+        """The frames it wants to see."""
+
+    def score(self, clip: ClipInput) -> dict[str, float]:
+        """Metric -> number. A metric that cannot be measured on this clip is absent, never made up."""
+
+
+def check_weights(detector: str, field_name: str, path: Path, what: str) -> None:
+    """Raises UsageError saying what to put where when a weights file is not there."""
+    if not path.is_file():
+        raise UsageError(
+            f"detector {detector}: no file {path}. Put {what} there, or say where it is: "
+            f"score.detectors.{detector}.{field_name}. Without it, take {detector} out of score.detectors."
+        )
+
+
+def check_package(detector: str, module: str, install: str) -> None:
+    """Raises UsageError with the pip line when a package is not installed."""
+    from importlib.util import find_spec
+
+    if find_spec(module) is None:
+        raise UsageError(f"detector {detector} needs the package {module}: {install}")

@@ -1,0 +1,33 @@
+"""Jitter: cuts that a plain cut detector would see inside a clip that has none, a second [S App B.1, Table 38].
+
+The paper counts PySceneDetect's false-positive shots and does not name the detector. Ours: ContentDetector's score against its
+default threshold. Shots are split by the adaptive detector, which looks past shaking, so what is left over here is shaking, flicker
+or slides that follow each other fast.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from curation.detectors.base import ClipInput, FrameRequest
+
+
+@dataclass(frozen=True)
+class JitterDetector:
+    """Frames whose content change reaches the threshold, a second."""
+
+    threshold: float = 27.0
+    """ContentDetector's default, mean HSV change 0..255."""
+
+    name: ClassVar[str] = "jitter"
+    version: ClassVar[int] = 1
+    metrics: ClassVar[dict[str, str]] = {"jitter.shots_per_second": "1/s"}
+    cost: ClassVar[float] = 0.01
+    packages: ClassVar[tuple[str, ...]] = ()
+    frames: ClassVar[FrameRequest] = FrameRequest()
+
+    def score(self, clip: ClipInput) -> dict[str, float]:
+        """False shots a second; the clip's own first frame is no cut of its own."""
+        cuts = np.count_nonzero(clip.signals["cut_score"][1:] >= self.threshold)
+        return {"jitter.shots_per_second": cuts / clip.clip.duration}
