@@ -1,5 +1,10 @@
 """The verbs `moviegen curate` and `moviegen stats`."""
 
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
 from moviegen.cli import Command
 
 CURATE = Command(
@@ -9,3 +14,201 @@ CURATE = Command(
     "curation",
 )
 STATS = Command("stats", "ask DuckDB what is in a lake and why a clip was dropped", "curation.cli:stats", "curation")
+
+VERBS = {
+    "run": "every job in order, then check and report; goes on where it stopped",
+    "ingest": "probe and hash the files of a folder",
+    "split": "find shots and clips, measure every frame, in one decode",
+    "score": "run the detectors, cheapest first",
+    "filter": "apply the rules to the scores",
+    "caption": "write the captions of kept clips",
+    "shard": "encode kept clips into WebDataset tars",
+    "check": "look for anything in a lake that must not be there",
+    "report": "write one offline HTML file about a lake",
+}
+
+
+def curate(argv: Sequence[str]) -> int:
+    """`moviegen curate <verb>`; returns the exit code."""
+    verb, rest = (argv[0], list(argv[1:])) if argv else ("", [])
+    if verb in ("", "-h", "--help", "help"):
+        print(_usage())
+        return 0 if verb else 2
+    if verb == "check":
+        return _check(rest)
+    if verb == "report":
+        return _report(rest)
+    if verb in VERBS:
+        return _run(verb, rest)
+    import difflib
+
+    from moviegen.errors import UsageError
+
+    close = difflib.get_close_matches(verb, VERBS, 1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    raise UsageError(f"moviegen curate: no verb {verb!r}{hint} moviegen curate --help lists them")
+
+
+def _usage() -> str:
+    verbs = "\n".join(f"  {name:<8} {text}" for name, text in VERBS.items())
+    return (
+        f"usage: moviegen curate <verb> [options]\n\nRaw video to shards.\n\nverbs:\n{verbs}\n\n"
+        "moviegen curate <verb> --help shows a verb's options.\n"
+        "example: moviegen curate run --input videos/ --lake lake/ --config configs/curation/demo.yaml"
+    )
+
+
+def _run(verb: str, argv: list[str]) -> int:
+    from moviegen.config import parse_config
+
+    from .accounting import account, enforce_limit
+    from .config import CurateConfig, find_files
+    from .jobs.run import JOBS, run_jobs
+    from .progress import Progress
+    from .spark import SparkRunner
+
+    def add_flags(parser) -> None:
+        parser.add_argument("--dry-run", action="store_true", help="say what would be done; touch nothing")
+        parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
+
+    summary = VERBS[verb][0].upper() + VERBS[verb][1:] + "."
+    given = " --input videos/" if verb in ("run", "ingest") else ""
+    command = f"moviegen curate {verb}{given} --lake lake/ --config configs/curation/demo.yaml"
+    examples = [command, f"{command} --dry-run", f"{command} --spark.master 'local[2,4]'"]
+    config, flags = parse_config(
+        CurateConfig, argv, prog=f"moviegen curate {verb}", summary=summary, examples=examples, add_flags=add_flags
+    )
+    config = find_files(config, _config_file(argv))
+    progress = Progress(quiet=flags.quiet)
+    names = list(JOBS) if verb == "run" else [verb]
+    with SparkRunner(config.spark, config.lake / "_logs" / "spark.log") as runner:
+        session = run_jobs(config, names, runner, progress, flags.dry_run)
+    if flags.dry_run:
+        return 0
+    if not session.did_work:
+        progress.say("nothing to do: all of it is committed")
+    if verb == "run":
+        _close_run(config, session.did_work, progress)
+    result = account(config.lake, config.subset, config.batch)
+    print("\n".join(result.lines()))
+    result.check()
+    enforce_limit(result, config.limits.max_failed_fraction, config.lake)
+    return 0
+
+
+def _config_file(argv: Sequence[str]) -> Path | None:
+    """The last `--config FILE` of a command line."""
+    pairs = zip(argv, [*argv[1:], ""], strict=True)
+    files = [
+        value if flag == "--config" else flag.partition("=")[2]
+        for flag, value in pairs
+        if flag.split("=")[0] == "--config"
+    ]
+    return Path(files[-1]) if files else None
+
+
+def _close_run(config, did_work: bool, progress) -> None:
+    """Checks the lake, and writes the report when something is new."""
+    from .check import check_lake
+    from .stats.report import REPORT_FILE, write_report
+
+    _raise_problems(check_lake(config.lake, read_media=did_work), config.lake)
+    path = config.lake / REPORT_FILE
+    if did_work or not path.exists():
+        write_report(config.lake, config.subset, path)
+    progress.say(f"report: {path}")
+
+
+@dataclass(frozen=True)
+class CheckConfig:
+    """Which lake is checked, and how deeply."""
+
+    lake: Path
+    """Folder of the lake."""
+    read_media: bool = True
+    """Hash every tar and open every sample."""
+
+
+def _check(argv: list[str]) -> int:
+    from moviegen.config import parse_config
+
+    from .check import check_lake
+
+    examples = ["moviegen curate check lake/", "moviegen curate check lake/ --read_media false"]
+    config, _ = parse_config(
+        CheckConfig, argv, prog="moviegen curate check", summary="Look for anything that must not be in a lake.",
+        examples=examples, positionals=["lake"],
+    )  # fmt: skip
+    _raise_problems(check_lake(config.lake, config.read_media), config.lake)
+    print(f"{config.lake}: nothing wrong found")
+    return 0
+
+
+def _raise_problems(problems: list, lake: Path) -> None:
+    from moviegen.errors import CheckFailedError
+
+    if problems:
+        lines = "\n".join(f"  {problem.check}: {problem.what}" for problem in problems)
+        raise CheckFailedError(f"{lake}: {len(problems)} things that must not be:\n{lines}")
+
+
+@dataclass(frozen=True)
+class ReportConfig:
+    """Which lake the report is about."""
+
+    lake: Path
+    """Folder of the lake."""
+    subset: str | None = None
+    """Name of the selection; may be left out when there is only one."""
+    output: Path | None = None
+    """The HTML file; `report.html` in the lake when left out."""
+
+
+def _report(argv: list[str]) -> int:
+    from moviegen.config import parse_config
+
+    from .stats.report import REPORT_FILE, write_report
+
+    examples = ["moviegen curate report lake/", "moviegen curate report lake/ --subset demo --output demo.html"]
+    config, _ = parse_config(
+        ReportConfig, argv, prog="moviegen curate report", summary="Write one offline HTML file about a lake.",
+        examples=examples, positionals=["lake"],
+    )  # fmt: skip
+    path = config.output or config.lake / REPORT_FILE
+    write_report(config.lake, config.subset, path)
+    print(path)
+    return 0
+
+
+@dataclass(frozen=True)
+class StatsConfig:
+    """What is asked of which lake."""
+
+    lake: Path
+    """Folder of the lake."""
+    question: str | None = None
+    """A view, a table, or a query in quotes; left out, the lake at a glance."""
+
+
+def stats(argv: Sequence[str]) -> int:
+    """`moviegen stats LAKE [SQL|VIEW]`; returns the exit code."""
+    from moviegen.config import parse_config
+
+    from .stats.duck import ask, open_lake
+    from .stats.show import glance, show
+
+    def add_flags(parser) -> None:
+        parser.add_argument("--json", action="store_true", help="one JSON object a row")
+        parser.add_argument("--csv", action="store_true", help="CSV with a header")
+
+    examples = ["moviegen stats lake/", "moviegen stats lake/ funnel", "moviegen stats lake/ inputs --json",
+                "moviegen stats lake/ \"select reason, count(*) from selection group by all\" --csv"]  # fmt: skip
+    config, flags = parse_config(
+        StatsConfig, argv, prog="moviegen stats", summary="Ask DuckDB what is in a lake.",
+        examples=examples, add_flags=add_flags, positionals=["lake", "question"],
+    )  # fmt: skip
+    connection = open_lake(config.lake)
+    form = "json" if flags.json else "csv" if flags.csv else "table"
+    text = show(ask(connection, config.question), form) if config.question else glance(connection)
+    sys.stdout.write(text)
+    return 0

@@ -101,13 +101,18 @@ def run_task(text: str) -> str:
     """Computes a task's rows, writes one part a table and returns the parts as JSON: `[[table, part], ...]`."""
     task = decode_task(text)
     rows = load_function(task.operation.function)(task)
-    return json.dumps([[table, asdict(_write_part(task, table, rows[table]))] for table in task.operation.tables])
+    return json.dumps([[table, asdict(part)] for table, part in write_parts(task, rows)])
 
 
 def load_function(path: str) -> Callable:
     """The function of a dotted path `module:function`."""
     module, _, name = path.partition(":")
     return getattr(importlib.import_module(module), name)
+
+
+def write_parts(task: Task, rows: Rows) -> list[tuple[str, Part]]:
+    """Writes one Parquet part a table of the task's operation; (table, part) of each."""
+    return [(table, _write_part(task, table, rows[table])) for table in task.operation.tables]
 
 
 def _write_part(task: Task, table: str, rows: list[dict]) -> Part:

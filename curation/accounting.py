@@ -1,0 +1,78 @@
+"""The account of a run: every file in exactly one state, and the numbers add up."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from moviegen.errors import CheckFailedError, FailedInputsError
+
+from .stats.duck import ask, open_lake
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+@dataclass(frozen=True)
+class Account:
+    """Files of one batch, for one subset."""
+
+    num_files: int
+    """Rows of `videos`: every file found."""
+    accepted: int
+    rejected: dict[str, int]
+    """Files by reason."""
+    failed: int
+    pending: int
+    """Files that a job has not seen yet; 0 after a full run."""
+
+    @property
+    def num_rejected(self) -> int:
+        """Files that a rule rejected."""
+        return sum(self.rejected.values())
+
+    def check(self) -> None:
+        """Raises CheckFailedError when the states do not add up to the files."""
+        states = self.accepted + self.num_rejected + self.failed + self.pending
+        if states != self.num_files:
+            raise CheckFailedError(
+                f"{self.num_files} files, but {states} states: {self.accepted} accepted, {self.num_rejected} rejected, "
+                f"{self.failed} failed, {self.pending} pending; ask `moviegen stats LAKE inputs` which"
+            )
+
+    def lines(self) -> list[str]:
+        """What a person reads at the end of a run."""
+        head = (
+            f"files: {self.num_files} = {self.accepted} accepted + {self.num_rejected} rejected + {self.failed} failed"
+        )
+        lines = [head + (f" + {self.pending} pending" if self.pending else "")]
+        if self.rejected:
+            most = sorted(self.rejected.items(), key=lambda item: (-item[1], item[0]))
+            lines.append("  rejected: " + ", ".join(f"{reason} {count}" for reason, count in most))
+        return lines
+
+
+def account(lake: Path, subset: str, batch: str) -> Account:
+    """The account of a batch and subset, by the views an analyst sees."""
+    connection = open_lake(lake)
+    try:
+        return _account(connection, subset, batch)
+    finally:
+        connection.close()
+
+
+def _account(connection: "duckdb.DuckDBPyConnection", subset: str, batch: str) -> Account:
+    num_files = ask(connection, "select count(*) from videos where batch = ?", [batch]).rows[0][0]
+    question = "select state, reason, num_files from input_counts where batch = ? and subset in (?, '')"
+    counts = ask(connection, question, [batch, subset]).rows
+    by_state = {state: sum(n for s, _, n in counts if s == state) for state in ("accepted", "failed", "pending")}
+    rejected = {reason: n for state, reason, n in counts if state == "rejected"}
+    return Account(num_files, by_state["accepted"], rejected, by_state["failed"], by_state["pending"])
+
+
+def enforce_limit(account: Account, max_failed_fraction: float, lake: Path) -> None:
+    """Raises FailedInputsError when a larger share of the files failed than the config allows."""
+    if account.num_files and account.failed / account.num_files > max_failed_fraction:
+        raise FailedInputsError(
+            f"{account.failed} of {account.num_files} files failed, limits.max_failed_fraction is {max_failed_fraction}; "
+            f"see why: moviegen stats {lake} failures_by_stage"
+        )

@@ -1,0 +1,89 @@
+"""Checks of a whole lake: queries that must return no row, parts and tars that must be what was committed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from moviegen.contracts.clip import file_sha256
+from moviegen.contracts.lake import Lake
+from moviegen.contracts.sample import decode_sample
+from moviegen.contracts.shard import Shard, ShardError, check_shard, read_members
+from moviegen.contracts.tables import SAMPLES, SHARDS, TABLES
+
+from .rows import read_table
+from .stats.duck import check_names, open_lake, run_check
+
+MAX_ROWS = 3
+"""Rows of a failed query that are shown."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that must not be."""
+
+    check: str
+    what: str
+
+
+def check_lake(root: Path, read_media: bool = True) -> list[Problem]:
+    """Every problem of a lake. With `read_media`, each tar is hashed and each of its samples is opened."""
+    lake = Lake(root)
+    found = list(part_problems(lake))
+    if not any("missing" in problem.what for problem in found):
+        found += query_problems(root)
+        found += shard_problems(lake) if read_media else ()
+    return found
+
+
+def part_problems(lake: Lake) -> Iterator[Problem]:
+    """Committed parts that are missing, changed, or of another number of rows."""
+    import pyarrow.parquet as pq
+
+    for table in TABLES:
+        for part in lake.committed_parts(table):
+            path = lake.root / part.path
+            if not path.exists():
+                yield Problem("parts", f"{path}: committed part is missing; run the command that writes {table} again")
+            elif file_sha256(path) != part.sha256:
+                yield Problem("parts", f"{path}: its bytes are not those committed (sha256 differs)")
+            elif (num_rows := pq.ParquetFile(path).metadata.num_rows) != part.num_rows:
+                yield Problem("parts", f"{path}: {num_rows} rows, committed were {part.num_rows}")
+
+
+def query_problems(root: Path) -> Iterator[Problem]:
+    """Rows that the queries in `stats/sql/checks` find."""
+    connection = open_lake(root)
+    try:
+        for name in check_names():
+            answer = run_check(connection, name)
+            if answer.rows:
+                rows = "; ".join(str(record) for record in answer.records()[:MAX_ROWS])
+                yield Problem(name, f"{len(answer.rows)} rows, such as {rows}")
+    finally:
+        connection.close()
+
+
+def shard_problems(lake: Lake) -> Iterator[Problem]:
+    """Tars that are missing or changed, samples that cannot be read or are not those the `samples` table lists."""
+    listed: dict[str, set[str]] = {}
+    for row in read_table(lake, SAMPLES.name, columns=["path", "clip_id"]):
+        listed.setdefault(row["path"], set()).add(row["clip_id"])
+    for row in read_table(lake, SHARDS.name):
+        try:
+            found = set(_sample_keys(check_shard(Shard(**row), lake.root)))
+        except (ShardError, ValueError) as error:
+            yield Problem("shards", str(error))
+            continue
+        if found != listed.get(row["path"], set()):
+            odd = sorted(found ^ listed.get(row["path"], set()))
+            yield Problem(
+                "shards", f"{row['path']}: tar and samples table differ in {len(odd)} clips, such as {odd[0]}"
+            )
+
+
+def _sample_keys(path: Path) -> Iterator[str]:
+    for key, members in read_members(path):
+        meta, _, _, _ = decode_sample(members)
+        if meta.clip_id != key:
+            raise ShardError(f"{path}: sample {key} says it is {meta.clip_id}")
+        yield key

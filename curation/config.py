@@ -1,0 +1,154 @@
+"""The one YAML of `moviegen curate`: where the videos are, where the lake is, and what every job is to do."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from moviegen.contracts.shard import check_name
+from moviegen.errors import UsageError
+
+from .clips import SplitConfig
+from .spark import SparkConfig
+
+VIDEO_SUFFIXES = (
+    "mp4",
+    "m4v",
+    "mov",
+    "mkv",
+    "webm",
+    "avi",
+    "ts",
+    "mpg",
+    "mpeg",
+    "wmv",
+    "flv",
+    "3gp",
+    "ogv",
+    "mts",
+    "m2ts",
+)
+"""Files taken as videos by their name; what is inside is found out by probing."""
+
+
+@dataclass(frozen=True)
+class IngestConfig:
+    """Which files are inputs."""
+
+    suffixes: tuple[str, ...] = VIDEO_SUFFIXES
+    """Endings of file names, without the dot, in any case."""
+    read_captions: bool = True
+    """Take the text of `<name>.txt`, or `caption` of `<name>.json`, beside a video."""
+
+
+@dataclass(frozen=True)
+class ScoreConfig:
+    """Which detectors measure the clips."""
+
+    detectors: dict[str, dict] = field(default_factory=lambda: {"probe": {}, "motion": {}, "borders": {}, "jitter": {}})
+    """Name (or `module:Class` of your own) -> its parameters. The order is found from their cost and the rules."""
+    explore_fraction: float = 0.0
+    """Share of clips, 0..1, shown to every detector although a rule has rejected them: thresholds can then be moved later."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.explore_fraction <= 1:
+            raise ValueError(f"score.explore_fraction is {self.explore_fraction}, wanted 0..1")
+
+
+@dataclass(frozen=True)
+class FilterConfig:
+    """Which clips are kept."""
+
+    rules: Path = Path("filter/paper.yaml")
+    """YAML of rules; a relative path is looked for from the current folder, then from the folder of this YAML and those above."""
+
+
+@dataclass(frozen=True)
+class CaptionConfig:
+    """Who writes the captions."""
+
+    captioners: dict[str, dict] = field(default_factory=lambda: {"source": {}, "template": {}})
+    """Name -> parameters, in order: a clip that has a caption of one is not shown to the next."""
+
+
+@dataclass(frozen=True)
+class ShardConfig:
+    """What the tars hold."""
+
+    bucket_set: Path = Path("../buckets/paper.yaml")
+    """YAML of the buckets; found as `filter.rules` is."""
+    max_samples: int = 256
+    """Samples in a tar at most."""
+    short_side_px: int = 768
+    """Clips are scaled down so that the short side is at most this, never up."""
+    crf: int = 18
+    """x264 quality: lower is better and larger."""
+    audio_sample_rate: int = 48_000
+    """Hz of the sound in a sample [S §6.1]."""
+
+    def __post_init__(self) -> None:
+        if self.max_samples < 1 or self.short_side_px < 16 or not 0 <= self.crf <= 51:
+            raise ValueError("shard: max_samples is at least 1, short_side_px at least 16, crf 0..51")
+
+
+@dataclass(frozen=True)
+class LimitConfig:
+    """What an input may cost, and how many may fail."""
+
+    max_failed_fraction: float = 0.1
+    """Share of the input files, 0..1, that may fail before the run ends with exit code 3."""
+    timeout_s: float = 600.0
+    """Seconds one input may take in one job."""
+    probe_timeout_s: float = 30.0
+    """Seconds the probe of one file may take."""
+    memory_mb: int = 4096
+    """Address space of a decode worker, MiB."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.max_failed_fraction <= 1:
+            raise ValueError(f"limits.max_failed_fraction is {self.max_failed_fraction}, wanted 0..1")
+
+
+@dataclass(frozen=True)
+class CurateConfig:
+    """Raw video to shards."""
+
+    lake: Path
+    """Folder of the lake; made when it does not exist."""
+    input: Path | None = None
+    """Folder of videos, searched with its subfolders; needed by `run` and `ingest`."""
+    batch: str = "default"
+    """Partition of the lake these inputs belong to: new inputs in a new batch leave the old ones alone."""
+    subset: str = "default"
+    """Name of the selection that the rules make, and of its shards."""
+    ingest: IngestConfig = field(default_factory=IngestConfig)
+    split: SplitConfig = field(default_factory=SplitConfig)
+    score: ScoreConfig = field(default_factory=ScoreConfig)
+    filter: FilterConfig = field(default_factory=FilterConfig)
+    caption: CaptionConfig = field(default_factory=CaptionConfig)
+    shard: ShardConfig = field(default_factory=ShardConfig)
+    limits: LimitConfig = field(default_factory=LimitConfig)
+    spark: SparkConfig = field(default_factory=SparkConfig)
+
+    def __post_init__(self) -> None:
+        check_name("batch", self.batch)
+        check_name("subset", self.subset)
+
+
+def find_files(config: CurateConfig, config_file: Path | None) -> CurateConfig:
+    """The config with the paths of its rules and buckets found. Raises UsageError saying where a file was looked for."""
+    rules = _find("filter.rules", config.filter.rules, config_file)
+    buckets = _find("shard.bucket_set", config.shard.bucket_set, config_file)
+    return dataclasses.replace(
+        config,
+        filter=dataclasses.replace(config.filter, rules=rules),
+        shard=dataclasses.replace(config.shard, bucket_set=buckets),
+    )
+
+
+def _find(name: str, path: Path, config_file: Path | None) -> Path:
+    folders = [Path.cwd(), *(config_file.resolve().parents if config_file else ())]
+    for folder in folders:
+        if (folder / path).is_file():
+            return folder / path
+    looked = ", ".join(str(folder) for folder in folders[:3])
+    raise UsageError(f"{name}: no file {path} (looked from {looked} and above); give its path with --{name} FILE")

@@ -1,0 +1,99 @@
+"""What the later jobs read of a batch: its clips, with their videos, signals, scores and failures."""
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from curation.config import CurateConfig
+from curation.detectors.base import ClipInput, FrameRequest
+from curation.rows import read_files, read_table
+from curation.signals import slice_signals
+from moviegen.contracts.clip import Clip
+from moviegen.contracts.lake import Lake
+from moviegen.contracts.tables import SIGNALS
+from moviegen.media.worker import guarded_call
+
+from .ingest import check_unchanged, read_videos
+from .parts import Task
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The committed rows of one batch, read once when first asked for. Make a new one after a job has committed."""
+
+    lake: Lake
+    name: str
+
+    @cached_property
+    def videos(self) -> dict[str, dict]:
+        """Readable videos by id."""
+        return {row["video_id"]: row for row in read_videos(self.lake, self.name)}
+
+    @cached_property
+    def clips(self) -> dict[str, dict]:
+        """Clips of these videos by id."""
+        rows = read_table(self.lake, "clips", self.name)
+        return {row["clip_id"]: row for row in rows if row["video_id"] in self.videos}
+
+    @cached_property
+    def scores(self) -> dict[str, dict[str, float]]:
+        """Metric -> score of each clip; a clip without scores has an empty dict."""
+        found: dict[str, dict[str, float]] = {clip_id: {} for clip_id in self.clips}
+        for row in read_table(self.lake, "scores", self.name, ["clip_id", "metric", "score"]):
+            if row["clip_id"] in found:
+                found[row["clip_id"]][row["metric"]] = row["score"]
+        return found
+
+    @cached_property
+    def failed_detectors(self) -> dict[str, set[str]]:
+        """Names of the detectors that failed on each clip."""
+        found: dict[str, set[str]] = {}
+        for row in read_table(self.lake, "failures", self.name, ["stage", "input_id"]):
+            stage, _, name = row["stage"].partition(":")
+            if stage == "score":
+                found.setdefault(row["input_id"], set()).add(name)
+        return found
+
+    @cached_property
+    def signal_parts(self) -> dict[str, str]:
+        """Path of the part that holds each video's signals, below the lake's root."""
+        parts = self.lake.read_commit("signals", self.name).parts
+        return {key: part.path for part in parts for key in part.keys}
+
+    def source(self, clip_id: str) -> dict:
+        """Plain JSON of a clip for a task: its row, its video's row and where its signals lie."""
+        clip = self.clips[clip_id]
+        video_id = clip["video_id"]
+        return {"clip": clip, "video": self.videos[video_id], "signals": self.signal_parts.get(video_id)}
+
+
+def read_signals(lake: Lake, source: dict) -> "dict[str, np.ndarray]":
+    """The signals of a clip's frames by name, as detectors take them."""
+    clip = source["clip"]
+    rows = _video_signals(lake.root / source["signals"], clip["video_id"])
+    return slice_signals(rows, clip["start_frame"], clip["num_frames"])
+
+
+@lru_cache(maxsize=4)
+def _video_signals(part: Path, video_id: str) -> list[dict]:
+    return read_files([part], SIGNALS, video_id=[video_id])
+
+
+def fetch_input(request: FrameRequest, task: Task, source: dict) -> ClipInput:
+    """A clip with the frames a detector or captioner asks for, decoded in the guarded worker."""
+    from curation.scoring import clip_input
+
+    clip, video, signals = Clip(**source["clip"]), source["video"], read_signals(task.lake, source)
+    if request.where == "none":
+        return clip_input(request, clip, video, signals)
+    check_unchanged(video)
+    return guarded_call("curation.scoring.clip_input", request, clip, video, signals, **task.operation.params["limits"])
+
+
+def worker_limits(config: CurateConfig) -> dict:
+    """What the guarded worker may take for one input."""
+    return {"timeout_s": config.limits.timeout_s, "memory_bytes": config.limits.memory_mb << 20}

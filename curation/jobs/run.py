@@ -1,0 +1,38 @@
+"""The jobs in their order, and one run of some of them."""
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from importlib import import_module
+
+from curation.config import CurateConfig
+from curation.progress import Progress
+
+from .parts import Runner
+from .session import Session, hold_lock
+
+JOBS = {
+    "ingest": "curation.jobs.ingest:ingest",
+    "split": "curation.jobs.split:split",
+    "score": "curation.jobs.score:score",
+    "filter": "curation.jobs.filter:filter_clips",
+    "caption": "curation.jobs.caption:caption",
+    "shard": "curation.jobs.shard:shard",
+}
+"""Job -> dotted path, in the order they run; imported only when run."""
+
+
+def run_jobs(
+    config: CurateConfig, names: Sequence[str], runner: Runner, progress: Progress | None = None, dry_run: bool = False
+) -> Session:
+    """Runs jobs in order under the lake's lock; the session says what was done. A dry run only says what it would do."""
+    session = Session(config, runner, progress or Progress(), dry_run)
+    with nullcontext() if dry_run else hold_lock(config.lake):
+        for name in names:
+            job(name)(session)
+    return session
+
+
+def job(name: str) -> Callable[[Session], None]:
+    """The function of a job."""
+    module, _, function = JOBS[name].partition(":")
+    return getattr(import_module(module), function)

@@ -1,0 +1,104 @@
+"""Score: detectors measure the clips, cheapest first, and only clips that no rule has rejected yet."""
+
+import functools
+import json
+
+from curation.detectors import detector_version, load_detector
+from curation.detectors.base import Detector
+from curation.filters import Rule, load_rules
+from curation.scoring import check_scores
+from moviegen.contracts.clip import hash_id
+
+from .clips import Batch, fetch_input, worker_limits
+from .filter import decide_known
+from .parts import Operation, Rows, Task, attempt
+from .session import Session, Work
+from .split import gigapixels
+
+TABLES = ("failures", "scores")
+
+
+def score(session: Session) -> None:
+    """Measures what is not measured yet. Detectors that need no frame see every clip, in one go; the others follow by cost."""
+    config = session.config.score
+    rules = load_rules(session.config.filter.rules)
+    loaded = {name: load_detector(name, params) for name, params in config.detectors.items()}
+    for group in order_detectors(loaded):
+        batch = Batch(session.lake, session.batch)
+        needs_frames = loaded[group[0]].frames.where != "none"
+        wanted = alive_clips(batch, rules, config.explore_fraction) if needs_frames else list(batch.clips)
+        works = [_work(session, name, loaded[name], batch, wanted) for name in group]
+        session.perform(f"score {', '.join(group)}", works, "clips" if len(group) == 1 else "results")
+
+
+def order_detectors(detectors: dict[str, Detector]) -> list[list[str]]:
+    """Names in the order they are run: those that need no frame together, then the others one by one, cheapest first."""
+    free = [name for name, detector in detectors.items() if detector.frames.where == "none"]
+    costly = sorted(set(detectors) - set(free), key=lambda name: (detectors[name].cost, name))
+    return ([free] if free else []) + [[name] for name in costly]
+
+
+def alive_clips(batch: Batch, rules: list[Rule], explore_fraction: float) -> list[str]:
+    """Clips that no rule rejects by the scores there are, and the share that is measured all the same."""
+    return [
+        clip_id
+        for clip_id, scores in batch.scores.items()
+        if is_explored(clip_id, explore_fraction) or decide_known(scores, rules).keep
+    ]
+
+
+def is_explored(clip_id: str, fraction: float) -> bool:
+    """Is this clip one of the share that every detector sees? Chosen by its id: always the same clips."""
+    return int(hash_id("explore", clip_id)[:8], 16) < fraction * 2**32
+
+
+def _work(session: Session, name: str, detector: Detector, batch: Batch, wanted: list[str]) -> Work:
+    params = {"detector": name, "params": session.config.score.detectors[name], "limits": worker_limits(session.config)}
+    operation = Operation(
+        f"score:{name.replace(':', '.')}",
+        detector_version(detector),
+        TABLES,
+        "curation.jobs.score:score_rows",
+        params,
+    )
+    inputs = {clip_id: batch.source(clip_id) for clip_id in wanted}
+
+    def cost(clip_id: str) -> float:
+        if detector.frames.where == "none":
+            return 0.0
+        video = batch.videos[batch.clips[clip_id]["video_id"]]
+        return min(gigapixels(video), 0.1 * detector.frames.count)
+
+    return Work(operation, inputs, valid=set(batch.clips), cost=cost)
+
+
+def score_rows(task: Task) -> Rows:
+    """Rows of `scores` and `failures` for a group of clips."""
+    rows: Rows = {name: [] for name in TABLES}
+    operation = task.operation
+    detector = _loaded(operation.params["detector"], json.dumps(operation.params["params"], sort_keys=True))
+    for source in task.inputs:
+        clip_id = source["clip"]["clip_id"]
+        found = attempt(operation.name, clip_id, lambda source=source: _score(task, detector, source), rows["failures"])
+        rows["scores"] += [
+            {
+                "clip_id": clip_id,
+                "detector": operation.params["detector"],
+                "metric": metric,
+                "score": float(score),
+                "detector_version": operation.version,
+            }
+            for metric, score in sorted((found or {}).items())
+        ]
+    return rows
+
+
+@functools.cache
+def _loaded(name: str, params: str) -> Detector:
+    """A detector, loaded once a worker."""
+    return load_detector(name, json.loads(params))
+
+
+def _score(task: Task, detector: Detector, source: dict) -> dict[str, float]:
+    found = fetch_input(detector.frames, task, source)
+    return check_scores(detector, detector.score(found), found.clip)

@@ -1,0 +1,187 @@
+"""One run of jobs over one batch of a lake: the lock, the runner, and how an operation's inputs become tasks."""
+
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from curation.config import CurateConfig
+from curation.progress import Progress
+from curation.rows import read_files
+from moviegen.contracts.lake import Lake, group_keys
+from moviegen.contracts.tables import TABLES
+from moviegen.errors import UsageError
+
+from .parts import (
+    Operation,
+    Rows,
+    Runner,
+    Task,
+    commit_parts,
+    finish,
+    make_task,
+    pending_keys,
+    run_tasks,
+    sweep_temporaries,
+    write_parts,
+)
+
+LOCK_FILE = ".lock"
+"""Held by the run that writes; beside it `.lock.json` says who that is."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """An operation and what it is wanted for."""
+
+    operation: Operation
+    inputs: dict[str, dict]
+    """Plain JSON by key."""
+    valid: set[str] | None = None
+    """Keys whose rows may stay though they are not asked for now; None: the wanted keys alone. Given, a part with keys that
+    are gone is trimmed; None, it is made again."""
+    cost: Callable[[str], float] = lambda key: 0.0
+    """Gigapixels to decode for a key."""
+    group: Callable[[list[str]], list[tuple[list[str], dict]]] | None = None
+    """Groups of pending keys, each with the task's `extra`; None: by number and cost."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one operation."""
+
+    operation: str
+    num_wanted: int
+    num_done_before: int
+    num_failed: int
+    seconds: float
+
+    @property
+    def num_now(self) -> int:
+        """Inputs done by this run."""
+        return self.num_wanted - self.num_done_before
+
+
+@dataclass
+class Session:
+    """What every job needs: the config, the lake, somewhere to run tasks, someone to tell."""
+
+    config: CurateConfig
+    runner: Runner
+    progress: Progress = field(default_factory=Progress)
+    dry_run: bool = False
+    outcomes: list[Outcome] = field(default_factory=list)
+    did_work: bool = False
+    """Something was committed that was not before."""
+
+    @property
+    def lake(self) -> Lake:
+        """The lake of the config."""
+        return Lake(self.config.lake)
+
+    @property
+    def batch(self) -> str:
+        """The batch of the config."""
+        return self.config.batch
+
+    def perform(self, label: str, works: Sequence[Work], noun: str = "clips") -> bool:
+        """Does what is pending of some operations, in mixed waves, and commits it. False when nothing was left to do."""
+        tasks, before = [], {}
+        for work in works:
+            pending = pending_keys(self.lake, self.batch, work.operation, set(work.inputs), work.valid)
+            before[work.operation.name] = len(work.inputs) - len(pending)
+            tasks += self._tasks(work, sorted(pending))
+        num_now = sum(len(task.keys) for task in tasks)
+        if self.dry_run:
+            wanted = sum(len(work.inputs) for work in works)
+            self.progress.say(f"{label}: would do {num_now} of {wanted} {noun} in {len(tasks)} tasks")
+            return num_now > 0
+        self.progress.start(label, num_now)
+        if tasks:
+            self.did_work = True
+            run_tasks(tasks, self.runner, label, lambda wave: self.progress.advance(sum(len(t.keys) for t in wave)))
+        for work in works:
+            valid = set(work.inputs) if work.valid is None else work.valid
+            finish(self.lake, self.batch, work.operation, valid, trim=work.valid is not None)
+        self._account(label, works, before, self.progress.end(), noun)
+        return num_now > 0
+
+    def commit_rows(self, operation: Operation, keys: Sequence[str], rows: Rows) -> bool:
+        """Commits rows that the driver made itself. False when they are committed already."""
+        if not pending_keys(self.lake, self.batch, operation, set(keys)) and keys:
+            finish(self.lake, self.batch, operation, set(keys), trim=False)
+            return False
+        if not self.dry_run:
+            self.did_work = True
+            task = make_task(self.lake, self.batch, operation, keys, {key: {} for key in keys})
+            commit_parts([task], write_parts(task, rows))
+            finish(self.lake, self.batch, operation, set(keys), trim=False)
+        return True
+
+    def _tasks(self, work: Work, pending: list[str]) -> list[Task]:
+        group = work.group or (lambda keys: [(group, {}) for group in self.group(keys, work.cost)])
+        return [
+            make_task(self.lake, self.batch, work.operation, keys, work.inputs, **extra)
+            for keys, extra in group(pending)
+        ]
+
+    def group(self, keys: Sequence[str], cost: Callable[[str], float] = lambda key: 0.0) -> list[list[str]]:
+        """Keys in groups of the size that the config's `spark` section asks for."""
+        spark = self.config.spark
+        return group_keys(keys, spark.max_inputs_per_task, cost, spark.max_gigapixels_per_task)
+
+    def _account(self, label: str, works: Sequence[Work], before: dict[str, int], seconds: float, noun: str) -> None:
+        for work in works:
+            name = work.operation.name
+            failed = count_failed(self.lake, self.batch, work.operation)
+            self.outcomes.append(Outcome(name, len(work.inputs), before[name], failed, seconds))
+        done = self.outcomes[-len(works) :] if works else []
+        wanted, now = sum(o.num_wanted for o in done), sum(o.num_now for o in done)
+        failed = sum(o.num_failed for o in done)
+        text = (
+            f"{label}: {now} of {wanted} {noun} in {seconds:.1f} s"
+            if now
+            else f"{label}: {wanted} {noun}, nothing to do"
+        )
+        self.progress.say(text + (f", {failed} failed" if failed else ""))
+
+
+def count_failed(lake: Lake, batch: str, operation: Operation) -> int:
+    """Committed failures of an operation: rows of `failures`, or for ingest the videos that could not be opened."""
+    if operation.name == "ingest":
+        rows = read_files(lake.committed_files("videos", batch), TABLES["videos"], ["status"])
+        return sum(row["status"] == "failed" for row in rows)
+    parts = [p for p in lake.read_commit("failures", batch).parts if p.operation == operation.name]
+    return sum(part.num_rows for part in parts)
+
+
+@contextmanager
+def hold_lock(lake: Path) -> Iterator[None]:
+    """Holds the lake's lock; removes what killed runs left half-written. Raises UsageError naming the run that holds it."""
+    from filelock import FileLock, Timeout
+
+    lake.mkdir(parents=True, exist_ok=True)
+    note = lake / f"{LOCK_FILE}.json"
+    try:
+        with FileLock(lake / LOCK_FILE, timeout=0):
+            holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
+            note.write_text(json.dumps(holder) + "\n")
+            sweep_temporaries(Lake(lake))
+            yield
+            note.unlink(missing_ok=True)
+    except Timeout as error:
+        raise UsageError(
+            f"{lake}: another run writes to this lake ({_holder(note)}); wait for it, or end it"
+        ) from error
+
+
+def _holder(note: Path) -> str:
+    try:
+        values = json.loads(note.read_text())
+        return f"process {values['pid']} on {values['host']}, since {values['since']}"
+    except (OSError, ValueError, KeyError):
+        return "it has not said who it is"

@@ -1,0 +1,128 @@
+"""DuckDB over a lake: committed files only, read-only, nothing outside the lake's folder can be opened."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from moviegen.contracts.lake import Lake
+from moviegen.contracts.tables import TABLES
+from moviegen.errors import UsageError
+
+if TYPE_CHECKING:
+    import duckdb
+
+SQL = Path(__file__).parent / "sql"
+
+VIEWS = (
+    "table_sizes",
+    "subsets",
+    "unique_videos",
+    "clip_failures",
+    "clip_states",
+    "inputs",
+    "input_counts",
+    "funnel",
+    "paper_funnel",
+    "rejections",
+    "bucket_fill",
+    "score_histogram",
+    "metric_health",
+    "hours_by_subset",
+    "caption_lengths",
+    "shard_sizes",
+    "failures_by_stage",
+)
+"""Views in the order they are made: a view may use those before it."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to a query."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple]
+
+    def records(self) -> list[dict]:
+        """One dict a row."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+
+def open_lake(root: Path) -> "duckdb.DuckDBPyConnection":
+    """A connection with a view for every table and every question. Raises UsageError when `root` is no lake."""
+    import duckdb
+
+    if not (root / "_commits").is_dir():
+        raise UsageError(
+            f"{root}: no lake there (it has no _commits folder); make one: moviegen curate run --lake {root}"
+        )
+    connection = duckdb.connect(":memory:")
+    for name in TABLES:
+        _make_table(connection, Lake(root), name)
+    for name in VIEWS:
+        connection.execute("create view " + name + " as " + (SQL / "views" / f"{name}.sql").read_text())
+    connection.execute("set allowed_directories = [?]".replace("?", _quoted(str(root.resolve()))))
+    connection.execute("set enable_external_access = false")
+    connection.execute("set lock_configuration = true")
+    return connection
+
+
+def _make_table(connection: "duckdb.DuckDBPyConnection", lake: Lake, name: str) -> None:
+    """A view over the table's committed files; an empty relation of the same columns when nothing is committed."""
+    files = [str(path.resolve()) for path in lake.committed_files(name)]
+    if missing := [file for file in files if not Path(file).exists()]:
+        raise UsageError(f"{missing[0]}: committed, and not there; run the command that writes {name} again")
+    if files:
+        connection.execute(f"set variable {name}_files = ?", [files])
+        connection.execute("create view " + name + " as " + (SQL / "sources" / f"{name}.sql").read_text())
+    else:
+        connection.register(name, _empty(name))
+
+
+def _empty(name: str) -> object:
+    import pyarrow as pa
+
+    from curation.rows import arrow_schema
+
+    return pa.schema([pa.field("batch", pa.string()), *arrow_schema(TABLES[name])]).empty_table()
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def ask(connection: "duckdb.DuckDBPyConnection", question: str, parameters: list | None = None) -> Answer:
+    """The answer to a view's name or a SQL query. Raises UsageError with DuckDB's own message and the names there are."""
+    import duckdb
+
+    sql = question if " " in question.strip() else "from " + _name(connection, question.strip())
+    try:
+        done = connection.execute(sql, parameters or [])
+        columns = tuple(column[0] for column in done.description or ())
+        return Answer(columns, done.fetchall())
+    except duckdb.Error as error:
+        raise UsageError(f"{error}\nviews and tables: {', '.join(relations())}") from error
+
+
+def relations() -> list[str]:
+    """Names one can ask for: the views, then the tables."""
+    return [*VIEWS, *TABLES]
+
+
+def _name(connection: "duckdb.DuckDBPyConnection", name: str) -> str:
+    import difflib
+
+    if name in relations():
+        return '"' + name + '"'
+    close = difflib.get_close_matches(name, relations(), 1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    raise UsageError(f"no view {name!r}{hint} There are {', '.join(relations())}; or give a query in quotes")
+
+
+def check_names() -> list[str]:
+    """Names of the checks, sorted."""
+    return sorted(path.stem for path in (SQL / "checks").glob("*.sql"))
+
+
+def run_check(connection: "duckdb.DuckDBPyConnection", name: str) -> Answer:
+    """The rows that must not be there."""
+    return ask(connection, (SQL / "checks" / f"{name}.sql").read_text())

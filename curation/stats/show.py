@@ -1,0 +1,75 @@
+"""Answers as text: an aligned table, JSON lines, or CSV that a spreadsheet may open."""
+
+import csv
+import io
+import json
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from .duck import VIEWS, Answer, ask
+
+if TYPE_CHECKING:
+    import duckdb
+
+MAX_CELL_CHARS = 80
+"""Longest cell of a table for people; JSON and CSV have all of it."""
+
+
+def show(answer: Answer, form: str = "table") -> str:
+    """The text of an answer as `table`, `json` (one object a line) or `csv`."""
+    return {"table": as_table, "json": as_json, "csv": as_csv}[form](answer)
+
+
+def as_json(answer: Answer) -> str:
+    """One JSON object a row."""
+    return "".join(json.dumps(record, ensure_ascii=False, default=_plain) + "\n" for record in answer.records())
+
+
+def as_csv(answer: Answer) -> str:
+    """CSV with a header. A text that a spreadsheet would take for a formula gets a quote before it."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(answer.columns)
+    writer.writerows([_no_formula(value) for value in row] for row in answer.rows)
+    return out.getvalue()
+
+
+def as_table(answer: Answer) -> str:
+    """Columns under their names, numbers to the right."""
+    cells = [[_cell(value) for value in row] for row in answer.rows]
+    widths = [max(map(len, column)) for column in zip(answer.columns, *cells, strict=True)]
+    numeric = [all(isinstance(row[i], int | float | Decimal | None) for row in answer.rows) for i in range(len(widths))]
+
+    def line(row: list[str]) -> str:
+        aligned = [c.rjust(w) if n else c.ljust(w) for c, w, n in zip(row, widths, numeric, strict=True)]
+        return "  ".join(aligned).rstrip() + "\n"
+
+    rule = ["-" * width for width in widths]
+    return "".join(map(line, [list(answer.columns), rule, *cells])) + f"({len(cells)} rows)\n"
+
+
+def glance(connection: "duckdb.DuckDBPyConnection") -> str:
+    """The lake at a glance: rows of each table, files by state, the funnel, and what else can be asked."""
+    parts = [
+        as_table(ask(connection, "table_sizes")),
+        as_table(ask(connection, "input_counts")),
+        as_table(ask(connection, "select subset, step, bound, num_rejected, num_left, left_percent from funnel")),
+        f"views: {', '.join(VIEWS)}\n",
+    ]
+    return "\n".join(parts)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    text = "".join(char if char.isprintable() else "�" for char in text)
+    return text if len(text) <= MAX_CELL_CHARS else text[: MAX_CELL_CHARS - 1] + "…"
+
+
+def _no_formula(value: object) -> object:
+    return "'" + value if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+
+
+def _plain(value: object) -> object:
+    return float(value) if isinstance(value, Decimal) else str(value)

@@ -1,0 +1,20 @@
+-- a key that occurs twice
+select 'videos' as relation, uri as key, count(*) as num_rows from videos group by batch, uri having count(*) > 1
+union all
+select 'shots', video_id || ' ' || shot, count(*) from shots group by video_id, shot having count(*) > 1
+union all
+select 'signals', video_id || ' ' || chunk, count(*) from signals group by video_id, chunk having count(*) > 1
+union all
+select 'clips', clip_id, count(*) from clips group by clip_id having count(*) > 1
+union all
+select 'scores', clip_id || ' ' || metric, count(*) from scores group by clip_id, detector, metric having count(*) > 1
+union all
+select 'selection', subset || ' ' || clip_id, count(*) from selection group by subset, clip_id having count(*) > 1
+union all
+select 'captions', clip_id || ' ' || captioner, count(*) from captions group by clip_id, captioner having count(*) > 1
+union all
+select 'shards', path, count(*) from shards group by path having count(*) > 1
+union all
+select 'samples', subset || ' ' || clip_id, count(*) from samples group by subset, clip_id having count(*) > 1
+union all
+select 'failures', stage || ' ' || input_id, count(*) from failures group by stage, input_id having count(*) > 1

@@ -1,0 +1,8 @@
+-- a score, caption, selection or sample of a clip that is not there
+select distinct 'scores' as relation, clip_id from scores anti join clips using (clip_id)
+union all
+select distinct 'captions' as relation, clip_id from captions anti join clips using (clip_id)
+union all
+select distinct 'selection' as relation, clip_id from selection anti join clips using (clip_id)
+union all
+select distinct 'samples' as relation, clip_id from samples anti join clips using (clip_id)

@@ -1,0 +1,16 @@
+select
+    batch,
+    clip_id,
+    video_id,
+    shot,
+    start_pts,
+    end_pts,
+    tb_num,
+    tb_den,
+    start_frame,
+    num_frames,
+    fps_num,
+    fps_den,
+    width,
+    height,
+from read_parquet(getvariable('clips_files'), hive_partitioning = true, hive_types_autocast = false)

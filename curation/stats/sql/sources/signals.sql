@@ -1,0 +1,17 @@
+select
+    batch,
+    video_id,
+    chunk,
+    start_frame,
+    num_frames,
+    pts,
+    pts_s,
+    cut_score,
+    motion,
+    motion_vector,
+    luma,
+    border_top,
+    border_bottom,
+    border_left,
+    border_right,
+from read_parquet(getvariable('signals_files'), hive_partitioning = true, hive_types_autocast = false)

@@ -1,0 +1,35 @@
+-- every clip in exactly one state a subset: accepted (in a shard), rejected (reason), failed (error), pending (a job has not run)
+with states as (
+    select
+        subsets.subset,
+        clips.batch,
+        clips.clip_id,
+        clips.video_id,
+        (clips.end_pts - clips.start_pts) * clips.tb_num / clips.tb_den as duration_s,
+        case
+            when not selection.keep then 'rejected'
+            when samples.clip_id is not null then 'accepted'
+            when clip_failures.clip_id is not null then 'failed'
+            else 'pending'
+        end as state,
+        selection.reason,
+        selection.detail,
+        clip_failures.error,
+    from clips
+    cross join subsets
+    left join selection using (subset, clip_id, batch)
+    left join samples using (subset, clip_id, batch)
+    left join clip_failures using (subset, clip_id)
+)
+
+select
+    subset,
+    batch,
+    clip_id,
+    video_id,
+    duration_s,
+    state,
+    case when state = 'rejected' then reason else '' end as reason,
+    case when state = 'rejected' then detail else '' end as detail,
+    case when state = 'failed' then error end as error,
+from states

@@ -1,0 +1,87 @@
+-- every input file in exactly one state a subset: accepted, rejected (reason), failed (error), pending
+with of_clips as (
+    select
+        clip_states.subset,
+        clip_states.batch,
+        clip_states.video_id,
+        count(*) as num_clips,
+        count(*) filter (state = 'accepted') as num_accepted,
+        count(*) filter (state = 'failed') as num_failed,
+        count(*) filter (state = 'pending') as num_pending,
+        -- the clip that came furthest speaks for its file
+        arg_max(clip_states.reason, rules.position) filter (state = 'rejected') as reason,
+        arg_max(clip_states.detail, rules.position) filter (state = 'rejected') as detail,
+        min(clip_states.error) as error,
+    from clip_states
+    left join rules
+        on clip_states.subset = rules.subset and clip_states.batch = rules.batch and clip_states.reason = rules.rule
+    group by all
+),
+
+was_split as (
+    select distinct batch, video_id from shots
+),
+
+joined as (
+    select
+        subsets.subset,
+        videos.batch,
+        videos.uri,
+        videos.video_id,
+        videos.status,
+        videos.error as probe_error,
+        videos.duration,
+        unique_videos.uri as first_uri,
+        split_failures.error || ': ' || split_failures.message as split_error,
+        was_split.video_id is not null as is_split,
+        of_clips.* exclude (subset, batch, video_id),
+    from videos
+    cross join subsets
+    left join unique_videos on videos.video_id = unique_videos.video_id and videos.status = 'ok'
+    left join failures as split_failures
+        on
+            videos.video_id = split_failures.input_id
+            and videos.batch = split_failures.batch
+            and split_failures.stage = 'split'
+    left join was_split on videos.video_id = was_split.video_id and videos.batch = was_split.batch
+    left join of_clips
+        on videos.video_id = of_clips.video_id and videos.batch = of_clips.batch and subsets.subset = of_clips.subset
+)
+
+select
+    subset,
+    batch,
+    uri,
+    video_id,
+    case
+        when status = 'failed' then 'failed'
+        when uri <> first_uri then 'rejected'
+        when split_error is not null then 'failed'
+        when num_accepted > 0 then 'accepted'
+        when num_failed > 0 then 'failed'
+        when num_pending > 0 or not is_split then 'pending'
+        else 'rejected'
+    end as state,
+    case
+        when status = 'failed' then ''
+        when uri <> first_uri then 'duplicate_file'
+        when split_error is null and num_accepted is null and is_split then 'no_clip'
+        when split_error is null and num_accepted = 0 and num_failed = 0 then coalesce(reason, '')
+        else ''
+    end as reason,
+    case
+        when status = 'failed' then ''
+        when uri <> first_uri then 'same bytes as ' || first_uri
+        when split_error is null and num_accepted is null and is_split then 'no span long enough inside one shot'
+        when split_error is null and num_accepted = 0 and num_failed = 0 then coalesce(detail, '')
+        else ''
+    end as detail,
+    case
+        when status = 'failed' then probe_error
+        when uri <> first_uri then null
+        else coalesce(split_error, case when num_accepted = 0 then error end)
+    end as error,
+    coalesce(num_clips, 0) as num_clips,
+    coalesce(num_accepted, 0) as num_accepted,
+    duration,
+from joined

@@ -1,0 +1,55 @@
+-- rows of each table
+select
+    'videos' as table_name,
+    count(*) as num_rows,
+from videos
+union all
+select
+    'shots' as table_name,
+    count(*) as num_rows,
+from shots
+union all
+select
+    'signals' as table_name,
+    count(*) as num_rows,
+from signals
+union all
+select
+    'clips' as table_name,
+    count(*) as num_rows,
+from clips
+union all
+select
+    'scores' as table_name,
+    count(*) as num_rows,
+from scores
+union all
+select
+    'selection' as table_name,
+    count(*) as num_rows,
+from selection
+union all
+select
+    'rules' as table_name,
+    count(*) as num_rows,
+from rules
+union all
+select
+    'captions' as table_name,
+    count(*) as num_rows,
+from captions
+union all
+select
+    'shards' as table_name,
+    count(*) as num_rows,
+from shards
+union all
+select
+    'samples' as table_name,
+    count(*) as num_rows,
+from samples
+union all
+select
+    'failures' as table_name,
+    count(*) as num_rows,
+from failures
