@@ -38,6 +38,9 @@ BACKGROUNDS: dict[str, tuple[int, int, int]] = {
 }
 """Pale or dark, nearly grey: whatever is saturated is the shape."""
 
+MIN_CONTRAST = 25.0
+"""Least difference in luma between a shape and its background: equal luma would be no motion to a motion score."""
+
 EXTENT: dict[str, float] = {"circle": 1.0, "square": 0.9, "triangle": 1.2, "star": 1.25}
 """How far a shape reaches from its middle along an axis, in radii."""
 
@@ -159,6 +162,12 @@ def bounce_times(scene: Scene) -> list[float]:
     return [(turn - 0.5) / scene.crossings * scene.duration for turn in turns if turn - 0.5 < scene.crossings]
 
 
+def contrast(colour: str, background: str) -> float:
+    """Difference in luma (BT.601, 8-bit levels) between a colour and a background."""
+    weights = np.array([0.299, 0.587, 0.114])
+    return abs(float(weights @ np.array(COLOURS[colour]) - weights @ np.array(BACKGROUNDS[background])))
+
+
 def sample_scene(seed: int | np.random.Generator, **constraints: object) -> Scene:
     """A random scene; `constraints` fix any of its fields (`colour="red", width=64, ...`), also `duration` in seconds.
 
@@ -200,6 +209,10 @@ def _sample_choices(rng: np.random.Generator, fixed: dict) -> dict[str, str]:
         drawn["action"] = next((a for a, ds in ACTIONS.items() if fixed["direction"] in ds), drawn["action"])
     directions = ACTIONS.get(drawn["action"], ("",))
     drawn["direction"] = str(fixed.get("direction", directions[int(turn * len(directions))]))
+    if "background" not in fixed and drawn["colour"] in COLOURS:
+        names = [*BACKGROUNDS, *BACKGROUNDS]
+        after = names[names.index(drawn["background"]) :]
+        drawn["background"] = next(name for name in after if contrast(drawn["colour"], name) >= MIN_CONTRAST)
     cameras = [
         c for c in CAMERAS[1:] if not (c.startswith("pan") and drawn["direction"] in ("left", "right", "horizontally"))
     ]

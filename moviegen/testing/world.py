@@ -5,6 +5,7 @@ Our laboratory: curation must find what was planted, models must learn what the 
 
 from .captions import caption, parse_caption, prompts
 from .drawing import render, render_frame
+from .planting import KINDS, PlantedVideo, write_world
 from .scene import ACTIONS, BACKGROUNDS, CAMERAS, COLOURS, SHAPES, Scene, bounce_times, sample_scene
 from .sound import render_audio
 
@@ -13,7 +14,9 @@ __all__ = [
     "BACKGROUNDS",
     "CAMERAS",
     "COLOURS",
+    "KINDS",
     "SHAPES",
+    "PlantedVideo",
     "Scene",
     "bounce_times",
     "caption",
@@ -23,4 +26,5 @@ __all__ = [
     "render_audio",
     "render_frame",
     "sample_scene",
+    "write_world",
 ]
