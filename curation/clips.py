@@ -15,9 +15,9 @@ from pathlib import Path
 from curation.shots import Cut, CutConfig, CutFinder, shot_rows
 from curation.signals import SignalMeter
 from moviegen.contracts.clip import clip_id_of, hash_id
-from moviegen.media.container import OpenVideo, open_video
 from moviegen.media.limits import MediaLimits
 from moviegen.media.probe import MediaProbe, probe
+from moviegen.media.read import OpenVideo, open_video
 
 SPLIT_VERSION = 1
 """Raised when the same source and config give other rows than before."""

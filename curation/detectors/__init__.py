@@ -64,12 +64,17 @@ def detector_version(detector: Detector) -> str:
 
     A weights file counts by its bytes, not by where it lies.
     """
-    values = {f.name: _fingerprint(getattr(detector, f.name)) for f in dataclasses.fields(detector)}
-    packages = {package: version(package) for package in detector.packages}
-    return hash_id(detector.name, detector.version, values, packages)
+    return fingerprint(detector)
 
 
-def _fingerprint(value: object) -> object:
+def fingerprint(tool: Any) -> str:
+    """Hash of a detector or captioner: name, version, fields, the versions of its packages, the bytes of its weights."""
+    values = {f.name: _plain(getattr(tool, f.name)) for f in dataclasses.fields(tool)}
+    packages = {package: version(package) for package in tool.packages}
+    return hash_id(tool.name, tool.version, values, packages)
+
+
+def _plain(value: object) -> object:
     if isinstance(value, Path):
         return hash_id(*((str(p.relative_to(value)), file_sha256(p)) for p in _files(value)))
     return value
