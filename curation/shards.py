@@ -38,6 +38,8 @@ class EncodeConfig:
     def __post_init__(self) -> None:
         if self.short_side_px < 16:
             raise ValueError(f"short_side_px is {self.short_side_px}, wanted at least 16")
+        if not 0 <= self.crf <= 51:
+            raise ValueError(f"crf is {self.crf}, wanted 0..51")
 
 
 @dataclass(frozen=True)
