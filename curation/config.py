@@ -8,6 +8,7 @@ from moviegen.contracts.shard import check_name
 from moviegen.errors import UsageError
 
 from .clips import SplitConfig
+from .shards import EncodeConfig
 from .spark import SparkConfig
 
 VIDEO_SUFFIXES = (
@@ -78,16 +79,12 @@ class ShardConfig:
     """YAML of the buckets; found as `filter.rules` is."""
     max_samples: int = 256
     """Samples in a tar at most."""
-    short_side_px: int = 768
-    """Clips are scaled down so that the short side is at most this, never up."""
-    crf: int = 18
-    """x264 quality: lower is better and larger."""
-    audio_sample_rate: int = 48_000
-    """Hz of the sound in a sample [S §6.1]."""
+    encode: EncodeConfig = field(default_factory=EncodeConfig)
+    """How a clip is encoded."""
 
     def __post_init__(self) -> None:
-        if self.max_samples < 1 or self.short_side_px < 16 or not 0 <= self.crf <= 51:
-            raise ValueError("shard: max_samples is at least 1, short_side_px at least 16, crf 0..51")
+        if self.max_samples < 1:
+            raise ValueError(f"shard.max_samples is {self.max_samples}, wanted at least 1")
 
 
 @dataclass(frozen=True)

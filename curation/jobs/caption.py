@@ -54,14 +54,14 @@ def _work(session: Session, name: str, batch: Batch, wanted: list[str]) -> Work:
         "curation.jobs.caption:caption_rows",
         {"captioner": name, "params": params, "limits": worker_limits(session.config)},
     )
-    sources = {clip_id: batch.source(clip_id) | {"scores": batch.scores[clip_id]} for clip_id in batch.clips}
+    sources = {clip_id: batch.source(clip_id) for clip_id in batch.clips}
     keys = {clip_id: caption_key(source) for clip_id, source in sources.items()}
     return Work(operation, {keys[clip_id]: sources[clip_id] for clip_id in wanted}, valid=set(keys.values()))
 
 
 def caption_key(source: dict) -> str:
-    """The clip's id and the hash of what a captioner may use besides its frames: another text beside the video is another key."""
-    return f"{source['clip']['clip_id']}-{hash_id(source['video']['source_caption'], source['scores'])}"
+    """The clip's id and the hash of the text that came with its video: another text is another key."""
+    return f"{source['clip']['clip_id']}-{hash_id(source['video']['source_caption'])}"
 
 
 def caption_rows(task: Task) -> Rows:

@@ -1,25 +1,23 @@
 """Shard: kept clips with a caption are encoded, once, into the tars of their bucket."""
 
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 
 from curation.config import CurateConfig
-from curation.rows import read_files, read_table
-from curation.shards import SHARD_VERSION, sample_of, write_shard
+from curation.rows import read_table
+from curation.shards import EncodeConfig, Sample, encode_version, write_shard
 from moviegen.config import load_config
 from moviegen.contracts.bucket import BucketSet, assign_bucket, encode_bucket
 from moviegen.contracts.clip import Clip, hash_id
 from moviegen.contracts.lake import Lake, group_keys
 from moviegen.contracts.shard import ShardName, decode_shard_path
-from moviegen.contracts.tables import SHARDS
+from moviegen.media.worker import guarded_call
 
 from .caption import chosen_captions, kept_clips
-from .clips import Batch
+from .clips import Batch, worker_limits
+from .ingest import check_unchanged
 from .parts import Operation, Rows, Task, attempt, valid_parts
 from .session import Session, Work
-from .split import check_unchanged
 
 TABLES = ("failures", "samples", "shards")
 
@@ -37,9 +35,9 @@ def shard(session: Session) -> None:
 
 def operation(config: CurateConfig) -> Operation:
     """The operation of these settings."""
-    settings = {name: value for name, value in asdict(config.shard).items() if name != "bucket_set"}
-    version = hash_id("shard", SHARD_VERSION, settings, config.subset)
-    params = {"subset": config.subset, "settings": settings}
+    encode = config.shard.encode
+    version = hash_id(encode_version(encode), config.shard.max_samples, config.subset)
+    params = {"subset": config.subset, "encode": asdict(encode), "limits": worker_limits(config)}
     return Operation(f"shard:{config.subset}", version, TABLES, "curation.jobs.shard:shard_rows", params)
 
 
@@ -64,7 +62,9 @@ def shard_inputs(session: Session) -> dict[str, dict]:
     return inputs
 
 
-def number_groups(session: Session, writing: Operation, inputs: dict[str, dict], pending: list[str]) -> list[tuple[list[str], dict]]:
+def number_groups(
+    session: Session, writing: Operation, inputs: dict[str, dict], pending: list[str]
+) -> list[tuple[list[str], dict]]:
     """Groups of pending keys, one a tar, each with its bucket and number.
 
     A group's number is its place among all groups of its bucket, or the lowest that no committed tar has: so a run that was
@@ -78,7 +78,9 @@ def number_groups(session: Session, writing: Operation, inputs: dict[str, dict],
     numbered = []
     for bucket, keys in sorted(by_bucket.items()):
         groups = group_keys(keys, session.config.shard.max_samples)
-        firsts = sorted([min(part.keys) for part in done if inputs[part.keys[0]]["bucket"] == bucket] + [g[0] for g in groups])
+        firsts = sorted(
+            [min(part.keys) for part in done if inputs[part.keys[0]]["bucket"] == bucket] + [g[0] for g in groups]
+        )
         for group in groups:
             number = _free_number(firsts.index(group[0]), taken[bucket])
             taken[bucket].add(number)
@@ -104,9 +106,41 @@ def taken_numbers(lake: Lake, subset: str) -> dict[str, set[int]]:
 def shard_rows(task: Task) -> Rows:
     """Writes one tar; its rows of `shards`, `samples` and `failures`."""
     rows: Rows = {name: [] for name in TABLES}
-    stage = task.operation.name
-    if task.extra["bucket"] == NO_BUCKET:
-        for source in task.inputs:
-            attempt(stage, source["clip"]["clip_id"], _no_caption, rows["failures"])
-        return rows
-'''
+    samples = []
+    for source in task.inputs:
+        made = attempt(
+            task.operation.name,
+            source["clip"]["clip_id"],
+            lambda source=source: _sample(task, source),
+            rows["failures"],
+        )
+        samples += [made] if made is not None else []
+    if samples:
+        name = ShardName(task.operation.params["subset"], task.extra["bucket"], task.extra["index"])
+        row = write_shard(task.lake.root, name, samples)
+        rows |= {"shards": [row], "samples": [sample.row(row["path"]) for sample in samples]}
+    return rows
+
+
+class NoCaptionError(Exception):
+    """A kept clip that no captioner of the configuration wrote about."""
+
+
+def _sample(task: Task, source: dict) -> Sample:
+    if source["caption"] is None:
+        raise NoCaptionError(
+            "no captioner gave a text; add one that always does to caption.captioners, such as template"
+        )
+    check_unchanged(source["video"])
+    params = task.operation.params
+    return guarded_call(
+        "curation.shards.sample_of",
+        Clip(**source["clip"]),
+        source["video"],
+        subset=params["subset"],
+        bucket=source["bucket"],
+        caption=source["caption"],
+        scores=source["scores"],
+        config=EncodeConfig(**params["encode"]),
+        **params["limits"],
+    )

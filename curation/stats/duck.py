@@ -31,6 +31,8 @@ VIEWS = (
     "caption_lengths",
     "shard_sizes",
     "failures_by_stage",
+    "clip_frames",
+    "borderline_clips",
 )
 """Views in the order they are made: a view may use those before it."""
 

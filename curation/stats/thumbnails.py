@@ -1,0 +1,44 @@
+"""Small JPEGs of clips for the report, decoded in the guarded worker."""
+
+import base64
+from collections.abc import Sequence
+from pathlib import Path
+
+from moviegen.errors import MovieGenError
+
+HEIGHT_PX = 84
+"""Height of a thumbnail; 252 where a browser shows three in a row."""
+
+QUALITY = 72
+"""JPEG quality."""
+
+TIMEOUT_S = 30.0
+"""Seconds the frames of one clip may take."""
+
+
+def thumbnails(uri: str, pts: Sequence[int]) -> tuple[str, ...]:
+    """Data URLs of a clip's frames at these timestamps; none when its source cannot be read any more."""
+    from moviegen.media.worker import guarded_call
+
+    try:
+        found = guarded_call("curation.stats.thumbnails.encode_frames", uri, list(pts), timeout_s=TIMEOUT_S)
+    except (MovieGenError, OSError):
+        return ()
+    return tuple("data:image/jpeg;base64," + base64.b64encode(content).decode() for content in found)
+
+
+def encode_frames(uri: str, pts: list[int]) -> list[bytes]:
+    """JPEGs of a file's frames at these timestamps. Runs in the guarded worker."""
+    import cv2
+
+    from moviegen.media.read import read_frames_at
+
+    found = []
+    for frame in read_frames_at(Path(uri), pts):
+        height, width = frame.image.shape[:2]
+        size = (max(1, round(width * HEIGHT_PX / height)), HEIGHT_PX)
+        small = cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA)
+        ok, content = cv2.imencode(".jpg", small[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+        assert ok, "an image of 8-bit colours can be encoded"
+        found.append(content.tobytes())
+    return found
