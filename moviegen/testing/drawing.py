@@ -90,7 +90,7 @@ def shape_distance(shape: str, x: np.ndarray, y: np.ndarray, radius: float) -> n
     """Signed distance (px, negative inside) of points from the outline of a shape around the origin; y points down."""
     if shape == "circle":
         return np.hypot(x, y) - radius
-    return _polygon_distance(np.asarray(_corners(shape)) * radius, x, y)
+    return _polygon_distance([(cx * radius, cy * radius) for cx, cy in _corners(shape)], x, y)
 
 
 @lru_cache
@@ -105,11 +105,11 @@ def _corners(shape: str) -> tuple[tuple[float, float], ...]:
     return tuple((r * math.sin(turn), -r * math.cos(turn)) for r, turn in zip(radii, turns, strict=True))
 
 
-def _polygon_distance(corners: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _polygon_distance(corners: list[tuple[float, float]], x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Signed distance from a polygon: the nearest edge, and the sign by how often a ray crosses the outline."""
     squared = np.full(np.broadcast_shapes(x.shape, y.shape), np.inf, np.float32)
     inside = np.zeros(squared.shape, bool)
-    for (ax, ay), (bx, by) in zip(corners, np.roll(corners, 1, axis=0), strict=True):
+    for (ax, ay), (bx, by) in zip(corners, [corners[-1], *corners], strict=False):
         ex, ey = bx - ax, by - ay
         along = (((x - ax) * ex + (y - ay) * ey) / (ex * ex + ey * ey)).clip(0, 1)
         squared = np.minimum(squared, (x - ax - along * ex) ** 2 + (y - ay - along * ey) ** 2)

@@ -12,7 +12,8 @@ from .drawing import render, render_frame
 from .scene import MIN_CONTRAST, Scene, contrast, sample_scene
 from .sound import render_audio
 
-SAMPLE_RATE = 48000
+SAMPLE_RATE = 16000
+"""Enough for clicks and soft tones; at 48 kHz the sound would cost twice what the picture does to encode."""
 
 TEXTS = ("BREAKING", "SALE 50%", "SUBSCRIBE", "LIVE NEWS", "TOP TEN", "WATCH NOW")
 """What is burnt in: words a recogniser knows, capitals large enough for the frame."""

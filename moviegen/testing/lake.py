@@ -14,13 +14,13 @@ from moviegen.contracts.sample import SampleMeta, encode_sample
 from moviegen.contracts.shard import ShardName, encode_shard_path
 from moviegen.contracts.tables import TABLES
 
+from .footage import SAMPLE_RATE
 from .scene import Scene, sample_scene
 from .world import caption, render, render_audio
 
 TOY_BUCKETS = BucketSet(PAPER_ASPECTS, (DurationBucket(1.0, 16.0, 16),))
 """The paper's aspects, and 16 frames over any clip of 1-16 s: our decision, what a CPU can learn."""
 
-SAMPLE_RATE = 48000
 VERSION = 1
 """Raised when the same arguments give other bytes."""
 
@@ -94,7 +94,7 @@ def _sample(scene: Scene, name: ShardName) -> tuple[SampleMeta, str, bytes]:
 
     media = encode_clip(
         render(scene), scene.fps, width=scene.width, height=scene.height,
-        audio=render_audio(scene, SAMPLE_RATE), sample_rate=SAMPLE_RATE,
+        audio=render_audio(scene, SAMPLE_RATE), sample_rate=SAMPLE_RATE, preset="veryfast",
     )  # fmt: skip
     video_id = hash_id("toy", repr(scene))
     meta = SampleMeta(

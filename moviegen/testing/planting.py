@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from moviegen.errors import UsageError
-from moviegen.media.write import write_video
+from moviegen.media.write import encode_clip
 
 from .damage import DAMAGES
 from .footage import FAULTS, GOOD, SAMPLE_RATE, Footage, Kind
@@ -29,6 +29,7 @@ KINDS = (*GOOD, *FAULTS, *DAMAGES, *COPIES)
 CUTS_EVERY = 8
 """One good file in so many has several shots."""
 
+CRF = 18
 NEAR_DUPLICATE_CRF = 34
 """A near duplicate is the same film, compressed so much."""
 
@@ -119,8 +120,12 @@ def _open_folder(folder: Path, arguments: dict) -> bool:
 
 
 def _write_json(path: Path, content: object) -> None:
+    _replace(path, (json.dumps(content, indent=1) + "\n").encode())
+
+
+def _replace(path: Path, content: bytes) -> None:
     temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(json.dumps(content, indent=1) + "\n")
+    temporary.write_bytes(content)
     os.replace(temporary, path)
 
 
@@ -165,16 +170,23 @@ def _make(folder: Path, plan: Plan) -> PlantedVideo:
     kind = (GOOD | FAULTS)[film.kind]
     footage = kind.make(np.random.default_rng(film.seed))
     truth = _truth(plan, kind, footage)
-    if plan.source is None or plan.kind == "near_duplicate":
-        crf = NEAR_DUPLICATE_CRF if plan.source else 18
-        write_video(path, footage.frames, footage.fps, audio=footage.audio, sample_rate=SAMPLE_RATE, crf=crf)
+    if plan.source is None:
+        _replace(path, _encode(footage, path, CRF))
+    elif plan.kind == "near_duplicate":
+        _replace(path, _encode(footage, path, NEAR_DUPLICATE_CRF))
     else:
         content = (folder / plan.source.file).read_bytes()
-        if plan.kind in DAMAGES:
-            content = DAMAGES[plan.kind].apply(content, np.random.default_rng(plan.seed))
-        path.write_bytes(content)
+        damage = DAMAGES.get(plan.kind)
+        _replace(path, damage.apply(content, np.random.default_rng(plan.seed)) if damage else content)
     path.with_suffix(".txt").write_text(truth.caption + "\n")
     return truth
+
+
+def _encode(footage: Footage, path: Path, crf: int) -> bytes:
+    return encode_clip(
+        footage.frames, footage.fps, width=footage.width, height=footage.height, audio=footage.audio,
+        sample_rate=SAMPLE_RATE, crf=crf, preset="veryfast", container="matroska" if path.suffix == ".mkv" else "mp4",
+    )  # fmt: skip
 
 
 def _truth(plan: Plan, kind: Kind, footage: Footage) -> PlantedVideo:

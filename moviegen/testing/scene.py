@@ -224,7 +224,7 @@ def _sample_choices(rng: np.random.Generator, fixed: dict) -> dict[str, str]:
 def _sample_format(rng: np.random.Generator, fixed: dict) -> tuple[int, int, Fraction, int]:
     """(width, height, fps, num_frames): mostly square, 4.25 to 6 s."""
     width, height = [(192, 192), (256, 144), (144, 256)][int(rng.choice(3, p=[0.7, 0.15, 0.15]))]
-    fps = Fraction(int(rng.choice([12, 16, 24])))
+    fps = Fraction(int(rng.choice([12, 16, 24], p=[0.4, 0.4, 0.2])))
     duration = float(rng.choice(np.arange(4.25, 6.01, 0.25)))
     fps = Fraction(fixed.get("fps", fps))
     duration = fixed.get("duration", duration)
