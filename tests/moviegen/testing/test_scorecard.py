@@ -51,3 +51,13 @@ def test_splits_duplicates_and_failures_have_their_own_reasons():
     )
     assert all(row.num_right == 1 for row in rows.values())
     assert list(rows) == ["short", "duplicate", "truncated", "near_duplicate"]
+
+
+def test_of_two_files_with_the_same_bytes_either_may_be_the_duplicate():
+    truth = [
+        planted("g.mp4", "good", "accepted"),
+        planted("d.mp4", "duplicate", "duplicate") | {"duplicate_of": "g.mp4"},
+    ]
+    for rejected, accepted in (("g.mp4", "d.mp4"), ("d.mp4", "g.mp4")):
+        rows = score(truth, [fate(rejected, "rejected", "duplicate_file"), fate(accepted, "accepted")])
+        assert all(row.num_right == 1 for row in rows.values())
