@@ -198,7 +198,7 @@ def stats(argv: Sequence[str]) -> int:
     from .stats.show import glance, show
 
     def add_flags(parser) -> None:
-        parser.add_argument("--json", action="store_true", help="one JSON object a row")
+        parser.add_argument("--json", action="store_true", help="a JSON array of objects")
         parser.add_argument("--csv", action="store_true", help="CSV with a header")
 
     examples = ["moviegen stats lake/", "moviegen stats lake/ funnel", "moviegen stats lake/ inputs --json",

@@ -1,4 +1,4 @@
-"""Answers as text: an aligned table, JSON lines, or CSV that a spreadsheet may open."""
+"""Answers as text: an aligned table, JSON, or CSV that a spreadsheet may open."""
 
 import csv
 import io
@@ -16,13 +16,14 @@ MAX_CELL_CHARS = 80
 
 
 def show(answer: Answer, form: str = "table") -> str:
-    """The text of an answer as `table`, `json` (one object a line) or `csv`."""
+    """The text of an answer as `table`, `json` (an array of objects) or `csv`."""
     return {"table": as_table, "json": as_json, "csv": as_csv}[form](answer)
 
 
 def as_json(answer: Answer) -> str:
-    """One JSON object a row."""
-    return "".join(json.dumps(record, ensure_ascii=False, default=_plain) + "\n" for record in answer.records())
+    """A JSON array with one object a row, each on a line of its own."""
+    lines = [json.dumps(record, ensure_ascii=False, default=_plain) for record in answer.records()]
+    return "[\n" + ",\n".join(lines) + "\n]\n"
 
 
 def as_csv(answer: Answer) -> str:
