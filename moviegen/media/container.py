@@ -148,6 +148,8 @@ def choose_video_stream(name: str, container: Any) -> Any:
 
     stills = Disposition.attached_pic | Disposition.timed_thumbnails
     streams = [s for s in container.streams.video if not s.disposition & stills]
+    if not len(container.streams):
+        raise UnreadableMediaError(f"{name}: holds no stream at all: cut off or damaged")
     if not streams:
         raise NoVideoError(f"{name}: has no video stream ({len(container.streams)} streams of other kinds)")
     return next((s for s in streams if s.disposition & Disposition.default), streams[0])

@@ -55,7 +55,7 @@ def probe(path: Path | str, limits: MediaLimits | None = None) -> MediaProbe:
         orientation = video.orientation
         return MediaProbe(
             container=container.format.name,
-            video_codec=stream.codec_context.name,
+            video_codec=stream.codec_context.codec.canonical_name,
             audio_codec=_codec_name(audio),
             width=width,
             height=height,
@@ -78,7 +78,7 @@ def probe(path: Path | str, limits: MediaLimits | None = None) -> MediaProbe:
 def _codec_name(stream: Any) -> str | None:
     if stream is None:
         return None
-    return stream.codec_context.name if stream.codec_context is not None else "unknown"
+    return stream.codec_context.codec.canonical_name if stream.codec_context is not None else "unknown"
 
 
 def _fps(path: Path, stream: Any) -> Fraction:

@@ -46,9 +46,10 @@ def message_size(head: bytes | bytearray | memoryview) -> int | None:
     start = LENGTH.size + header_size
     if len(head) < start:
         return None
-    sizes = json.loads(bytes(head[LENGTH.size : start]))["sizes"]
-    if not all(isinstance(size, int) and size >= 0 for size in sizes):
-        raise ValueError(f"buffer sizes {sizes}")
+    header = json.loads(bytes(head[LENGTH.size : start]))
+    sizes = header.get("sizes") if isinstance(header, dict) else None
+    if not isinstance(sizes, list) or not all(isinstance(size, int) and size >= 0 for size in sizes):
+        raise ValueError(f"buffer sizes {sizes!r}")
     return start + sum(sizes)
 
 
@@ -64,7 +65,10 @@ def decode_message(message: bytes | bytearray, packages: Collection[str]) -> Any
     for size in header["sizes"]:
         buffers.append(view[start : start + size])
         start += size
-    return _decode(header["value"], buffers, packages)
+    try:
+        return _decode(header["value"], buffers, packages)
+    except (AttributeError, ImportError, IndexError, KeyError, TypeError) as error:
+        raise ValueError(f"not a message: {error!r}") from error
 
 
 def _encode(value: Any, buffers: list[bytes | memoryview]) -> Any:

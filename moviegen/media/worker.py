@@ -189,7 +189,10 @@ def _subject(function: str, args: tuple) -> str:
 
 def _unwrap(reply: bytearray, subject: str, packages: set[str]) -> Any:
     """The result in a reply, or the error in it, raised."""
-    answer = decode_message(reply, packages)
+    try:
+        answer = decode_message(reply, packages)
+    except ValueError as error:
+        raise DecodeCrashError(f"{subject}: the decode worker answered with {error}") from error
     if "error" not in answer:
         return answer["value"]
     message, trace = answer["message"], answer["traceback"]

@@ -19,6 +19,10 @@ FFMPEG_VARIABLE = "MOVIEGEN_FFMPEG"
 """Environment variable with the path of the ffmpeg to use."""
 
 
+AUDIO_BITS_PER_CHANNEL = 128_000
+"""Bits per second of AAC: FFmpeg's own encoder spoils pure tones at half of it."""
+
+
 class EncodeError(MovieGenError):
     """ffmpeg did not write what it was given."""
 
@@ -95,7 +99,7 @@ def encode_clip(
     preset: str = "medium",
     container: str = "mp4",
 ) -> bytes:
-    """The bytes of a clip: H.264 (4:2:0, or 4:4:4 for odd sizes) and AAC, BT.709 stated, no dates, no encoder's name.
+    """The bytes of a clip: H.264 (4:2:0, or 4:4:4 for odd sizes) and AAC, BT.709 stated, no dates.
 
     `frames` are (height, width, 3) uint8 RGB and are not kept; `audio` is (C, N) float in -1..1. The same frames and settings give
     the same bytes with the same ffmpeg: one encoding thread, `-bitexact`. Raises EncodeError with ffmpeg's words.
@@ -131,7 +135,7 @@ def _command(
         "fflags": "+bitexact", "flags:v": "+bitexact", "flags:a": "+bitexact", "map_metadata": -1,
     }  # fmt: skip
     if sound is not None:
-        settings |= {"acodec": "aac", "b:a": "128k"}
+        settings |= {"acodec": "aac", "b:a": AUDIO_BITS_PER_CHANNEL * sound[1]}
     if container == "mp4":
         settings |= {
             "movflags": "+faststart",
