@@ -5,6 +5,7 @@ from training.callbacks.ema import EMA
 from training.callbacks.guard import NonFiniteGuard
 from training.callbacks.metrics import MetricsFile
 from training.callbacks.progress import Progress
+from training.callbacks.samples import Samples
 from training.callbacks.signals import StopOnSignal
 
-__all__ = ["EMA", "Checkpoints", "MetricsFile", "NonFiniteGuard", "Progress", "StopOnSignal"]
+__all__ = ["EMA", "Checkpoints", "MetricsFile", "NonFiniteGuard", "Progress", "Samples", "StopOnSignal"]

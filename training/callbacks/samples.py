@@ -1,0 +1,138 @@
+"""Pictures while a video model trains: fixed prompts, generated with the EMA weights at validation, as contact sheets.
+
+Prompts that are captions of the toy world are also judged by its oracle: shares of right colours, shapes and directions go into
+`metrics.csv` as `val/colour`, `val/shape`, `val/direction`, and at the end into `oracle.png`. Noise is seeded by the prompt's number, so
+curves of two runs compare, and training draws nothing less or more because of it.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from moviegen.contracts.lake import atomic_write
+from moviegen.errors import UsageError
+from training.callbacks.metrics import METRICS_FILE, read_metrics
+
+ORACLE_FILE = "oracle.png"
+CHANCE = {"colour": 1 / 6, "shape": 1 / 4, "direction": 1 / 4}
+"""Share that guessing gets right: six colours, four shapes, four directions."""
+
+BATCH = 16
+"""Prompts generated together."""
+
+
+class Samples(Callback):
+    """Contact sheets of fixed prompts at validation, judged where they are of the toy world."""
+
+    def __init__(
+        self,
+        prompts: list[str] | None = None,
+        num_toy_prompts: int = 0,
+        toy_seed: int = 3,
+        every_steps: int = 1000,
+        num_inference_steps: int = 25,
+        guidance_scale: float = 3.0,
+        num_shown: int = 8,
+    ) -> None:
+        """Samples of a video model; nothing is done without prompts.
+
+        Args:
+            prompts: Prompts of your own.
+            num_toy_prompts: So many captions of the toy world besides, spread over colours, shapes and directions.
+            toy_seed: Of the choice of toy prompts; publish on another one than you tune on.
+            every_steps: Least number of steps between two samplings; they happen at validation.
+            num_inference_steps: Euler steps.
+            guidance_scale: Of classifier-free guidance.
+            num_shown: Prompts on the sheet, the first ones.
+        """
+        self.prompts = list(prompts or [])
+        self.num_toy_prompts, self.toy_seed = num_toy_prompts, toy_seed
+        self.every_steps = every_steps
+        self.options = {"num_inference_steps": num_inference_steps, "guidance_scale": guidance_scale}
+        self.num_shown = num_shown
+        self._last_step = -1
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Refuses a module that generates nothing."""
+        from moviegen.testing.world import prompts
+
+        self.toy_prompts = prompts(self.toy_seed, self.num_toy_prompts) if self.num_toy_prompts else []
+        if (self.prompts or self.toy_prompts) and not hasattr(pl_module, "pipeline"):
+            raise UsageError(
+                f"samples: {type(pl_module).__name__} has no pipeline to generate with; leave samples.prompts out"
+            )
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Generates, draws and judges, at most every `every_steps` steps. The EMA weights are in place here."""
+        prompts = [*self.toy_prompts, *self.prompts] if trainer.state.fn == "fit" else []
+        is_due = self._last_step < 0 or trainer.global_step - self._last_step >= self.every_steps or _is_last(trainer)
+        if not prompts or not is_due:
+            return
+        self._last_step = trainer.global_step
+        if not trainer.is_global_zero:
+            return
+        pipeline = pl_module.pipeline()
+        clips = [
+            video.frames
+            for start in range(0, len(prompts), BATCH)
+            for video in pipeline(prompts[start : start + BATCH], seed=start, **self.options)
+        ]
+        self._draw(trainer, prompts, clips)
+        for name, share in oracle_shares(self.toy_prompts, clips[: len(self.toy_prompts)]).items():
+            pl_module.log(f"val/{name}", share, rank_zero_only=True, batch_size=1)
+
+    def _draw(self, trainer: Trainer, prompts: Sequence[str], clips: Sequence) -> None:
+        from moviegen.pipelines.sheet import save_contact_sheet
+
+        path = Path(trainer.default_root_dir) / "samples" / f"step_{trainer.global_step:07d}.png"
+        shown = min(self.num_shown, len(prompts))
+        save_contact_sheet(path, clips[:shown], prompts[:shown])
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draws the oracle's curve over the steps."""
+        folder = Path(trainer.default_root_dir)
+        rows = read_metrics(folder / METRICS_FILE)
+        if trainer.is_global_zero and any(name == "val/colour" for _, name, _ in rows):
+            draw_oracle(rows, folder / ORACLE_FILE)
+
+    def state_dict(self) -> dict:
+        """When was sampled last."""
+        return {"last_step": self._last_step}
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        """The inverse of `state_dict`."""
+        self._last_step = state_dict["last_step"]
+
+
+def _is_last(trainer: Trainer) -> bool:
+    return 0 < trainer.max_steps <= trainer.global_step
+
+
+def oracle_shares(prompts: Sequence[str], clips: Sequence) -> dict[str, float]:
+    """Shares of clips (T, H, W, 3) uint8 whose colour, shape and direction are those of their prompts; a clip of one frame has no
+    direction. Empty without prompts."""
+    from moviegen.testing.oracle import judge
+
+    verdicts = [judge(prompt, clip) for prompt, clip in zip(prompts, clips, strict=True)]
+    if not verdicts:
+        return {}
+    names = [name for name in CHANCE if name != "direction" or len(clips[0]) > 1]
+    return {name: sum(getattr(verdict, f"{name}_ok") for verdict in verdicts) / len(verdicts) for name in names}
+
+
+def draw_oracle(rows: Sequence[tuple[int, str, float]], path: Path) -> None:
+    """A PNG of the oracle's shares over the steps, chance dashed."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    for number, (name, chance) in enumerate(CHANCE.items()):
+        points = [(step, value) for step, metric, value in rows if metric == f"val/{name}"]
+        if points:
+            axes.plot(*zip(*points, strict=True), "o-", markersize=3, color=f"C{number}", label=name)
+            axes.axhline(chance, linestyle="--", linewidth=0.8, color=f"C{number}", alpha=0.6)
+    axes.set(xlabel="step", ylabel="share right (dashed: chance)", ylim=(0, 1.02))
+    axes.legend(loc="lower right")
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=110, metadata={"Software": None})
