@@ -66,8 +66,8 @@ def _openable(source: Path | bytes) -> Any:
         return io.BytesIO(source)
     try:
         status = os.stat(source)
-    except OSError as error:
-        raise UnreadableMediaError(f"{source}: cannot be opened: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # ValueError: a name with a NUL in it
+        raise UnreadableMediaError(f"{source}: cannot be opened: {reason(error)}") from error
     if not stat.S_ISREG(status.st_mode):
         raise RefusedMediaError(f"{source}: is no regular file")
     if status.st_size == 0:

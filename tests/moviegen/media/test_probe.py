@@ -9,6 +9,7 @@ import pytest
 
 from moviegen.media.limits import MediaLimits, RefusedMediaError, UnreadableMediaError
 from moviegen.media.probe import probe
+from moviegen.media.read import read_video
 from moviegen.media.write import encode_clip
 
 
@@ -62,6 +63,10 @@ def test_limits_given_are_limits_kept(clip_path: Path) -> None:
 def test_a_file_that_is_not_there() -> None:
     with pytest.raises(UnreadableMediaError, match=r"nowhere\.mp4: cannot be opened: No such file"):
         probe("nowhere.mp4")
+    with pytest.raises(UnreadableMediaError, match="cannot be opened"):
+        probe("a\0b.mp4")
+    with pytest.raises(UnreadableMediaError, match="<0 bytes>"):
+        read_video(b"")
 
 
 @pytest.mark.data
