@@ -3,7 +3,7 @@
 import re
 from fractions import Fraction
 
-_QUOTED = re.compile(r'"([^"]+)"|“([^”]+)”|«([^»]+)»')
+_QUOTED = re.compile(r'"([^"]*)"|“([^”]*)”|«([^»]*)»')
 
 
 def with_fps(caption: str, fps: Fraction | int, camera_motion: str | None = None) -> str:
@@ -22,4 +22,5 @@ def quoted_text(prompt: str) -> str:
 
     They are the text that shall be visible in the picture, and all that the character-level encoder reads [S §3.1.4, App A.1].
     """
-    return "\n".join(next(group for group in match.groups() if group is not None) for match in _QUOTED.finditer(prompt))
+    found = ("".join(filter(None, match.groups())) for match in _QUOTED.finditer(prompt))
+    return "\n".join(filter(None, found))

@@ -4,8 +4,10 @@
 printed on stdout, and no `pytorch_model.bin` is ever unpickled.
 """
 
+import inspect
 import json
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -46,9 +48,22 @@ class HubModel(PyTorchModelHubMixin):
                     model_id, WEIGHTS_FILE, **{**options, "force_download": bool(options["force_download"])}
                 )
             )
+        if folder.is_dir():
+            check_config(cls, folder / CONFIG_FILE)
         model = cls(**kwargs)
         load_state(model, path, map_location)  # type: ignore[arg-type]
         return model.eval()  # type: ignore[attr-defined]
+
+
+def check_config(model_class: type, path: Path) -> None:
+    """Raises UsageError when `config.json` has fields that the model's config has not (the mixin drops them without a word)."""
+    try:
+        values = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: {error}") from error
+    known = {f.name for f in fields(inspect.signature(model_class).parameters["config"].annotation)}
+    if odd := sorted(set(values) ^ known if isinstance(values, dict) else known):
+        raise UsageError(f"{path} is no config of {model_class.__name__}: {', '.join(odd)} missing or unknown")
 
 
 def save_state(state: dict[str, Tensor], path: Path) -> None:
@@ -99,10 +114,10 @@ def load_model(model_class: type[Model], folder: Path, device: str = "cpu") -> M
             raise UsageError(f"{folder} is no {model_class.__name__} folder: {name} is missing")
     try:
         return model_class.from_pretrained(str(folder)).to(device)  # type: ignore[attr-defined]
-    except (TypeError, ValueError, KeyError, json.JSONDecodeError) as error:
-        if isinstance(error, UsageError):
-            raise
-        raise UsageError(f"{folder / CONFIG_FILE} is no config of {model_class.__name__}: {error}") from error
+    except UsageError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{folder / CONFIG_FILE}: {error}") from error
 
 
 def average(states: Sequence[dict[str, Tensor]], weights: Sequence[float] | None = None) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor, nn
 
 from moviegen.models.tae_layers import Conv, FrameNorm, MiddleBlock, ResidualBlock, Upsample
@@ -25,15 +26,20 @@ class TAEConfig:
     channels: int = 128
     """Channels at full resolution."""
     multipliers: tuple[int, ...] = (1, 2, 4, 4)
-    """Channels of each level, in units of `channels`; between two levels a frame's sides halve."""
+    """Channels of each level, in units of `channels`."""
     num_res_blocks: int = 2
     """Residual blocks a level in the encoder."""
     extra_decoder_blocks: int = 1
     """How many more a level of the decoder has; one in LDM."""
     latent_channels: int = 16
     """C of the latent [S §3.1.1]."""
+    spatial_downsample_levels: tuple[int, ...] = (0, 1, 2)
+    """After which levels a frame's sides halve."""
     temporal_downsample_levels: tuple[int, ...] = (0, 1, 2)
-    """After which levels the number of frames halves as well; three of them make 8x."""
+    """After which levels the number of frames halves; three of them make 8x."""
+    patch_px: int = 1
+    """Side of the squares of pixels that go in and come out as one place with more channels. 1 is the paper's; with 2 the costly
+    first level has a quarter of the places, which is what makes a CPU size quick (our decision)."""
     temporal_kernel: int = 3
     """Frames a temporal convolution sees."""
     norm_groups: int = 32
@@ -45,12 +51,11 @@ class TAEConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "multipliers", tuple(self.multipliers))
-        object.__setattr__(self, "temporal_downsample_levels", tuple(self.temporal_downsample_levels))
         levels = range(len(self.multipliers) - 1)
-        if odd := [level for level in self.temporal_downsample_levels if level not in levels]:
-            raise ValueError(
-                f"temporal_downsample_levels {odd}: with {len(self.multipliers)} levels one of {list(levels)}"
-            )
+        for name in ("spatial_downsample_levels", "temporal_downsample_levels"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+            if odd := [level for level in getattr(self, name) if level not in levels]:
+                raise ValueError(f"{name} {odd}: with {len(self.multipliers)} levels one of {list(levels)}")
         for multiplier in self.multipliers:
             if self.channels * multiplier % self.norm_groups:
                 raise ValueError(
@@ -63,7 +68,7 @@ class TAEConfig:
     @property
     def spatial_factor(self) -> int:
         """Pixels a latent column."""
-        return 2 ** (len(self.multipliers) - 1)
+        return self.patch_px * 2 ** len(self.spatial_downsample_levels)
 
     @property
     def temporal_factor(self) -> int:
@@ -161,7 +166,8 @@ class TAEEncoder(nn.Module):
         super().__init__()
         widths = [config.channels * multiplier for multiplier in config.multipliers]
         kernel, groups = config.temporal_kernel, config.norm_groups
-        self.conv_in = Conv(3, widths[0], temporal_kernel=kernel)
+        self.patch_px = config.patch_px
+        self.conv_in = Conv(3 * config.patch_px**2, widths[0], temporal_kernel=kernel)
         layers: list[nn.Module] = []
         width = widths[0]
         for level, level_width in enumerate(widths):
@@ -169,8 +175,11 @@ class TAEEncoder(nn.Module):
                 layers.append(ResidualBlock(width, level_width, groups, kernel))
                 width = level_width
             if level < len(widths) - 1:
+                stride = 2 if level in config.spatial_downsample_levels else 1
                 temporal_stride = 2 if level in config.temporal_downsample_levels else 1
-                layers.append(Conv(width, width, temporal_kernel=kernel, stride=2, temporal_stride=temporal_stride))
+                layers.append(
+                    Conv(width, width, temporal_kernel=kernel, stride=stride, temporal_stride=temporal_stride)
+                )
         self.levels = nn.Sequential(*layers)
         self.middle = MiddleBlock(width, groups, kernel)
         self.norm_out = FrameNorm(groups, width, eps=1e-6)
@@ -179,6 +188,7 @@ class TAEEncoder(nn.Module):
             self.conv_out.spatial.bias[config.latent_channels :] = INITIAL_LOGVAR
 
     def forward(self, x: Tensor) -> Tensor:
+        x = rearrange(x, "b c t (h p) (w q) -> b (c p q) t h w", p=self.patch_px, q=self.patch_px)
         x = self.conv_in(x.contiguous(memory_format=torch.channels_last_3d))
         x = self.middle(self.levels(x))
         return self.conv_out(F.silu(self.norm_out(x)))
@@ -200,13 +210,16 @@ class TAEDecoder(nn.Module):
                 layers.append(ResidualBlock(width, widths[level], groups, kernel))
                 width = widths[level]
             if level > 0:
+                spatial = level - 1 in config.spatial_downsample_levels
                 temporal = level - 1 in config.temporal_downsample_levels
-                layers.append(Upsample(width, temporal_kernel=kernel, temporal=temporal))
+                layers.append(Upsample(width, temporal_kernel=kernel, spatial=spatial, temporal=temporal))
         self.levels = nn.Sequential(*layers)
         self.norm_out = FrameNorm(groups, width, eps=1e-6)
-        self.conv_out = Conv(width, 3, temporal_kernel=kernel)
+        self.patch_px = config.patch_px
+        self.conv_out = Conv(width, 3 * config.patch_px**2, temporal_kernel=kernel)
 
     def forward(self, z: Tensor) -> Tensor:
         x = self.conv_in(z.contiguous(memory_format=torch.channels_last_3d))
         x = self.levels(self.middle(x))
-        return self.conv_out(F.silu(self.norm_out(x)))
+        x = self.conv_out(F.silu(self.norm_out(x)))
+        return rearrange(x, "b (c p q) t h w -> b c t (h p) (w q)", p=self.patch_px, q=self.patch_px)

@@ -146,12 +146,14 @@ class MiddleBlock(nn.Module):
 
 
 class Upsample(nn.Module):
-    """Doubles the frame's sides (nearest neighbour), then a convolution that may double the frames as well."""
+    """Doubles the frame's sides where `spatial` (nearest neighbour), then a convolution that may double the frames as well."""
 
-    def __init__(self, channels: int, *, temporal_kernel: int, temporal: bool) -> None:
+    def __init__(self, channels: int, *, temporal_kernel: int, spatial: bool, temporal: bool) -> None:
         super().__init__()
+        self.spatial = spatial
         self.conv = Conv(channels, channels, temporal_kernel=temporal_kernel, temporal_upsample=temporal)
 
     def forward(self, x: Tensor) -> Tensor:
-        frames = F.interpolate(fold_frames(x), scale_factor=2.0, mode="nearest")
-        return self.conv(unfold_frames(frames, x.shape[2]))
+        if self.spatial:
+            x = unfold_frames(F.interpolate(fold_frames(x), scale_factor=2.0, mode="nearest"), x.shape[2])
+        return self.conv(x)

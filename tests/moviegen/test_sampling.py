@@ -1,0 +1,125 @@
+"""The grid of t, Euler's method and guidance, each against something known."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from moviegen.flow import SIGMA_MIN, flow_point
+from moviegen.models.text import TextContext
+from moviegen.models.video_dit import VideoDiT, VideoDiTConfig
+from moviegen.sampling import euler, guided, linear_quadratic_t, linear_t
+
+
+def test_the_paper_s_schedule():
+    t = linear_quadratic_t().double()
+    assert len(t) == 51
+    assert (t[0], t[-1]) == (0, 1)
+    torch.testing.assert_close(t[:26], torch.arange(26).double() / 250, rtol=0, atol=1e-7)
+    assert t[26].item() == pytest.approx(0.10528, abs=1e-6)  # the coefficients a=0.00128, b=-0.06, c=0.8 at i=26
+
+
+@pytest.mark.parametrize(("steps", "emulate", "linear"), [(50, 250, 25), (50, 1000, 25), (64, 250, 20), (8, 250, 4)])
+def test_c1_is_the_public_formula(steps, emulate, linear):
+    """a i^2 + b i + c with coefficients as other samplers write them [spec 2.6, variant A]."""
+    tau, rest = linear / emulate, steps - linear
+    d = linear - tau * steps
+    a = d / (linear * rest**2)
+    b = tau / linear - 2 * d / rest**2
+    c = a * linear**2
+    i = torch.arange(linear, steps + 1).double()
+    t = linear_quadratic_t(steps, emulate, linear).double()
+    torch.testing.assert_close(t[linear:], a * i**2 + b * i + c, rtol=0, atol=1e-6)
+
+
+@given(st.integers(2, 120), st.integers(1, 10), st.sampled_from(["c1", "quadratic"]))
+def test_every_schedule_rises_from_0_to_1(steps, factor, variant):
+    t = linear_quadratic_t(steps, steps * factor, variant=variant)
+    assert len(t) == steps + 1
+    assert t[0] == 0
+    assert t[-1] == 1
+    assert (t.diff() > 0).all()
+
+
+def test_c1_steps_never_shrink_and_the_pure_parabola_has_a_kink():
+    assert (linear_quadratic_t(variant="c1").double().diff().diff() > -1e-6).all()
+    kinked = linear_quadratic_t(variant="quadratic").diff()
+    assert kinked[25] < kinked[24]
+
+
+@pytest.mark.parametrize("bad", [(0, 250, None), (50, 20, None), (50, 250, 50), (50, 250, -1)])
+def test_impossible_schedules_are_refused(bad):
+    with pytest.raises(ValueError, match="schedule"):
+        linear_quadratic_t(*bad)
+
+
+def test_unknown_variant_lists_the_right_ones():
+    with pytest.raises(ValueError, match="'c1', 'quadratic'"):
+        linear_quadratic_t(variant="cubic")
+
+
+@pytest.mark.parametrize("grid", [linear_quadratic_t(), linear_t(7), linear_quadratic_t(10, variant="quadratic")])
+def test_euler_follows_a_straight_path_to_its_end_on_any_grid(grid):
+    generator = torch.Generator().manual_seed(0)
+    x_0, x_1 = torch.randn(2, 4, generator=generator).double(), torch.randn(2, 4, generator=generator).double()
+    velocity = flow_point(x_0, x_1, torch.zeros(2)).velocity
+    steps = []
+    end = euler(lambda x, t: velocity, x_0, grid, lambda step, total: steps.append((step, total)))
+    torch.testing.assert_close(end, x_1 + SIGMA_MIN * x_0, rtol=0, atol=1e-5)
+    assert steps == [(i + 1, len(grid) - 1) for i in range(len(grid) - 1)]
+
+
+def test_euler_asks_at_each_step_s_beginning():
+    seen = []
+
+    def velocity(x, t):
+        seen.append(t.tolist())
+        return torch.zeros_like(x)
+
+    euler(velocity, torch.zeros(2, 1), torch.tensor([0.0, 0.25, 1.0]))
+    assert seen == [[0.0, 0.0], [0.25, 0.25]]
+
+
+def test_euler_samples_the_data_when_the_velocity_is_the_true_one():
+    """Data N(3, 0.5²): the marginal velocity is known in closed form, so samples must have the data's mean and std."""
+    mean, std = 3.0, 0.5
+
+    def velocity(x, t):
+        t = t[:, None]
+        noise_share = 1 - (1 - SIGMA_MIN) * t
+        variance = (t * std) ** 2 + noise_share**2
+        centred = x - t * mean
+        return mean + (t * std**2 - (1 - SIGMA_MIN) * noise_share) / variance * centred
+
+    x = euler(velocity, torch.randn(20_000, 1, generator=torch.Generator().manual_seed(0)), linear_t(400))
+    assert x.mean().item() == pytest.approx(mean, abs=0.02)
+    assert x.std().item() == pytest.approx(std, abs=0.02)
+
+
+def random_network() -> VideoDiT:
+    torch.manual_seed(0)
+    config = VideoDiTConfig(
+        dim=32, num_layers=2, num_heads=2, ffn_dim=64, latent_channels=4, context_widths=(8,),
+        max_frames=2, max_height=4, max_width=4,
+    )  # fmt: skip
+    network = VideoDiT(config).eval()
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    return network
+
+
+def context(length: int, real: int, seed: int) -> TextContext:
+    mask = torch.arange(length) < real
+    return TextContext(torch.randn(2, length, 8, generator=torch.Generator().manual_seed(seed)), mask.expand(2, -1))
+
+
+@torch.no_grad()
+def test_guidance_is_what_it_says_and_batching_changes_nothing():
+    network = random_network()
+    x, t = torch.randn(2, 4, 2, 4, 4, generator=torch.Generator().manual_seed(1)), torch.tensor([0.2, 0.2])
+    cond, uncond = [context(7, 5, 2)], [context(1, 1, 3)]
+    u_cond, u_uncond = network(x, t, cond), network(x, t, uncond)
+    assert (u_cond - u_uncond).abs().max() > 1e-3
+    for scale in (0.0, 1.0, 7.5):
+        expected = u_uncond + scale * (u_cond - u_uncond)
+        torch.testing.assert_close(guided(network, cond, uncond, scale)(x, t), expected, rtol=1e-4, atol=1e-4)
