@@ -37,7 +37,7 @@ class SplitConfig:
     max_clip_s: float = 16.0
     """Longest clip, seconds [S §3.2.1]."""
     start_trim_s: float = 2.0
-    """Seconds dropped where a clip would begin with the video. The paper says "the first few seconds"; 2 is our decision."""
+    """Seconds at the start of the video that no clip takes. The paper says "the first few seconds"; 2 is our decision."""
     policy: str = "one_per_shot"
     """`one_per_shot` or `tile`."""
     max_long_shots: int | None = 2
@@ -117,11 +117,11 @@ def plan_clips(
     """
     grid = [*pts, end_pts]
     shortest, longest = (Fraction(s) / time_base for s in (config.min_clip_s, config.max_clip_s))
+    first = bisect_left(grid, grid[0] + Fraction(config.start_trim_s) / time_base)
     spans = []
     for row in shots:
         start, end = row["start_frame"], row["start_frame"] + row["num_frames"]
-        if start == 0 and config.start_trim_s:
-            start = bisect_left(grid, grid[0] + Fraction(config.start_trim_s) / time_base, 0, end)
+        start = max(start, min(first, end))
         if grid[end] - grid[start] >= shortest:
             spans.append(ClipSpan(row["shot"], start, end))
     spans = _limit_long(spans, grid, longest, video_id, config.max_long_shots)

@@ -22,8 +22,8 @@ SIGNAL_COLUMNS = (
 CHUNK_FRAMES = 8192
 """Frames in one row of the `signals` table."""
 
-_VMAF_KERNEL = np.array([0.054488685, 0.244201342, 0.402619947, 0.244201342, 0.054488685], np.float32)
-"""The 5-tap blur of VMAF's motion feature, as in ffmpeg's vf_vmafmotion.c."""
+_VMAF_KERNEL = np.array([1785, 8002, 13193, 8002, 1785], np.float32) / 32768
+"""The 5-tap blur of VMAF's motion feature in the whole numbers of ffmpeg's vf_vmafmotion.c."""
 
 _FIXED_POINT = 128
 """Blurred luma is kept in 1/128 of a level, in 16 bits: twice as fast as floats, off by less than 1e-4 of a level."""
@@ -40,8 +40,11 @@ _BORDER_LUMA = 22
 _DARK_FRACTION = 0.97
 """Share of its pieces that must be dark for a row to belong to a border: our decision, lets a dead pixel or a thin mark pass."""
 
+_MIN_PICTURE = 0.25
+"""Share of the pieces that the widest lit line must have: less is a light in the dark, not a picture between bars. Our decision."""
+
 _EDGE_FRACTION = 0.5
-"""Share of the pieces that must be lit just inside, for the border to be a straight edge and not a dark scene: our decision."""
+"""Share of the widest lit line that must be lit just inside a border for it to be a straight edge: our decision."""
 
 
 class SignalMeter:
@@ -124,7 +127,10 @@ def luma_plane(frame) -> np.ndarray:
 def blur_luma(luma: np.ndarray) -> np.ndarray:
     """(H, W) int16, blurred luma in 1/128 of a level: the picture that VMAF's motion feature compares."""
     kernel = _VMAF_KERNEL * np.float32(_FIXED_POINT**0.5)
-    return cv2.sepFilter2D(luma, cv2.CV_16S, kernel, kernel, borderType=cv2.BORDER_REFLECT_101)
+    # ffmpeg mirrors about the first pixel at the top and left, but about the edge after the last at the bottom and right
+    padded = cv2.copyMakeBorder(luma, 2, 0, 2, 0, cv2.BORDER_REFLECT_101)
+    padded = cv2.copyMakeBorder(padded, 0, 2, 0, 2, cv2.BORDER_REFLECT)
+    return cv2.sepFilter2D(padded, cv2.CV_16S, kernel, kernel)[2:-2, 2:-2]
 
 
 def motion(before: np.ndarray | None, after: np.ndarray) -> float:
@@ -200,8 +206,10 @@ def _border(lit: np.ndarray) -> float:
         return float("nan")
     if first[0] == 0:
         return 0.0
+    widest = fraction.max()
     inside = fraction[first[0] : first[0] + max(3, len(lit) // 100)]
-    return float(first[0]) if inside.max() >= _EDGE_FRACTION else float("nan")
+    is_straight = widest >= _MIN_PICTURE and inside.max() >= _EDGE_FRACTION * widest
+    return float(first[0]) if is_straight else float("nan")
 
 
 def displayed_border(
