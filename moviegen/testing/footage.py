@@ -181,9 +181,10 @@ def make_slideshow(rng: np.random.Generator) -> Footage:
 
 
 def make_black(rng: np.random.Generator) -> Footage:
-    """Black and silent."""
+    """Black and silent; the faintest grain makes no two such files the same bytes."""
     scene = sample_scene(rng)
-    frames = (np.zeros((scene.height, scene.width, 3), np.uint8) for _ in range(scene.num_frames))
+    picture = np.repeat(rng.integers(0, 5, size=(scene.height, scene.width, 1), dtype=np.uint8), 3, axis=2)
+    frames = (picture for _ in range(scene.num_frames))
     return replace(_show([scene], rng), frames=frames, audio=None, words="a black picture")
 
 
