@@ -68,7 +68,7 @@ def _run(verb: str, argv: list[str]) -> int:
     from .spark import SparkRunner
 
     def add_flags(parser) -> None:
-        parser.add_argument("--dry-run", action="store_true", help="say what would be done; touch nothing")
+        parser.add_argument("--dry_run", action="store_true", help="say what would be done; touch nothing")
         parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
 
     summary = VERBS[verb][0].upper() + VERBS[verb][1:] + "."

@@ -25,6 +25,9 @@ def filter_clips(session: Session) -> None:
     """Makes the subset's selection again when a score, a rule or a bucket has changed."""
     rules = load_rules(session.config.filter.rules)
     buckets = load_config(BucketSet, session.config.shard.bucket_set)
+    if session.has_plan:
+        session.progress.say("then filter, on the scores there will be")
+        return
     batch = Batch(session.lake, session.batch)
     rows = selection_rows(batch, rules, buckets, session.config.subset)
     kept = sum(row["keep"] for row in rows["selection"])

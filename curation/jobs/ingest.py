@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from curation.config import CurateConfig
+from curation.rows import read_table
 from moviegen.contracts.clip import file_sha256, hash_id, video_id_of
 from moviegen.contracts.lake import Lake
 from moviegen.contracts.tables import VIDEOS
@@ -168,14 +169,18 @@ def read_caption(path: str | None) -> str | None:
 
 
 def read_videos(lake: Lake, batch: str) -> list[dict]:
-    """Readable videos of a batch, one row a video_id: of files with the same bytes the first by uri."""
-    from curation.rows import read_table
+    """Readable videos of a batch, one row a video_id: of files with the same bytes the first by batch and uri counts.
 
-    rows = sorted(read_table(lake, "videos", batch), key=lambda row: row["uri"])
+    A file's caption may lie beside another with the same bytes: the first there is counts.
+    """
+    columns = ["video_id", "status"]
+    earlier = [r for b in lake.batches("videos") if b < batch for r in read_table(lake, "videos", b, columns)]
+    taken = {row["video_id"] for row in earlier if row["status"] == "ok"}
     first: dict[str, dict] = {}
-    for row in rows:
-        if row["status"] == "ok":
-            first.setdefault(row["video_id"], row)
+    for row in sorted(read_table(lake, "videos", batch), key=lambda row: row["uri"]):
+        if row["status"] == "ok" and row["video_id"] not in taken:
+            kept = first.setdefault(row["video_id"], dict(row))
+            kept["source_caption"] = kept["source_caption"] or row["source_caption"]
     return list(first.values())
 
 

@@ -77,6 +77,8 @@ class Session:
     outcomes: list[Outcome] = field(default_factory=list)
     did_work: bool = False
     """Something was committed that was not before."""
+    has_plan: bool = False
+    """A dry run has found something to do: what later jobs will see is not known yet."""
 
     @property
     def lake(self) -> Lake:
@@ -97,8 +99,7 @@ class Session:
             tasks += self._tasks(work, sorted(pending))
         num_now = sum(len(task.keys) for task in tasks)
         if self.dry_run:
-            wanted = sum(len(work.inputs) for work in works)
-            self.progress.say(f"{label}: would do {num_now} of {wanted} {noun} in {len(tasks)} tasks")
+            self._plan(label, noun, num_now, sum(len(work.inputs) for work in works), len(tasks))
             return num_now > 0
         self.progress.start(label, num_now)
         if tasks:
@@ -121,6 +122,14 @@ class Session:
             commit_parts([task], write_parts(task, rows))
             finish(self.lake, self.batch, operation, set(keys), trim=False)
         return True
+
+    def _plan(self, label: str, noun: str, num_now: int, num_wanted: int, num_tasks: int) -> None:
+        if self.has_plan:
+            text = f"then {label}, on what the jobs before it leave"
+        else:
+            text = f"{label}: would do {num_now} of {num_wanted} {noun} in {num_tasks} tasks"
+        self.progress.say(text)
+        self.has_plan = self.has_plan or num_now > 0
 
     def _tasks(self, work: Work, pending: list[str]) -> list[Task]:
         group = work.group or (lambda keys: [(group, {}) for group in self.group(keys, work.cost)])

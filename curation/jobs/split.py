@@ -16,8 +16,19 @@ def split(session: Session) -> None:
     """Splits the readable videos that are not split yet with these settings."""
     videos = {row["video_id"]: row for row in read_videos(session.lake, session.batch)}
     inputs = {key: {name: row[name] for name in ("uri", "video_id", "size_bytes")} for key, row in videos.items()}
+    _warn_of_replacement(session)
     work = Work(operation(session.config), inputs, valid=set(inputs), cost=lambda key: gigapixels(videos[key]))
     session.perform("split", [work], "videos")
+
+
+def _warn_of_replacement(session: Session) -> None:
+    version = operation(session.config).version
+    others = [part for part in session.lake.read_commit("clips", session.batch).parts if part.version != version]
+    if others:
+        session.progress.say(
+            f"split: the settings are not those of {sum(part.num_rows for part in others)} clips of batch {session.batch}, "
+            "which are replaced; another --batch or lake keeps both"
+        )
 
 
 def operation(config: CurateConfig) -> Operation:

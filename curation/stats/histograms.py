@@ -65,10 +65,15 @@ def _bar(record: dict, left: float, scale: float, width: float, highest: int, ru
     height = max(1.0, HEIGHT * record["num_clips"] / highest)
     low, high = record["bin_from"], record["bin_to"]
     edges = [(rule["min"], rule["max"]) for rule in rules]
-    if any((lower is not None and low < lower < high) or (upper is not None and low < upper < high) for lower, upper in edges):
+    if any(
+        (lower is not None and low < lower < high) or (upper is not None and low < upper < high)
+        for lower, upper in edges
+    ):
         verdict = "cut"
     else:
-        outside = any((lower is not None and high <= lower) or (upper is not None and low >= upper) for lower, upper in edges)
+        outside = any(
+            (lower is not None and high <= lower) or (upper is not None and low >= upper) for lower, upper in edges
+        )
         verdict = "out" if outside else "in"
     text = f"{record['bin_from']:g} to {record['bin_to']:g}: {record['num_clips']} clips"
     x = (record["bin_from"] - left) * scale

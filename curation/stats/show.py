@@ -54,7 +54,9 @@ def glance(connection: "duckdb.DuckDBPyConnection") -> str:
     parts = [
         as_table(ask(connection, "table_sizes")),
         as_table(ask(connection, "input_counts")),
-        as_table(ask(connection, "select subset, step, bound, num_rejected, num_left, left_percent from funnel")),
+        as_table(
+            ask(connection, "select subset, step, bound, num_rejected, num_skipped, num_left, left_percent from funnel")
+        ),
         f"views: {', '.join(VIEWS)}\n",
     ]
     return "\n".join(parts)

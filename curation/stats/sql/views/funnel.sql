@@ -1,4 +1,4 @@
--- what each rule takes away, in the order of the rules; then what the tars hold
+-- what each rule takes away, in the order of the rules; then what the tars hold. A rule is skipped on a clip without its score
 with steps as (
     select
         subset,
@@ -37,6 +37,18 @@ clip_positions as (
         on clip_states.subset = rules.subset and clip_states.batch = rules.batch and clip_states.reason = rules.rule
 ),
 
+skipped_rules as (
+    select subset, unnest(string_split(skipped, ',')) as step
+    from selection
+    where skipped <> ''
+),
+
+skips as (
+    select subset, step, count(*) as num_skipped
+    from skipped_rules
+    group by all
+),
+
 counted as (
     select
         steps.subset,
@@ -57,8 +69,10 @@ select
     step,
     bound,
     num_rejected,
+    coalesce(skips.num_skipped, 0) as num_skipped,
     num_left,
     round(hours_left, 4) as hours_left,
     round(100.0 * num_left / nullif(max(num_left) over (partition by subset), 0), 2) as left_percent,
 from counted
+left join skips using (subset, step)
 order by subset, position
