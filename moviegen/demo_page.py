@@ -10,14 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from moviegen.testing.oracle import judge
+from moviegen.testing.oracle import CHANCE, judge
 from moviegen.testing.scorecard import KindScore, score_world
 
 if TYPE_CHECKING:
     from moviegen.demo import Places
-
-CHANCE = {"colour": 1 / 6, "shape": 1 / 4, "direction": 1 / 4}
-"""What guessing gives: six colours, four shapes, four directions."""
 
 Ask = Callable[..., list[dict]]
 

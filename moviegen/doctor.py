@@ -120,10 +120,10 @@ def _java() -> Finding:
     except ImportError as error:
         return Finding("java", "missing", f"cannot look for it: {error}", 'pip install "moviegen[curation]"')
     try:
-        home, found, origin = find_java()
+        java = find_java()
     except Exception as error:  # whatever the search says is what the person needs to read
         return Finding("java", "missing", str(error), mend)
-    return Finding("java", "ok", f"{found} ({origin}: {home})")
+    return Finding("java", "ok", f"Java {java.version} ({java.origin}: {java.home})")
 
 
 def _ffmpeg() -> Finding:

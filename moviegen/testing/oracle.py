@@ -15,6 +15,9 @@ from .tracking import Blob, find_blobs, opponent_colour
 MIN_FOUND = 0.5
 """Share of frames in which there must be something coloured; below it nothing is read."""
 
+CHANCE = {"colour": 1 / 6, "shape": 1 / 4, "direction": 1 / 4}
+"""Share that guessing gets right: six colours, four shapes, four directions."""
+
 MIN_MOVE = 0.15
 """Short sides; a path shorter than this is no motion."""
 

@@ -12,12 +12,10 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from moviegen.contracts.lake import atomic_write
 from moviegen.errors import UsageError
+from moviegen.testing.oracle import CHANCE
 from training.callbacks.metrics import METRICS_FILE, read_metrics
 
 ORACLE_FILE = "oracle.png"
-CHANCE = {"colour": 1 / 6, "shape": 1 / 4, "direction": 1 / 4}
-"""Share that guessing gets right: six colours, four shapes, four directions."""
-
 BATCH = 16
 """Prompts generated together."""
 
