@@ -1,0 +1,93 @@
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from curation.detectors import load_detector
+from curation.detectors.base import FrameRequest
+from curation.scoring import clip_input, score_clip, score_clips, shrink
+from moviegen.media.read import iter_frames
+
+
+@dataclass(frozen=True)
+class Brightness:
+    """Means of the frames it is shown; keeps what it saw."""
+
+    answer: str = "brightness.mean"
+    name: ClassVar[str] = "brightness"
+    version: ClassVar[int] = 1
+    metrics: ClassVar[dict[str, str]] = {"brightness.mean": "0..255", "brightness.nan": ""}
+    cost: ClassVar[float] = 5.0
+    packages: ClassVar[tuple[str, ...]] = ()
+    frames: ClassVar[FrameRequest] = FrameRequest("spread", 3, 64)
+
+    def score(self, clip) -> dict[str, float]:
+        value = float("nan") if self.answer.endswith("nan") else float(np.mean([f.mean() for f in clip.frames]))
+        return {self.answer: value}
+
+
+@pytest.mark.parametrize(
+    ("request_", "num_frames", "indices"),
+    [
+        (FrameRequest(), 100, []),
+        (FrameRequest("middle"), 100, [50]),
+        (FrameRequest("middle"), 1, [0]),
+        (FrameRequest("spread", 4), 100, [12, 37, 62, 87]),
+        (FrameRequest("spread", 8), 3, [0, 1, 2]),
+    ],
+)
+def test_which_frames(request_, num_frames, indices):
+    assert request_.indices(num_frames) == indices
+
+
+def test_frames_are_those_of_the_clip(film):
+    made = film("cuts", 1)
+    clip, signals = made.clips()[1]
+    seen = clip_input(FrameRequest("spread", 3), clip, made.video, signals).frames
+    every = list(iter_frames(made.path, start_pts=clip.start_pts, end_pts=clip.end_pts))
+    wanted = [every[i].image for i in FrameRequest("spread", 3).indices(clip.num_frames)]
+    for ours, theirs in zip(seen, wanted, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_sharing_frames_changes_no_number(film, monkeypatch):
+    made = film("cuts", 1)
+    clip, signals = made.clips()[0]
+    detectors = [Brightness(), load_detector("motion"), load_detector("borders")]
+    alone = {}
+    for detector in detectors:
+        alone |= score_clip(detector, clip, made.video, signals)
+    calls = []
+    from curation import scoring
+
+    read = scoring.read_frames_at
+    monkeypatch.setattr(scoring, "read_frames_at", lambda path, pts: calls.append(pts) or read(path, pts))
+    assert score_clips(detectors, clip, made.video, signals) == alone
+    assert len(calls) == 1
+
+
+def test_no_frame_wanted_no_file_opened(film):
+    made = film("cuts", 1)
+    clip, signals = made.clips()[0]
+    scores = score_clip(load_detector("probe"), clip, {"uri": "gone.mp4", "duration": 9.0}, signals)
+    assert scores["probe.source_duration"] == 9.0
+
+
+def test_undeclared_and_unfinished_numbers_are_refused(film):
+    made = film("cuts", 1)
+    clip, signals = made.clips()[0]
+    with pytest.raises(ValueError, match=r"brightness: yields \['other'\]"):
+        score_clip(Brightness(answer="other"), clip, made.video, signals)
+    with pytest.raises(ValueError, match=rf"brightness\.nan of clip {clip.clip_id} is nan"):
+        score_clip(Brightness(answer="brightness.nan"), clip, made.video, signals)
+
+
+def test_shrink_averages_down_and_never_enlarges():
+    image = np.zeros((100, 200, 3), np.uint8)
+    image[:, 100:] = 200
+    small = shrink(image, 50)
+    assert small.shape == (25, 50, 3)
+    assert small.mean() == pytest.approx(100)
+    assert shrink(image, 200) is image
+    assert shrink(image, None) is image
