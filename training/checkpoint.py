@@ -102,7 +102,9 @@ class FolderCheckpointIO(CheckpointIO):
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
-    def load_checkpoint(self, path: str | Path, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
         """The state of a checkpoint, on the CPU unless told otherwise."""
         return load_state(Path(path), map_location or "cpu")
 

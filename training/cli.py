@@ -11,7 +11,7 @@ TRAIN = Command("train", "shards to weights: fit, validate, run, encode, export"
 VERBS = {
     "fit": ("train one stage", "training.fit:fit"),
     "validate": ("measure a stage's newest checkpoint on its held-out clips", "training.fit:validate"),
-    "run": ("train the stages of a recipe in order, skipping those done", "training.recipe:run"),
+    "run": ("train the stages of a recipe in order, skipping those done", "training.run:run"),
     "encode": ("cache TAE latents of a subset and measure their mean and std", "training.encode:encode"),
     "export": ("write the model folder of a stage's checkpoint", "training.export:export"),
 }
@@ -33,7 +33,9 @@ def train(argv: Sequence[str]) -> int:
         import difflib
 
         near = difflib.get_close_matches(argv[0], VERBS, 1)
-        raise UsageError(f"moviegen train: no {argv[0]!r}{f'; did you mean {near[0]!r}?' if near else ''}; it has {', '.join(VERBS)}")
+        raise UsageError(
+            f"moviegen train: no {argv[0]!r}{f'; did you mean {near[0]!r}?' if near else ''}; it has {', '.join(VERBS)}"
+        )
     import importlib
 
     module, _, function = VERBS[argv[0]][1].partition(":")

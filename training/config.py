@@ -73,7 +73,9 @@ def weights_sha256(folder: Path) -> str:
     return hash_id([(str(path.relative_to(folder)), file_sha256(path)) for path in files])
 
 
-def stage_identity(config: Mapping[str, Any], data_digest: str, data_places: Sequence[str], model_places: Sequence[str]) -> dict:
+def stage_identity(
+    config: Mapping[str, Any], data_digest: str, data_places: Sequence[str], model_places: Sequence[str]
+) -> dict:
     """All that determines what a stage computes, as plain values: two stages of one identity may continue each other.
 
     Paths are replaced by what lies there: `data_places` are the data's arguments that hold a path (the digest stands for

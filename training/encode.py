@@ -19,7 +19,6 @@ from moviegen.contracts.bucket import BucketSet
 from moviegen.contracts.clip import file_sha256, hash_id
 from moviegen.contracts.lake import atomic_write
 from moviegen.contracts.stage import STAGE_FILE, read_stage
-from moviegen.errors import UsageError
 from moviegen.models.tae import TAE
 from moviegen.weights import load_model, save_model
 from training.cli import say
@@ -46,7 +45,8 @@ class EncodeConfig:
     """Folder of the result: `latents/`, `model/` (the TAE with mean and std) and `stage.json`."""
     buckets: BucketSet
     """Aspects and durations of the shards."""
-    subset: str = "toy"
+    subset: str | None = None
+    """Name of the selection; the lake's only one when not given."""
     resolution: int = 256
     """Side in px of the square of equal area."""
     image_frames: int = 4
@@ -57,6 +57,8 @@ class EncodeConfig:
     """Name of the stage in stage.json."""
     device: str = "cpu"
     """`cpu` or `cuda`."""
+    dry_run: bool = False
+    """Only tell what would be done."""
 
     def __post_init__(self) -> None:
         for name in ("resolution", "image_frames", "batch_clips"):
@@ -66,53 +68,56 @@ class EncodeConfig:
 
 def encode(argv: Sequence[str]) -> int:
     """The verb: encodes what is not encoded yet, then measures and commits."""
-    config, flags = parse_config(
+    config, _ = parse_config(
         EncodeConfig,
         expand_flags(argv),
         prog="moviegen train encode",
         summary="Cache the TAE latents of a subset, and measure their mean and std into a copy of the TAE.",
-        examples=["moviegen train encode --tae runs/tae/model --lake lake/ --buckets configs/buckets/tiny.yaml --output runs/latents"],
-        add_flags=lambda parser: parser.add_argument("--dry_run", type=bool, default=False, help="only tell what would be done"),
+        examples=[
+            "moviegen train encode --tae runs/tae/model --lake lake/ --buckets configs/buckets/tiny.yaml --output runs/latents"
+        ],
     )
-    run_encode(config, flags.dry_run)
+    run_encode(config)
     return 0
 
 
 def encode_sha256(config: EncodeConfig, subset: Subset) -> str:
     """Hash of all that determines the latents."""
     return hash_id(
-        VERSION, weights_sha256(Path(config.tae)), subset.digest, config.resolution, config.image_frames, repr(config.buckets)
+        VERSION,
+        weights_sha256(Path(config.tae)),
+        subset.digest,
+        config.resolution,
+        config.image_frames,
+        repr(config.buckets),
     )
 
 
-def run_encode(config: EncodeConfig, dry_run: bool = False) -> str:
-    """Encodes, and says in a few words what was done or, with `dry_run`, what would be."""
+def run_encode(config: EncodeConfig) -> bool:
+    """Encodes what is not encoded yet, and says so; whether the stage is done now (with `dry_run` it may not be)."""
     source = ShardSource(Path(config.lake), config.subset, config.buckets, config.resolution, cache_bytes=0)
     sha256, folder = encode_sha256(config, source.subset), Path(config.output)
     result = read_stage(folder)
     count = len(source.subset.samples)
     if result is not None and result.config_sha256 == sha256:
-        return _told(folder, f"done, {count} clips")
-    if dry_run:
-        return _told(folder, f"would encode {count} clips of {len(source.subset.shards)} shards")
+        say(f"{folder.name}: done, {count} clips")
+        return True
+    if config.dry_run:
+        say(f"{folder.name}: to do, {count} clips in {len(source.subset.shards)} shards")
+        return False
     (folder / STAGE_FILE).unlink(missing_ok=True)
     tae = load_model(TAE, Path(config.tae), config.device).requires_grad_(False)
-    files = list(_encode_shards(config, source, tae, sha256))
-    index = LatentIndex(
-        config.subset, source.subset.digest, weights_sha256(Path(config.tae)), config.resolution, config.image_frames, tuple(files)
-    )
+    files = tuple(_encode_shards(config, source, tae, sha256))
+    tae_sha256, name = weights_sha256(Path(config.tae)), source.subset.name
+    index = LatentIndex(name, source.subset.digest, tae_sha256, config.resolution, config.image_frames, files)
     write_index(folder / "latents", index)
     _drop_others(folder / "latents", files)
     mean, std = measure(folder / "latents", files)
     tae.latent_mean.copy_(mean)
     tae.latent_std.copy_(std)
     finish_stage(folder, "tae", config.name, 0, sha256, lambda path: save_model(tae.cpu(), path))
-    return _told(folder, f"encoded {count} clips")
-
-
-def _told(folder: Path, text: str) -> str:
-    say(f"{folder}: {text}")
-    return text
+    say(f"{folder.name}: done, {count} clips")
+    return True
 
 
 def _encode_shards(config: EncodeConfig, source: ShardSource, tae: TAE, sha256: str) -> Iterator[LatentFile]:
@@ -179,10 +184,3 @@ def _drop_others(folder: Path, files: Sequence[LatentFile]) -> None:
     for path in folder.rglob("*.safetensors"):
         if path not in named:
             os.unlink(path)
-
-
-def check_tae(tae: str) -> None:
-    """Raises UsageError when a TAE folder has no measured mean and std."""
-    model = load_model(TAE, Path(tae))
-    if bool((model.latent_std == 1).all()) and bool((model.latent_mean == 0).all()):
-        raise UsageError(f"{tae}: its latents' mean and std were never measured; moviegen train encode does it")

@@ -37,7 +37,9 @@ def export(argv: Sequence[str]) -> int:
         summary="Write the model folder of a stage's checkpoint.",
         examples=["moviegen train export --stage runs/tiny/03_t2i_64px --output model/"],
     )  # fmt: skip
-    checkpoint = Path(config.checkpoint) if config.checkpoint else newest_checkpoint(Path(config.stage) / "checkpoints")[0]
+    checkpoint = (
+        Path(config.checkpoint) if config.checkpoint else newest_checkpoint(Path(config.stage) / "checkpoints")[0]
+    )
     if checkpoint is None:
         raise UsageError(f"{config.stage}: has no checkpoint; train it: moviegen train fit --output {config.stage} ...")
     module = build_module(Path(config.stage))

@@ -1,22 +1,24 @@
 """`moviegen train fit` and `validate`: one stage by LightningCLI, resumed where it stopped, finished with a model folder."""
 
 import argparse
+import json
 import logging
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from moviegen.errors import UsageError
-from training.callbacks import EMA, Checkpoints, MetricsFile, NonFiniteGuard, Progress, StopOnSignal
+from training.callbacks import EMA, Checkpoints, MetricsFile, NonFiniteGuard, Progress, Samples, StopOnSignal
 from training.checkpoint import FolderCheckpointIO
 from training.cli import EXAMPLES, say
 from training.config import expand_flags, stage_identity, stage_sha256
+from training.messages import explain
 from training.stage import StageState, begin_stage, finish_stage, refuse_changes, stage_state
 
 TRAINER_DEFAULTS = {
@@ -30,7 +32,23 @@ TRAINER_DEFAULTS = {
 }
 """The loader divides batches among the ranks itself; progress is ours; clipping at 1 is our decision."""
 
-CALLBACKS = {"ema": EMA, "checkpoints": Checkpoints, "guard": NonFiniteGuard, "metrics": MetricsFile, "progress": Progress}
+QUIET = (
+    "LightningCLI's args",
+    ".*does not have many workers",
+    ".*GPU available but not used",
+    ".*in eval mode at the start of training",  # frozen networks: on purpose
+    r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # Lightning 2.6.6 with torch 2.14
+)
+"""Warnings that say nothing to whoever runs a stage."""
+
+CALLBACKS = {
+    "ema": EMA,
+    "samples": Samples,
+    "checkpoints": Checkpoints,
+    "guard": NonFiniteGuard,
+    "metrics": MetricsFile,
+    "progress": Progress,
+}
 
 
 class StageCLI(LightningCLI):
@@ -38,12 +56,14 @@ class StageCLI(LightningCLI):
 
     def __init__(self, verb: str, argv: Sequence[str], look_only: bool = False) -> None:
         """`look_only` stops before anything is built; `state` then tells what would be done."""
-        self.look_only = look_only
+        self.verb, self.look_only = verb, look_only
         self.exit_code = 0
         self.stop = StopOnSignal()
-        parser_kwargs = {
-            name: {"exit_on_error": False, "epilog": EXAMPLES, "formatter_class": _HelpFormatter} for name in self.subcommands()
+        parser_kwargs: dict[str, Any] = {
+            name: {"exit_on_error": False, "epilog": EXAMPLES, "formatter_class": _HelpFormatter}
+            for name in self.subcommands()
         }
+        parser_kwargs["prog"] = "moviegen train"
         super().__init__(
             LightningModule, LightningDataModule, subclass_mode_model=True, subclass_mode_data=True,
             save_config_callback=None, seed_everything_default=0, auto_configure_optimizers=False,
@@ -51,11 +71,9 @@ class StageCLI(LightningCLI):
             parser_kwargs=parser_kwargs, args=[verb, *expand_flags(argv)],
         )  # fmt: skip
 
-    @staticmethod
-    def subcommands() -> dict[str, set[str]]:
-        """What `train` offers of Lightning."""
-        both = LightningCLI.subcommands()
-        return {name: both[name] for name in ("fit", "validate")}
+    def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]
+        """The verb asked for: a parser takes half a second to build."""
+        return {self.verb: LightningCLI.subcommands()[self.verb]}
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         """A parser that raises instead of leaving the process."""
@@ -65,7 +83,9 @@ class StageCLI(LightningCLI):
         """The stage's name and folder, and one group for each callback."""
         parser.add_argument("--name", type=str, default="stage", help="name of the stage in stage.json")
         parser.add_argument("--output", type=str, required=True, help="folder of the stage")
-        parser.add_argument("--allow_changed", type=bool, default=False, help="go on from a checkpoint of other settings")
+        parser.add_argument(
+            "--allow_changed", type=bool, default=False, help="go on from a checkpoint of other settings"
+        )
         for key, callback in CALLBACKS.items():
             parser.add_lightning_class_args(callback, key)
         parser.link_arguments("output", "trainer.default_root_dir")
@@ -74,14 +94,17 @@ class StageCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         """Finds out what there is to do, before anything large is built."""
-        config = yaml.safe_load(self.parser.dump(self.config, skip_none=False, format="yaml"))[self.subcommand]
+        dumped = self.parser.dump(
+            self.config, format="json", skip_unset=False, skip_validation=True, skip_link_targets=False
+        )
+        config = json.loads(dumped)[self.verb]
         config["trainer"].pop("default_root_dir", None)
         module, data = _class(config["model"]), _class(config["data"])
         self.stage_config = config
         self.identity = stage_identity(config, data.digest_of(config["data"]["init_args"]), data.places, module.places)
         self.config_sha256 = stage_sha256(self.identity, config["trainer"])
         self.state = stage_state(Path(config["output"]), self.identity, self.config_sha256)
-        if self.look_only or (self.subcommand == "fit" and self.state.result is not None):
+        if self.look_only or (self.verb == "fit" and self.state.result is not None):
             raise _NothingToBuild
         if self.state.changes and not config["allow_changed"]:
             refuse_changes(self.state)
@@ -111,15 +134,17 @@ class StageCLI(LightningCLI):
             return
         ema = next(callback for callback in self.trainer.callbacks if isinstance(callback, EMA))
         with ema.swapped_in(model):
-            finish_stage(
-                folder, model.kind, self.stage_config["name"], self.trainer.global_step, self.config_sha256, model.export
-            )
+            name, step = self.stage_config["name"], self.trainer.global_step
+            result = finish_stage(folder, model.kind, name, step, self.config_sha256, model.export)
+        self.state = replace(self.state, result=result)
 
     def validate(self, model: Any, datamodule: Any = None, ckpt_path: Any = None, **kwargs: Any) -> None:
         """Measures a checkpoint, the newest one when none is named, with its EMA weights."""
         checkpoint = ckpt_path or self.state.checkpoint
         if checkpoint is None:
-            raise UsageError(f"{self.state.folder}: no checkpoint to validate; train the stage, or name one with --ckpt_path")
+            raise UsageError(
+                f"{self.state.folder}: no checkpoint to validate; train the stage, or name one with --ckpt_path"
+            )
         self.trainer.validate(model, datamodule=datamodule, ckpt_path=checkpoint, weights_only=True, verbose=False)
         for name, value in sorted(self.trainer.callback_metrics.items()):
             print(f"{name}\t{float(value):.6g}")
@@ -139,8 +164,8 @@ def fit(argv: Sequence[str]) -> int:
     if cli.exit_code:
         say(f"{cli.state.folder}: saved and stopped; the same command goes on")
         return cli.exit_code
-    state = look(argv)
-    say(f"{state.folder}: {state.text}")
+    if cli.state.result is not None:
+        say(f"{cli.state.folder}: {cli.state.text}")
     return 0
 
 
@@ -160,15 +185,28 @@ def _run(verb: str, argv: Sequence[str], look_only: bool = False) -> StageCLI:
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
     cli = StageCLI.__new__(StageCLI)
     with warnings.catch_warnings():
-        for text in ("LightningCLI's args", ".*does not have many workers", ".*GPU available but not used", "The number of training"):
+        for text in QUIET:
             warnings.filterwarnings("ignore", message=text)
         try:
             cli.__init__(verb, argv, look_only)  # type: ignore[misc]
         except _NothingToBuild:
             pass
-        except argparse.ArgumentError as error:
-            raise UsageError(f"moviegen train {verb}: {error}\nmoviegen train {verb} --help shows what can be set") from error
+        except UsageError:
+            raise
+        except (argparse.ArgumentError, ValueError) as error:
+            if isinstance(error, ValueError) and "Does not validate" not in str(error):
+                raise
+            hint = f"moviegen train {verb} --help shows what can be set"
+            raise UsageError(f"moviegen train {verb}: {explain(str(error), _known())}\n{hint}") from error
     return cli
+
+
+def _known() -> list[str]:
+    """Settings outside model and data."""
+    import inspect
+
+    trainer = [f"trainer.{name}" for name in inspect.signature(Trainer).parameters]
+    return [*trainer, *CALLBACKS, "trainer", "model", "data", "name", "output", "seed_everything"]
 
 
 def _class(config: dict[str, Any]) -> Any:

@@ -37,7 +37,9 @@ class TAELossConfig:
 
     def __post_init__(self) -> None:
         if self.lpips and not self.lpips_weights:
-            raise ValueError("losses.lpips is set: give its weights with losses.lpips_weights, or set losses.lpips to 0")
+            raise ValueError(
+                "losses.lpips is set: give its weights with losses.lpips_weights, or set losses.lpips to 0"
+            )
 
 
 def outlier_penalty(z: Tensor, r: float = 3.0, mode: str = "channel_norm") -> Tensor:

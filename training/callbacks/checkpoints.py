@@ -7,6 +7,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from training.checkpoint import checkpoint_name, checkpoints
+from training.data.batch import Batch
 
 
 class Checkpoints(Checkpoint):
@@ -24,12 +25,25 @@ class Checkpoints(Checkpoint):
             raise ValueError(f"checkpoints: every_steps {every_steps} and keep {keep} are at least 1")
         self.folder, self.every_steps, self.keep = folder, every_steps, keep
         self._saved_step = -1
+        self._is_waiting = False
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Saves when it is time, and when training stops here."""
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
+    ) -> None:
+        """Saves when it is time, and when training stops here; after validation where that is due at this step, so that a
+        run that is killed between the two does not go on without it."""
         has_stepped = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
         is_last = trainer.should_stop or trainer.global_step == trainer.max_steps
-        if has_stepped and trainer.global_step != self._saved_step and (is_last or trainer.global_step % self.every_steps == 0):
+        is_time = is_last or trainer.global_step % self.every_steps == 0
+        if has_stepped and is_time and trainer.global_step != self._saved_step:
+            self._is_waiting = is_validation_due(trainer, batch)
+            if not self._is_waiting:
+                self.save(trainer)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Saves what waited for validation."""
+        if self._is_waiting:
+            self._is_waiting = False
             self.save(trainer)
 
     def save(self, trainer: Trainer) -> Path:
@@ -42,3 +56,10 @@ class Checkpoints(Checkpoint):
             for old in checkpoints(folder)[: -self.keep]:
                 trainer.strategy.remove_checkpoint(old)
         return path
+
+
+def is_validation_due(trainer: Trainer, batch: Batch) -> bool:
+    """Whether Lightning validates after this batch because of `val_check_interval`."""
+    every = trainer.val_check_batch
+    has_held_out = trainer.limit_val_batches > 0 and bool(trainer.num_val_batches) and sum(trainer.num_val_batches) > 0
+    return has_held_out and bool(every) and (batch.index + 1) % int(every) == 0

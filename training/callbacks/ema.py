@@ -41,7 +41,9 @@ class EMA(Callback):
         self._step = trainer.global_step
 
     @torch.no_grad()
-    def on_train_batch_end(self, trainer: Trainer, pl_module: StageModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: StageModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         """Moves the means when the optimiser has stepped."""
         if trainer.global_step == self._step:
             return

@@ -51,7 +51,9 @@ class MetricsFile(Callback):
         with atomic_write(self._path) as temporary, open(temporary, "w", newline="") as file:
             csv.writer(file).writerows([HEADER, *kept])
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: StageModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: StageModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         """One row a training metric."""
         if trainer.global_step % self.every_steps == 0 and (batch_idx + 1) % trainer.accumulate_grad_batches == 0:
             self._write(trainer, pl_module.batch_metrics)

@@ -26,7 +26,9 @@ class Progress(Callback):
         if trainer.is_global_zero and sys.stderr.isatty():
             self._bar, self._task = _bar(trainer)
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         """Says where training is."""
         if not trainer.is_global_zero:
             return

@@ -9,6 +9,8 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from training.callbacks.checkpoints import is_validation_due
+
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -31,12 +33,16 @@ class StopOnSignal(Callback):
             raise KeyboardInterrupt
         self.received = number
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         """Stops all ranks when one was told to, once the optimiser has stepped."""
         told = trainer.strategy.reduce_boolean_decision(self.received is not None, all=False)
         if told and (batch_idx + 1) % trainer.accumulate_grad_batches == 0:
             self.received = self.received or int(signal.SIGTERM)
             trainer.should_stop = True
+            if not is_validation_due(trainer, batch):
+                trainer.limit_val_batches = 0  # Lightning validates wherever training stops; here it only stops for now
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Gives the signals back."""

@@ -98,7 +98,10 @@ class BatchPlan:
         key, number = self._turns[kind].turn(turn)
         size, members = self._sizes[key], self._streams[kind][key]
         places = range(number * size, (number + 1) * size)
-        samples = tuple(int(members[_shuffled(self._seed, kind, key, p // len(members), len(members))[p % len(members)]]) for p in places)
+        samples = tuple(
+            int(members[_shuffled(self._seed, kind, key, p // len(members), len(members))[p % len(members)]])
+            for p in places
+        )
         frames = tuple(_rng(self._seed, _FRAME, index).random(size)) if kind == _IMAGE else ()
         return BatchSpec(index, decode_bucket(key), samples, frames)
 

@@ -88,7 +88,9 @@ class PlannedData(LightningDataModule):
         self.source = self.open_source()
         self.train_samples, self.val_samples = split_samples(self.source.groups, self.validation)
         if not self.train_samples:
-            raise UsageError(f"{len(self.source.buckets)} samples, none left for training; lower --data.validation.fraction")
+            raise UsageError(
+                f"{len(self.source.buckets)} samples, none left for training; lower --data.validation.fraction"
+            )
 
     def train_dataloader(self) -> "BatchLoader":
         """Batches without end; loading goes on where `load_state_dict` says."""
@@ -99,7 +101,10 @@ class PlannedData(LightningDataModule):
     def val_dataloader(self) -> DataLoader:
         """The held-out clips, as videos, in order of key, once."""
         specs = validation_specs(
-            [self.source.buckets[i] for i in self.val_samples], self.val_samples, self._batch_sizes, self.validation.max_samples
+            [self.source.buckets[i] for i in self.val_samples],
+            self.val_samples,
+            self._batch_sizes,
+            self.validation.max_samples,
         )
         rank, world_size = self._ranks()
         return DataLoader(SpecBatches(self.source, specs[rank::world_size]), batch_size=None)
@@ -216,17 +221,17 @@ class BatchLoader(DataLoader):
 class ShardDataModule(PlannedData):
     """Pixels, decoded from a subset's shards at the stage's resolution."""
 
-    places = ("lake",)
+    places = ("lake", "subset")
 
     def __init__(
         self,
         lake: str,
-        subset: str,
         buckets: BucketSet,
         resolution: int,
         tokens_per_batch: int,
+        subset: str | None = None,
         mix: BatchMix = BatchMix(),  # noqa: B008
-        validation: Validation = Validation(),  # noqa: B008
+        validation: Validation = Validation(),
         num_workers: int = 0,
         cache_bytes: int = 2**30,
         seed: int = 0,
@@ -235,10 +240,10 @@ class ShardDataModule(PlannedData):
 
         Args:
             lake: Root of the lake.
-            subset: Name of the selection whose shards are read.
             buckets: Aspects and durations of the shards.
             resolution: Side in px of the square of equal area; every bucket's frame size follows from it.
             tokens_per_batch: Token budget of a global batch; a sample has ceil(T/8) x H/16 x W/16 tokens.
+            subset: Name of the selection whose shards are read; the lake's only one when not given.
             mix: Image batches to video batches; an image is one frame of a clip, drawn at random.
             validation: What is held out.
             num_workers: Processes that load batches beside the training process; 0 loads in it.
@@ -255,7 +260,7 @@ class ShardDataModule(PlannedData):
     @staticmethod
     def digest_of(init_args: Mapping[str, Any]) -> str:
         """Hash of the subset's shards."""
-        return read_subset(init_args["lake"], init_args["subset"]).digest
+        return read_subset(init_args["lake"], init_args.get("subset")).digest
 
 
 class LatentDataModule(PlannedData):
@@ -269,7 +274,7 @@ class LatentDataModule(PlannedData):
         buckets: BucketSet,
         tokens_per_batch: int,
         mix: BatchMix = BatchMix(),  # noqa: B008
-        validation: Validation = Validation(),  # noqa: B008
+        validation: Validation = Validation(),
         num_workers: int = 0,
         seed: int = 0,
     ) -> None:

@@ -19,7 +19,9 @@ def decode_clip(media: bytes, suffix: str, meta: SampleMeta, num_frames: int, si
     from moviegen.media.read import read_video
 
     if suffix != "mp4":
-        raise MovieGenError(f"clip {meta.clip_id}: a .{suffix} sample is no video; choose a subset of videos with --data.subset")
+        raise MovieGenError(
+            f"clip {meta.clip_id}: a .{suffix} sample is no video; choose a subset of videos with --data.subset"
+        )
     return read_video(media, indices=sample_frame_indices(meta.num_frames, num_frames), size=size)
 
 

@@ -116,7 +116,9 @@ class LatentReader:
         if path not in self._open:
             where = self._folder / path
             if file_sha256(where) != self._files[path].sha256:
-                raise UsageError(f"{where}: its bytes are not those committed (sha256 differs); delete it and run encode again")
+                raise UsageError(
+                    f"{where}: its bytes are not those committed (sha256 differs); delete it and run encode again"
+                )
             with safe_open(where, framework="pt") as file:
                 self._open[path] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         return self._open[path]

@@ -47,20 +47,27 @@ class Subset:
         return hash_id(self.name, [shard.sha256 for shard in self.shards])
 
 
-def read_subset(root: Path | str, name: str) -> Subset:
-    """The committed shards and samples of a subset. Raises UsageError when the lake or the subset has none."""
+def read_subset(root: Path | str, name: str | None = None) -> Subset:
+    """The committed shards and samples of a subset; without a name, of the only one the lake has.
+
+    Raises UsageError when there is none, or none of that name, or several and no name."""
     lake = Lake(Path(root))
     shards = [Shard(**row) for row in _rows(lake, "shards", tuple(Shard.__dataclass_fields__))]
     if not shards:
-        raise UsageError(f"{root}: no shard is committed here; make some: moviegen curate run --input VIDEOS --lake {root}")
-    names = sorted({shard.subset for shard in shards})
-    if name not in names:
-        near = difflib.get_close_matches(name, names, 1) or names[:1]
-        raise UsageError(f"{root}: no subset {name!r}; it has {', '.join(names)}; try --data.subset {near[0]}")
+        raise UsageError(
+            f"{root}: no shard is committed here; make some: moviegen curate run --input VIDEOS --lake {root}"
+        )
+    name = _choose(root, name, sorted({shard.subset for shard in shards}))
     kept = {shard.path: shard for shard in shards if shard.subset == name}
     videos = {row["clip_id"]: row["video_id"] for row in _rows(lake, "clips", ("clip_id", "video_id"))}
     samples = [
-        SampleRef(row["clip_id"], videos.get(row["clip_id"], row["clip_id"]), row["path"], kept[row["path"]].bucket, row["caption"])
+        SampleRef(
+            row["clip_id"],
+            videos.get(row["clip_id"], row["clip_id"]),
+            row["path"],
+            kept[row["path"]].bucket,
+            row["caption"],
+        )
         for row in _rows(lake, "samples", ("subset", "clip_id", "path", "caption"))
         if row["subset"] == name and row["path"] in kept
     ]
@@ -70,10 +77,22 @@ def read_subset(root: Path | str, name: str) -> Subset:
     )
 
 
+def _choose(root: Path | str, name: str | None, names: Sequence[str]) -> str:
+    if name is None and len(names) == 1:
+        return names[0]
+    if name not in names:
+        near = (difflib.get_close_matches(name or "", names, 1) or names)[0]
+        asked = f"no subset {name!r}; it has" if name else "has several subsets:"
+        raise UsageError(f"{root}: {asked} {', '.join(names)}; name one, as {near!r}")
+    return str(name)
+
+
 def _rows(lake: Lake, table: str, columns: Sequence[str]) -> list[dict[str, Any]]:
     import pyarrow.parquet as pq
 
-    return [row for path in lake.committed_files(table) for row in pq.read_table(path, columns=list(columns)).to_pylist()]
+    return [
+        row for path in lake.committed_files(table) for row in pq.read_table(path, columns=list(columns)).to_pylist()
+    ]
 
 
 def _check_counts(root: Path, shards: dict[str, Shard], samples: Sequence[SampleRef]) -> None:

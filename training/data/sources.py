@@ -15,7 +15,7 @@ from training.data.shards import ShardReader, read_subset
 class ShardSource:
     """The samples of a subset, decoded at a resolution."""
 
-    def __init__(self, root: Path, subset: str, buckets: BucketSet, resolution: int, cache_bytes: int) -> None:
+    def __init__(self, root: Path, subset: str | None, buckets: BucketSet, resolution: int, cache_bytes: int) -> None:
         self.subset = read_subset(root, subset)
         self.buckets = [sample.bucket for sample in self.subset.samples]
         self.groups = [sample.video_id for sample in self.subset.samples]
@@ -65,9 +65,7 @@ class LatentSource:
 
     def __init__(self, folder: Path) -> None:
         self.index = read_index(folder)
-        self._places = [
-            (file, position) for file in self.index.files for position in range(len(file.samples))
-        ]
+        self._places = [(file, position) for file in self.index.files for position in range(len(file.samples))]
         self.buckets = [file.bucket for file, _ in self._places]
         self.groups = [file.samples[position].video_id for file, position in self._places]
         self._reader = LatentReader(folder, self.index.files)
@@ -77,9 +75,12 @@ class LatentSource:
         is_image = spec.bucket.is_image
         places = [self._places[i] for i in spec.samples]
         samples = [file.samples[position] for file, position in places]
-        frames: list[int | None] = [int(f * self.index.image_frames) for f in spec.frames] if is_image else [None] * len(places)
+        frames: list[int | None] = (
+            [int(f * self.index.image_frames) for f in spec.frames] if is_image else [None] * len(places)
+        )
         moments = [
-            self._reader.read(file.path, position, frame) for (file, position), frame in zip(places, frames, strict=True)
+            self._reader.read(file.path, position, frame)
+            for (file, position), frame in zip(places, frames, strict=True)
         ]
         mean, std = stack_moments(moments)
         return Batch(

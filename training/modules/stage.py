@@ -43,7 +43,7 @@ class StageModule(LightningModule):
     def configure_optimizers(self) -> dict:
         """AdamW and its schedule, stepped once an optimiser step."""
         optimizer = make_optimizer(self.trained().values(), self.optimizer_config)
-        schedule = make_schedule(optimizer, self.optimizer_config)
+        schedule = make_schedule(optimizer, self.optimizer_config, self.trainer.max_steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:

@@ -60,7 +60,7 @@ class VideoDiTModule(FlowModule):
         self.text_encoders.requires_grad_(train_text)
         self.train_text = train_text
         self.defaults = VideoDefaults()
-        _check_fit(self.tae, self.video_dit)
+        _check_fit(self.tae, self.video_dit, tae)
 
     def _networks(
         self, video_dit: VideoDiTConfig | None, text: ByteTextEncoderConfig | None, init_from: str | None
@@ -71,7 +71,9 @@ class VideoDiTModule(FlowModule):
             before = VideoPipeline.from_pretrained(Path(init_from))
             return before.video_dit.train(), nn.ModuleList(before.text_encoders).train()
         if video_dit is None or text is None:
-            raise UsageError("model: give video_dit and text (the sizes of new networks), or init_from (a product folder)")
+            raise UsageError(
+                "model: give video_dit and text (the sizes of new networks), or init_from (a product folder)"
+            )
         return VideoDiT(video_dit), nn.ModuleList([ByteTextEncoder(text)])
 
     def trained(self) -> nn.ModuleDict:
@@ -111,7 +113,11 @@ class VideoDiTModule(FlowModule):
 
     def export(self, folder: Path) -> None:
         """Writes the product folder: TAE, transformer, text encoders."""
-        VideoPipeline(self.tae, self.video_dit, list(self.text_encoders), self.defaults).save_pretrained(folder)
+        self.pipeline().save_pretrained(folder)
+
+    def pipeline(self) -> VideoPipeline:
+        """The product as its weights are now."""
+        return VideoPipeline(self.tae, self.video_dit, list(self.text_encoders), self.defaults)
 
     def on_fit_start(self) -> None:
         """Notes the shape of the data: what the finished model generates by default."""
@@ -126,7 +132,14 @@ class VideoDiTModule(FlowModule):
         self.defaults = decode_defaults(checkpoint["defaults"])
 
 
-def _check_fit(tae: TAE, video_dit: VideoDiT) -> None:
+def _check_fit(tae: TAE, video_dit: VideoDiT, folder: str) -> None:
+    """Raises UsageError when the TAE's latents are not what the transformer takes, or were never measured."""
     wanted, got = video_dit.config.latent_channels, tae.config.latent_channels
     if wanted != got:
-        raise UsageError(f"the transformer takes {wanted} latent channels, the TAE makes {got}: choose sizes that agree")
+        raise UsageError(
+            f"the transformer takes {wanted} latent channels, the TAE makes {got}: choose sizes that agree"
+        )
+    if bool((tae.latent_std == 1).all()) and bool((tae.latent_mean == 0).all()):
+        raise UsageError(
+            f"{folder}: its latents' mean and std were never measured: moviegen train encode does it; take its model/"
+        )

@@ -1,0 +1,25 @@
+"""metrics.csv and the curve drawn from it."""
+
+import pytest
+
+from training.callbacks.metrics import draw_curve, read_metrics, running_mean
+
+
+def test_a_row_cut_by_a_crash_is_left_out(tmp_path):
+    path = tmp_path / "metrics.csv"
+    path.write_text("step,metric,value\n1,train/loss,0.5\n2,train/loss,0.25\n3,train/lo")
+    assert read_metrics(path) == [(1, "train/loss", 0.5), (2, "train/loss", 0.25)]
+    assert read_metrics(tmp_path / "none.csv") == []
+
+
+def test_running_mean_of_a_constant_is_the_constant():
+    assert running_mean([3.0] * 50) == pytest.approx([3.0] * 50)
+    rising = running_mean(range(100))
+    assert rising == sorted(rising)
+    assert rising[-1] < 99
+
+
+def test_the_curve_is_a_picture_also_without_validation(tmp_path):
+    draw_curve([(i, "train/loss", 1 / i) for i in range(1, 30)], tmp_path / "loss.png")
+    assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
+    draw_curve([(1, "val/loss", 2.0)], tmp_path / "loss.png")

@@ -1,0 +1,135 @@
+"""Cached latents: exactly what the TAE gives, measured, committed, resumed."""
+
+import shutil
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from moviegen.errors import UsageError
+from moviegen.models.tae import TAE
+from moviegen.testing.lake import TOY_BUCKETS
+from training.data.latents import (
+    LatentFile,
+    LatentIndex,
+    LatentReader,
+    LatentSample,
+    decode_index,
+    encode_index,
+    frame_positions,
+    read_index,
+)
+from training.data.sources import ShardSource
+from training.encode import encode
+
+names = st.text("abcdef0123456789", min_size=1, max_size=32)
+samples = st.builds(LatentSample, names, names, st.text(), st.floats(0.1, 60))
+files = st.builds(LatentFile, names, st.just("1x1-f16"), names, st.tuples(samples))
+indices = st.builds(LatentIndex, names, names, names, st.integers(16, 768), st.integers(1, 9), st.tuples(files))
+
+
+@given(indices)
+def test_index_round_trip(index):
+    assert decode_index(encode_index(index)) == index
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"format": 2}', '{"format": 1, "files": 3}'])
+def test_what_is_no_index_is_refused(text):
+    with pytest.raises(ValueError, match="index|format"):
+        decode_index(text)
+
+
+@given(st.integers(1, 256), st.integers(1, 20))
+def test_frames_are_spread_and_in_the_clip(num_frames, image_frames):
+    places = frame_positions(num_frames, image_frames)
+    assert places == sorted(set(places))
+    assert len(places) == min(num_frames, image_frames)
+    assert 0 <= places[0] <= places[-1] < num_frames
+
+
+def test_cached_latents_are_the_taes(encoded, trained_tae, toy_lake):
+    index = read_index(encoded / "latents")
+    tae = TAE.from_pretrained(trained_tae / "model")
+    source = ShardSource(toy_lake, "toy", TOY_BUCKETS, 32, cache_bytes=2**22)
+    reader = LatentReader(encoded / "latents", index.files)
+    by_key = {ref.key: i for i, ref in enumerate(source.subset.samples)}
+    from training.data.decode import to_tensor
+
+    for file in index.files:
+        for position, sample in enumerate(file.samples):
+            pixels = to_tensor(source.read_clip(by_key[sample.key]).frames)[None]
+            with torch.no_grad():
+                wanted, image = tae.encode(pixels), tae.encode(pixels[:, :, frame_positions(16, 3)[1], None])
+            mean, std = reader.read(file.path, position)
+            torch.testing.assert_close(mean[None], wanted.mean, rtol=1e-4, atol=1e-4)
+            torch.testing.assert_close(std[None], torch.exp(0.5 * wanted.logvar), rtol=1e-4, atol=1e-4)
+            torch.testing.assert_close(reader.read(file.path, position, 1)[0][None], image.mean, rtol=1e-4, atol=1e-4)
+
+
+def test_normalised_latents_have_mean_0_and_std_1(encoded):
+    tae = TAE.from_pretrained(encoded / "model")
+    index = read_index(encoded / "latents")
+    reader = LatentReader(encoded / "latents", index.files)
+    values = []
+    for file in index.files:
+        for position in range(len(file.samples)):
+            mean, std = reader.read(file.path, position)
+            draws = mean[None] + std[None] * torch.randn(64, *mean.shape, generator=torch.Generator().manual_seed(0))
+            values.append(tae.normalize(draws).transpose(0, 1).flatten(1))
+    normal = torch.cat(values, dim=1)
+    torch.testing.assert_close(normal.mean(1), torch.zeros(4), atol=0.05, rtol=0)
+    torch.testing.assert_close(normal.std(1), torch.ones(4), atol=0.05, rtol=0)
+
+
+def flags(tae, lake, buckets_yaml, output, **more):
+    values = {
+        "tae": tae,
+        "lake": lake,
+        "buckets": buckets_yaml,
+        "resolution": 32,
+        "image_frames": 3,
+        "output": output,
+        **more,
+    }
+    return [word for name, value in values.items() for word in (f"--{name}", str(value))]
+
+
+def test_encoding_again_does_nothing_and_resumes_by_shard(
+    encoded, trained_tae, toy_lake, buckets_yaml, tmp_path, capsys
+):
+    folder = shutil.copytree(encoded, tmp_path / "encode")
+    argv = flags(trained_tae / "model", toy_lake, buckets_yaml, folder)
+    assert encode(argv) == 0
+    assert capsys.readouterr().err == "encode: done, 17 clips\n"
+    (folder / "stage.json").unlink()
+    lost = folder / "latents" / read_index(folder / "latents").files[0].path
+    lost.unlink()
+    assert encode(argv) == 0
+    assert capsys.readouterr().err.count("shard ") == 1
+    for name in ("latents/latents.json", "stage.json", "model/model.safetensors"):
+        assert (folder / name).read_bytes() == (encoded / name).read_bytes()
+
+
+def test_another_resolution_is_another_encoding(encoded, trained_tae, toy_lake, buckets_yaml, tmp_path, capsys):
+    folder = shutil.copytree(encoded, tmp_path / "encode")
+    before = {path.name for path in folder.rglob("*-f16/*.safetensors")}
+    dry = flags(trained_tae / "model", toy_lake, buckets_yaml, folder, resolution=16)
+    assert encode([*dry, "--dry_run", "true"]) == 0
+    assert "to do, 17 clips in 4 shards" in capsys.readouterr().err
+    assert encode(dry) == 0
+    assert read_index(folder / "latents").resolution == 16
+    assert not before & {path.name for path in folder.rglob("*-f16/*.safetensors")}
+
+
+def test_damaged_and_missing_latents_are_said(encoded, tmp_path):
+    folder = shutil.copytree(encoded, tmp_path / "encode") / "latents"
+    index = read_index(folder)
+    path = folder / index.files[0].path
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match="sha256 differs"):
+        LatentReader(folder, index.files).read(index.files[0].path, 0)
+    with pytest.raises(UsageError, match="moviegen train encode"):
+        read_index(tmp_path)

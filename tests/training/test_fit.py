@@ -1,0 +1,201 @@
+"""One stage from command to model folder, interrupted in every way, against the run that was not."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from moviegen.contracts.stage import read_stage
+from moviegen.errors import MovieGenError, UsageError
+from moviegen.models.tae import TAE
+from moviegen.pipelines.video import VideoPipeline
+from training.callbacks.guard import NonFiniteGuard
+from training.callbacks.metrics import CURVE_FILE, METRICS_FILE, read_metrics
+from training.checkpoint import STATE_FILE, checkpoints, newest_checkpoint
+from training.config import weights_sha256
+from training.fit import fit, look, validate
+
+
+def tae_flags(stage: Path, lake: Path, folder: Path, *more: str) -> list[str]:
+    return ["--config", str(stage), "--data.lake", str(lake), "--output", str(folder), *more]
+
+
+def dit_flags(stage: Path, encoded: Path, folder: Path, *more: str) -> list[str]:
+    places = ["--data.latents", str(encoded / "latents"), "--model.tae", str(encoded / "model")]
+    return ["--config", str(stage), *places, "--output", str(folder), *more]
+
+
+@pytest.fixture
+def signal_at(monkeypatch):
+    """Sends a signal to this process while a step is running."""
+
+    original = NonFiniteGuard.on_train_batch_start
+
+    def arrange(step: int, number: int) -> None:
+        def interrupted(self, trainer, pl_module, batch, batch_idx):
+            original(self, trainer, pl_module, batch, batch_idx)
+            if trainer.global_step == step:
+                os.kill(os.getpid(), number)
+
+        monkeypatch.setattr(NonFiniteGuard, "on_train_batch_start", interrupted)
+
+    yield arrange
+    monkeypatch.undo()
+
+
+def test_a_finished_stage_is_a_model_a_record_and_a_curve(trained_tae):
+    result = read_stage(trained_tae)
+    assert (result.kind, result.step) == ("tae", 6)
+    assert result.model_sha256 == weights_sha256(trained_tae / "model")
+    assert TAE.from_pretrained(trained_tae / "model").config.latent_channels == 4
+    assert (trained_tae / CURVE_FILE).stat().st_size > 1000
+    rows = read_metrics(trained_tae / METRICS_FILE)
+    assert [step for step, name, _ in rows if name == "train/loss"] == [1, 2, 3, 4, 5, 6]
+    assert [step for step, name, _ in rows if name == "val/psnr"] == [3, 6]
+    assert [path.name for path in checkpoints(trained_tae / "checkpoints")] == [
+        "step-00000004.ckpt",
+        "step-00000006.ckpt",
+    ]
+
+
+def test_a_finished_stage_is_not_run_again(trained_tae, tae_stage, toy_lake, monkeypatch):
+    monkeypatch.setattr(TAE, "__init__", lambda *a, **k: pytest.fail("built a network for nothing"))
+    before = (trained_tae / "stage.json").stat().st_mtime_ns
+    assert fit(tae_flags(tae_stage, toy_lake, trained_tae)) == 0
+    assert (trained_tae / "stage.json").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_interrupted_and_resumed_equals_uninterrupted(
+    number, exit_code, trained_tae, tae_stage, toy_lake, tmp_path, signal_at
+):
+    flags = tae_flags(tae_stage, toy_lake, tmp_path / "run")
+    for step in (2, 4):
+        signal_at(step, number)
+        assert fit(flags) == exit_code
+        assert newest_checkpoint(tmp_path / "run/checkpoints")[0].name == f"step-{step + 1:08d}.ckpt"
+        assert read_stage(tmp_path / "run") is None
+    signal_at(-1, number)
+    assert fit(flags) == 0
+    assert (tmp_path / "run" / METRICS_FILE).read_text() == (trained_tae / METRICS_FILE).read_text()
+    assert weights_sha256(tmp_path / "run/model") == weights_sha256(trained_tae / "model")
+
+
+def test_two_dit_stages_and_resume(dit_stage, encoded, tmp_path, signal_at):
+    flags = dit_flags(dit_stage, encoded, tmp_path / "whole")
+    assert fit(flags) == 0
+    pipeline = VideoPipeline.from_pretrained(tmp_path / "whole/model")
+    assert (pipeline.defaults.num_frames, pipeline.defaults.width, pipeline.defaults.height) == (16, 32, 32)
+    video = pipeline("a red circle moves left", num_inference_steps=2)
+    assert video.frames.shape == (16, 32, 32, 3)
+
+    flags = dit_flags(dit_stage, encoded, tmp_path / "parts")
+    signal_at(3, signal.SIGTERM)
+    assert fit(flags) == 143
+    signal_at(-1, signal.SIGTERM)
+    assert fit(flags) == 0
+    for name in (METRICS_FILE, "stage.json"):
+        assert (tmp_path / "parts" / name).read_text() == (tmp_path / "whole" / name).read_text()
+
+    from_before = [
+        "--model.init_from",
+        str(tmp_path / "whole/model"),
+        "--model.video_dit",
+        "null",
+        "--model.text",
+        "null",
+    ]
+    assert fit(dit_flags(dit_stage, encoded, tmp_path / "next", *from_before)) == 0
+    first, last = (dict_of(read_metrics(tmp_path / name / METRICS_FILE), "train/loss") for name in ("whole", "next"))
+    assert last[1] < first[1]
+
+
+def dict_of(rows, metric):
+    return {step: value for step, name, value in rows if name == metric}
+
+
+def test_a_gradient_accumulated_over_two_batches_resumes_too(tae_stage, toy_lake, tmp_path, signal_at):
+    more = ("--trainer.accumulate_grad_batches", "2", "--trainer.max_steps", "3")
+    assert fit(tae_flags(tae_stage, toy_lake, tmp_path / "whole", *more)) == 0
+    signal_at(1, signal.SIGTERM)
+    assert fit(tae_flags(tae_stage, toy_lake, tmp_path / "parts", *more)) == 143
+    signal_at(-1, signal.SIGTERM)
+    assert fit(tae_flags(tae_stage, toy_lake, tmp_path / "parts", *more)) == 0
+    assert (tmp_path / "parts" / METRICS_FILE).read_text() == (tmp_path / "whole" / METRICS_FILE).read_text()
+
+
+def test_more_steps_go_on_from_the_last(trained_tae, tae_stage, toy_lake, tmp_path):
+    folder = tmp_path / "run"
+    assert fit(tae_flags(tae_stage, toy_lake, folder, "--trainer.max_steps", "4")) == 0
+    assert look(tae_flags(tae_stage, toy_lake, folder)).text == "goes on at step 4"
+    assert fit(tae_flags(tae_stage, toy_lake, folder)) == 0
+    assert weights_sha256(folder / "model") == weights_sha256(trained_tae / "model")
+
+
+def test_a_damaged_checkpoint_is_left_aside(trained_tae, tae_stage, toy_lake, tmp_path, capsys):
+    folder = tmp_path / "run"
+    assert fit(tae_flags(tae_stage, toy_lake, folder, "--trainer.max_steps", "5")) == 0
+    newest = checkpoints(folder / "checkpoints")[-1] / STATE_FILE
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 1
+    newest.write_bytes(content)
+    assert fit(tae_flags(tae_stage, toy_lake, folder)) == 0
+    assert "sha256 differs): left aside" in capsys.readouterr().err
+    assert weights_sha256(folder / "model") == weights_sha256(trained_tae / "model")
+
+
+def test_other_settings_are_refused_and_named(trained_tae, tae_stage, toy_lake):
+    flags = tae_flags(tae_stage, toy_lake, trained_tae, "--model.optimizer.lr", "0.5")
+    with pytest.raises(UsageError, match=r"model.optimizer.lr: 0.001 -> 0.5"):
+        fit(flags)
+    assert read_stage(trained_tae) is not None
+
+
+def test_what_cannot_be_read_is_said(tae_stage, toy_lake, tmp_path):
+    with pytest.raises(UsageError, match="no shard is committed here"):
+        fit(tae_flags(tae_stage, tmp_path / "nowhere", tmp_path / "run"))
+    with pytest.raises(UsageError, match="no subset 'tox'; it has toy"):
+        fit(tae_flags(tae_stage, toy_lake, tmp_path / "run", "--data.subset", "tox"))
+    with pytest.raises(UsageError, match=r"did you mean '(model\.)?losses.opl'"):
+        fit(tae_flags(tae_stage, toy_lake, tmp_path / "run", "--model.losses.opq", "1"))
+    with pytest.raises(UsageError, match="max_steps or --trainer.max_time"):
+        fit(tae_flags(tae_stage, toy_lake, tmp_path / "run", "--trainer.max_steps", "-1"))
+
+
+def test_a_gradient_that_stays_infinite_ends_the_run(tae_stage, toy_lake, tmp_path):
+    flags = tae_flags(tae_stage, toy_lake, tmp_path / "run", "--model.losses.l1", "inf", "--guard.patience", "3")
+    with pytest.raises(MovieGenError, match="not finite in 3 steps in a row; last clips: [0-9a-f]{32}"):
+        fit(flags)
+
+
+def test_validate_prints_what_training_logged(trained_tae, tae_stage, toy_lake, capsys):
+    assert validate(tae_flags(tae_stage, toy_lake, trained_tae)) == 0
+    printed = dict(line.split("\t") for line in capsys.readouterr().out.splitlines())
+    logged = dict_of(read_metrics(trained_tae / METRICS_FILE), "val/psnr")
+    assert float(printed["val/psnr"]) == pytest.approx(logged[6], rel=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("every_steps", [2, 3])
+@pytest.mark.parametrize("point", ["checkpoint.written", "checkpoint.synced", "checkpoint.renamed", "commit.written"])
+def test_killed_while_saving_goes_on_from_the_last_whole_checkpoint(
+    point, every_steps, trained_tae, tae_stage, toy_lake, tmp_path
+):
+    command = [
+        sys.executable,
+        "-c",
+        "import torch, sys; torch.set_num_threads(1); from training.fit import fit; fit(sys.argv[1:])",
+    ]
+    flags = tae_flags(tae_stage, toy_lake, tmp_path / "run", "--checkpoints.every_steps", str(every_steps))
+    number = 1 if point in ("commit.written", "checkpoint.renamed") else 2
+    killed = subprocess.run(
+        [*command, *flags], env={**os.environ, "FAULT_AT": f"{point}#{number}"}, timeout=300, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert newest_checkpoint(tmp_path / "run/checkpoints")[0] is not None
+    assert fit(flags) == 0
+    assert (tmp_path / "run" / METRICS_FILE).read_text() == (trained_tae / METRICS_FILE).read_text()
+    assert weights_sha256(tmp_path / "run/model") == weights_sha256(trained_tae / "model")

@@ -1,0 +1,132 @@
+"""`moviegen train run`: the stages of a recipe in order, each skipped when it is done and resumed when it is not."""
+
+import difflib
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from moviegen.config import parse_config
+from moviegen.errors import UsageError
+from training.cli import say
+from training.recipe import Recipe, RecipeStage, load_recipe
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """What `moviegen train run` is told."""
+
+    recipe: str
+    """YAML file of the recipe."""
+    lake: str
+    """Root of the lake."""
+    output: str
+    """Folder of the run; each stage has its own below it."""
+    subset: str | None = None
+    """Subset of all stages; the recipe's, or the lake's only one, when not given."""
+    steps: dict[str, int] = field(default_factory=dict)
+    """Optimiser steps of single stages by name: `--steps.t2i_64px 300`, in place of the recipe's."""
+    max_time: dict[str, str] = field(default_factory=dict)
+    """Time of single stages by name, `DD:HH:MM:SS`: `--max_time.t2i_64px 00:00:02:00`; a stage ends at this or at its steps."""
+    flags: dict[str, str] = field(default_factory=dict)
+    """Further flags of single stages by name: `--flags.t2i_64px "--model.optimizer.lr 3e-4"`."""
+    dry_run: bool = False
+    """Only tell what would be done."""
+
+
+def run(argv: Sequence[str]) -> int:
+    """The verb: 0 when all stages are done, 130 or 143 when a signal stopped one after saving."""
+    config, _ = parse_config(
+        RunConfig, argv, prog="moviegen train run", summary="Run the stages of a recipe in order, skipping those done.",
+        examples=["moviegen train run configs/recipes/tiny.yaml --lake lake/ --output runs/tiny",
+                  "moviegen train run configs/recipes/tiny.yaml --lake lake/ --output runs/tiny --steps.tae_64px 300",
+                  "moviegen train run configs/recipes/tiny.yaml --lake lake/ --output runs/tiny --dry-run"],
+        positionals=("recipe",),
+    )  # fmt: skip
+    recipe = load_recipe(config.recipe)
+    _check_names(recipe, config)
+    waiting: set[str] = set()
+    for stage in recipe.stages:
+        if after := sorted(stage.sources & waiting):
+            say(f"{recipe.folder(stage.name)}: to do, after {', '.join(after)}")
+            waiting.add(stage.name)
+            continue
+        exit_code, is_done = run_stage(recipe, stage, config)
+        if exit_code:
+            return exit_code
+        if not is_done:
+            waiting.add(stage.name)
+    if not waiting:
+        last = Path(config.output) / recipe.folder(recipe.stages[-1].name)
+        say(f"all {len(recipe.stages)} stages are done; the model: {last / 'model'}")
+    return 0
+
+
+def run_stage(recipe: Recipe, stage: RecipeStage, config: RunConfig) -> tuple[int, bool]:
+    """Runs one stage, or with `dry_run` tells what would be done; gives its exit code and whether it is done now."""
+    if stage.encode is not None:
+        return 0, _run_encode(recipe, stage, config)
+    from training.fit import fit, look
+    from training.stage import set_aside
+
+    argv, folder = fit_flags(recipe, stage, config), Path(config.output) / recipe.folder(stage.name)
+    state = look(argv)
+    if state.result is not None or config.dry_run:
+        say(f"{folder.name}: {state.text}")
+        return 0, state.result is not None
+    if state.changes:
+        aside = set_aside(folder)
+        say(f"{folder.name}: settings changed ({state.changes[0]}), so it starts anew; the old one is kept in {aside}")
+    return fit(argv), True
+
+
+def fit_flags(recipe: Recipe, stage: RecipeStage, config: RunConfig) -> list[str]:
+    """Arguments of `moviegen train fit` for a stage."""
+    flags = ["--config", json.dumps(stage.fit), "--name", stage.name]
+    flags += ["--output", str(Path(config.output) / recipe.folder(stage.name))]
+    if "data.latents" not in stage.inputs:
+        flags += ["--data.lake", config.lake]
+        if config.subset:
+            flags += ["--data.subset", config.subset]
+    for setting, path in recipe.inputs(stage, Path(config.output)).items():
+        flags += [f"--{setting}", str(path)]
+    if stage.name in config.steps:
+        flags += ["--trainer.max_steps", str(config.steps[stage.name])]
+    if stage.name in config.max_time:
+        flags += ["--trainer.max_time", config.max_time[stage.name]]
+    return flags + shlex.split(config.flags.get(stage.name, ""))
+
+
+def _run_encode(recipe: Recipe, stage: RecipeStage, config: RunConfig) -> bool:
+    from training.encode import EncodeConfig, run_encode
+
+    output = Path(config.output)
+    settings: dict[str, Any] = {
+        **(stage.encode or {}),
+        "lake": config.lake,
+        "name": stage.name,
+        "dry_run": config.dry_run,
+    }
+    settings |= {"output": str(output / recipe.folder(stage.name))}
+    settings |= {"subset": config.subset} if config.subset else {}
+    settings |= {setting: str(path) for setting, path in recipe.inputs(stage, output).items()}
+    argv = ["--config", json.dumps(settings)]
+    return run_encode(parse_config(EncodeConfig, argv, prog=f"stage {stage.name}", summary="", examples=())[0])
+
+
+def _check_names(recipe: Recipe, config: RunConfig) -> None:
+    """Raises UsageError when a per-stage setting names no stage."""
+    names = [stage.name for stage in recipe.stages]
+    settings: Mapping[str, Mapping[str, Any]] = {
+        "steps": config.steps,
+        "max_time": config.max_time,
+        "flags": config.flags,
+    }
+    for setting, values in settings.items():
+        for name in sorted(set(values) - set(names)):
+            near = difflib.get_close_matches(name, names, 1) or names[:1]
+            raise UsageError(
+                f"--{setting}.{name}: the recipe has no such stage; did you mean {near[0]}? ({', '.join(names)})"
+            )
