@@ -7,11 +7,10 @@ import math
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from moviegen.models.tae_layers import Conv, FrameNorm, MiddleBlock, ResidualBlock, Upsample
+from moviegen.models.tae_layers import Conv, FrameNorm, MiddleBlock, ResidualBlock, Upsample, pass_colours
 from moviegen.weights import HubModel
 from moviegen.windows import blend_tiles, tile_spans
 
@@ -40,6 +39,9 @@ class TAEConfig:
     patch_px: int = 1
     """Side of the squares of pixels that go in and come out as one place with more channels. 1 is the paper's; with 2 the costly
     first level has a quarter of the places, which is what makes a CPU size quick (our decision)."""
+    linear_start: bool = False
+    """Start as an average over 8x8 pixels and its enlargement, and have no norm before the last convolutions, so that a small
+    network learns from scratch in minutes what a large one takes over from an image autoencoder (our decision)."""
     temporal_kernel: int = 3
     """Frames a temporal convolution sees."""
     norm_groups: int = 32
@@ -104,6 +106,8 @@ class TAE(nn.Module, HubModel):
         self.decoder = TAEDecoder(config)
         self.register_buffer("latent_mean", torch.zeros(config.latent_channels))
         self.register_buffer("latent_std", torch.ones(config.latent_channels))
+        if config.linear_start:
+            start_linear(self)
         self.to(memory_format=torch.channels_last)
 
     def num_latent_frames(self, num_frames: int) -> int:
@@ -182,7 +186,9 @@ class TAEEncoder(nn.Module):
                 )
         self.levels = nn.Sequential(*layers)
         self.middle = MiddleBlock(width, groups, kernel)
-        self.norm_out = FrameNorm(groups, width, eps=1e-6)
+        self.norm_out = (
+            nn.Identity() if config.linear_start else nn.Sequential(FrameNorm(groups, width, eps=1e-6), nn.SiLU())
+        )
         self.conv_out = Conv(width, 2 * config.latent_channels, temporal_kernel=kernel)
         with torch.no_grad():
             self.conv_out.spatial.bias[config.latent_channels :] = INITIAL_LOGVAR
@@ -191,7 +197,7 @@ class TAEEncoder(nn.Module):
         x = rearrange(x, "b c t (h p) (w q) -> b (c p q) t h w", p=self.patch_px, q=self.patch_px)
         x = self.conv_in(x.contiguous(memory_format=torch.channels_last_3d))
         x = self.middle(self.levels(x))
-        return self.conv_out(F.silu(self.norm_out(x)))
+        return self.conv_out(self.norm_out(x))
 
 
 class TAEDecoder(nn.Module):
@@ -214,12 +220,29 @@ class TAEDecoder(nn.Module):
                 temporal = level - 1 in config.temporal_downsample_levels
                 layers.append(Upsample(width, temporal_kernel=kernel, spatial=spatial, temporal=temporal))
         self.levels = nn.Sequential(*layers)
-        self.norm_out = FrameNorm(groups, width, eps=1e-6)
+        self.norm_out = (
+            nn.Identity() if config.linear_start else nn.Sequential(FrameNorm(groups, width, eps=1e-6), nn.SiLU())
+        )
         self.patch_px = config.patch_px
         self.conv_out = Conv(width, 3 * config.patch_px**2, temporal_kernel=kernel)
 
     def forward(self, z: Tensor) -> Tensor:
         x = self.conv_in(z.contiguous(memory_format=torch.channels_last_3d))
         x = self.levels(self.middle(x))
-        x = self.conv_out(F.silu(self.norm_out(x)))
+        x = self.conv_out(self.norm_out(x))
         return rearrange(x, "b (c p q) t h w -> b c t (h p) (w q)", p=self.patch_px, q=self.patch_px)
+
+
+@torch.no_grad()
+def start_linear(tae: TAE) -> None:
+    """Lets red, green and blue run through channels 0, 1, 2 from end to end: averaged over pixels on the way in, repeated on the
+    way out. All other channels keep their random start and learn what is missing."""
+    area = tae.config.patch_px**2
+    inside = {conv for block in tae.modules() if isinstance(block, ResidualBlock) for conv in block.modules()}
+    for module in tae.modules():
+        if isinstance(module, Conv) and module not in inside:
+            pass_colours(module.spatial)
+        elif isinstance(module, ResidualBlock) and isinstance(module.shortcut, nn.Conv2d):
+            pass_colours(module.shortcut)
+    pass_colours(tae.encoder.conv_in.spatial, inputs_a_colour=area)
+    pass_colours(tae.decoder.conv_out.spatial, outputs_a_colour=area)

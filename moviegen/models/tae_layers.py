@@ -4,6 +4,7 @@ Axis letters: B batch, C channels, T frames, H W rows and columns. Tensors are (
 that folding frames into the batch, or pixels into a row, copies nothing.
 """
 
+import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
@@ -79,7 +80,10 @@ class Conv(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """norm, SiLU, convolution, twice, beside a shortcut (a 1x1 projection of each frame where the channels change)."""
+    """norm, SiLU, convolution, twice, beside a shortcut (a 1x1 projection of each frame where the channels change).
+
+    Adds nothing at first (our decision): the network starts almost linear and learns levels of grey before it learns edges.
+    """
 
     def __init__(self, in_channels: int, out_channels: int, norm_groups: int, temporal_kernel: int) -> None:
         super().__init__()
@@ -88,6 +92,8 @@ class ResidualBlock(nn.Module):
         self.norm_2 = FrameNorm(norm_groups, out_channels, eps=1e-6)
         self.conv_2 = Conv(out_channels, out_channels, temporal_kernel=temporal_kernel)
         self.shortcut = nn.Conv2d(in_channels, out_channels, 1) if in_channels != out_channels else nn.Identity()
+        nn.init.zeros_(self.conv_2.spatial.weight)
+        nn.init.zeros_(self.conv_2.spatial.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.conv_1(F.silu(self.norm_1(x)))
@@ -96,7 +102,7 @@ class ResidualBlock(nn.Module):
 
 
 class SpatialAttention(nn.Module):
-    """One-head attention among the pixels of each frame, added to the input, as in LDM."""
+    """One-head attention among the pixels of each frame, added to the input, as in LDM; adds nothing at first (our decision)."""
 
     pattern = "b c t h w -> (b t) 1 (h w) c"
 
@@ -104,6 +110,8 @@ class SpatialAttention(nn.Module):
         super().__init__()
         self.norm = FrameNorm(norm_groups, channels, eps=1e-6)
         self.query, self.key, self.value, self.output = (nn.Linear(channels, channels) for _ in range(4))
+        nn.init.zeros_(self.output.weight)
+        nn.init.zeros_(self.output.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         batch, _, _, height, _ = x.shape
@@ -114,20 +122,9 @@ class SpatialAttention(nn.Module):
 
 
 class TemporalAttention(SpatialAttention):
-    """One-head attention among the frames at each pixel, after every spatial attention [S §3.1.1]; starts as nothing added."""
+    """One-head attention among the frames at each pixel, after every spatial attention [S §3.1.1]."""
 
     pattern = "b c t h w -> (b h w) 1 t c"
-
-    def __init__(self, channels: int, norm_groups: int) -> None:
-        super().__init__(channels, norm_groups)
-        nn.init.zeros_(self.output.weight)
-        nn.init.zeros_(self.output.bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        batch, _, _, height, _ = x.shape
-        tokens = rearrange(self.norm(x), self.pattern)
-        out = F.scaled_dot_product_attention(self.query(tokens), self.key(tokens), self.value(tokens))
-        return x + rearrange(self.output(out), "(b h w) 1 t c -> b c t h w", b=batch, h=height)
 
 
 class MiddleBlock(nn.Module):
@@ -157,3 +154,19 @@ class Upsample(nn.Module):
         if self.spatial:
             x = unfold_frames(F.interpolate(fold_frames(x), scale_factor=2.0, mode="nearest"), x.shape[2])
         return self.conv(x)
+
+
+def pass_colours(conv: nn.Conv2d, *, inputs_a_colour: int = 1, outputs_a_colour: int = 1) -> None:
+    """Makes the first three outputs of a convolution (or the first three groups of `outputs_a_colour`) the first three inputs (or
+    the means of groups of `inputs_a_colour`), averaged over 2x2 pixels where the stride is 2."""
+    taps = torch.zeros(conv.kernel_size)
+    if conv.stride[0] == 2:
+        taps[:2, :2] = 1 / 4
+    else:
+        taps[conv.kernel_size[0] // 2, conv.kernel_size[1] // 2] = 1
+    for colour in range(3):
+        outputs = slice(colour * outputs_a_colour, (colour + 1) * outputs_a_colour)
+        inputs = slice(colour * inputs_a_colour, (colour + 1) * inputs_a_colour)
+        conv.weight[outputs] = 0
+        conv.weight[outputs, inputs] = taps / inputs_a_colour
+        conv.bias[outputs] = 0

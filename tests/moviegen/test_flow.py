@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moviegen.flow import SIGMA_MIN, flow_loss, flow_point, sample_t
@@ -20,6 +20,7 @@ def test_the_path_starts_at_the_noise_and_ends_at_the_data():
     torch.testing.assert_close(at_one, x_1 + SIGMA_MIN * x_0, rtol=0, atol=1e-12)
 
 
+@settings(deadline=None)
 @given(st.floats(0.01, 0.99), st.sampled_from([0.0, 1e-5, 0.1]))
 def test_the_velocity_is_the_slope_of_the_path(t, sigma_min):
     x_0, x_1 = ends()

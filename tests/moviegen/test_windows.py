@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moviegen.windows import blend_tiles, fade_in, tile_spans
@@ -17,6 +17,7 @@ def test_the_paper_s_tiles():
     assert tile_spans(256, 32, 0) == [(start, start + 32) for start in range(0, 256, 32)]  # 8 tiles of 32 frames
 
 
+@settings(deadline=None)
 @given(tilings)
 def test_tiles_cover_all_in_order_and_share_the_overlap(tiling):
     length, size, overlap = tiling
@@ -30,6 +31,7 @@ def test_tiles_cover_all_in_order_and_share_the_overlap(tiling):
         assert next_end - next_start <= size
 
 
+@settings(deadline=None)
 @given(tilings, st.integers(0, 2))
 def test_blending_the_tiles_of_a_tensor_gives_it_back(tiling, dim):
     length, size, overlap = tiling
@@ -49,6 +51,7 @@ def test_a_constant_stays_constant_and_a_step_becomes_a_ramp_to_the_later_tile()
     assert blended.tolist() == [0, 0, 0.25, 0.75, 1, 1]
 
 
+@settings(deadline=None)
 @given(st.integers(1, 50))
 def test_weights_of_two_tiles_sum_to_one_and_mirror_each_other(num_frames):
     weights = fade_in(num_frames).double()

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moviegen.errors import UsageError
@@ -26,6 +26,7 @@ def encoder() -> ByteTextEncoder:
     return ByteTextEncoder(TINY).eval()
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_decoding_undoes_encoding(text):
     tokenizer = ByteTokenizer(1000)

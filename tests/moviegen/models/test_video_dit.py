@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -43,6 +43,7 @@ def latents(batch: int = 2, seed: int = 0) -> torch.Tensor:
     return torch.randn(batch, 4, 2, 4, 6, generator=torch.Generator().manual_seed(seed))
 
 
+@settings(deadline=None)
 @given(
     st.integers(1, 3), st.integers(1, 4), st.integers(1, 4), st.integers(1, 4), st.sampled_from([(1, 2, 2), (2, 1, 3)])
 )
