@@ -1,0 +1,169 @@
+import re
+
+import pytest
+
+from curation.stats.duck import SQL, VIEWS, ask, check_names, open_lake, run_check
+from moviegen.contracts.tables import TABLES
+from moviegen.errors import UsageError
+
+
+@pytest.fixture
+def lake(known_lake):
+    return open_lake(known_lake)
+
+
+def rows(connection, question):
+    return ask(connection, question).rows
+
+
+def test_every_table_has_a_source_with_its_columns_in_order():
+    assert {path.stem for path in (SQL / "sources").glob("*.sql")} == set(TABLES)
+    for name, table in TABLES.items():
+        text = (SQL / "sources" / f"{name}.sql").read_text()
+        columns = re.findall(r"^    (\w+),$", text, re.M)
+        assert columns == ["batch", *(column.name for column in table.columns)]
+        assert f"getvariable('{name}_files')" in text
+
+
+def test_every_view_file_is_made():
+    assert sorted(path.stem for path in (SQL / "views").glob("*.sql")) == sorted(VIEWS)
+
+
+def test_every_sql_file_says_what_it_answers():
+    for path in [*(SQL / "views").glob("*.sql"), *(SQL / "checks").glob("*.sql")]:
+        assert path.read_text().startswith("-- "), path
+
+
+def test_every_file_is_in_one_state(lake):
+    found = {row["uri"]: (row["state"], row["reason"], row["error"]) for row in ask(lake, "inputs").records()}
+    assert found == {
+        "/in/v1.mp4": ("accepted", "", None),
+        "/in/v2.mp4": ("accepted", "", None),
+        "/in/v3.mp4": ("rejected", "resolution", None),
+        "/in/v4.mp4": ("rejected", "no_clip", None),
+        "/in/v5.mp4": ("failed", "", "UnreadableMediaError: is empty"),
+        "/in/v6.mp4": ("failed", "", "DecodeTimeoutError: took too long"),
+        "/in/w1.mp4": ("rejected", "duplicate_file", None),
+    }
+    assert rows(lake, "select sum(num_files) from input_counts") == [(7,)]
+
+
+def test_the_funnel_counts_down(lake):
+    found = rows(lake, "select step, num_rejected, num_skipped, num_left, left_percent from funnel")
+    assert found == [
+        ("clips", 0, 0, 4, 100.0),
+        ("resolution", 1, 0, 3, 75.0),
+        ("motion", 1, 1, 2, 50.0),
+        ("in shards", 0, 0, 2, 50.0),
+    ]
+
+
+def test_rejections_and_hours(lake):
+    assert rows(lake, "select reason, num_clips, share_percent from rejections") == [
+        ("motion", 1, 50.0),
+        ("resolution", 1, 50.0),
+    ]
+    assert rows(lake, "select state, num_clips, num_videos, hours from hours_by_subset") == [
+        ("accepted", 2, 2, round(15 / 3600, 4)),
+        ("rejected", 2, 2, round(12 / 3600, 4)),
+    ]
+
+
+def test_buckets_shards_and_captions(lake):
+    assert rows(lake, "select bucket, num_shards, num_samples, megabytes, share_percent from bucket_fill") == [
+        ("1x1-f16", 1, 2, 3.0, 100.0)
+    ]
+    assert rows(lake, "select most_samples, largest_megabytes from shard_sizes") == [(2, 3.0)]
+    assert rows(lake, "select num_captions, shortest_words, longest_words from caption_lengths") == [(2, 3, 6)]
+
+
+def test_failures_name_stage_error_and_an_example(lake):
+    assert rows(lake, "select stage, error, num_inputs, example from failures_by_stage") == [
+        ("ingest", "UnreadableMediaError", 1, "/in/v5.mp4"),
+        ("split", "DecodeTimeoutError", 1, "v6"),
+    ]
+
+
+def test_a_histogram_holds_every_score_once(lake):
+    assert rows(lake, "select metric, sum(num_clips) from score_histogram group by all order by all") == [
+        ("motion.vmaf", 3),
+        ("probe.min_side", 4),
+    ]
+    assert rows(lake, "select bin, num_clips from score_histogram where metric = 'probe.min_side'") == [(0, 1), (19, 3)]
+
+
+def test_the_nearest_clips_come_first_on_either_side(lake):
+    found = rows(
+        lake,
+        "select clip_id, is_rejected_here from borderline_clips where rule = 'motion' order by is_rejected_here, place",
+    )
+    assert found == [("c2", False), ("c1", False), ("c3", True)]
+
+
+def test_frames_of_a_clip_are_its_own(lake):
+    assert rows(lake, "select uri, pts from clip_frames where clip_id = 'c3'") == [("/in/v2.mp4", [107, 120, 133])]
+
+
+def test_an_empty_lake_has_every_view(make_lake):
+    connection = open_lake(make_lake({"videos": []}))
+    for name in (*VIEWS, *TABLES):
+        ask(connection, name)
+    for name in check_names():
+        assert run_check(connection, name).rows == []
+
+
+def test_a_folder_that_is_no_lake_says_how_to_make_one(tmp_path):
+    with pytest.raises(UsageError, match="moviegen curate run --lake"):
+        open_lake(tmp_path)
+
+
+def test_a_mistyped_view_is_guessed(lake):
+    with pytest.raises(UsageError, match="did you mean 'funnel'"):
+        ask(lake, "funel")
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "select * from read_csv('/etc/passwd')",
+        "copy videos to '/tmp/moviegen_escape.csv'",
+        "attach '/tmp/moviegen_escape.duckdb'",
+        "set enable_external_access = true",
+        "install httpfs",
+    ],
+)
+def test_a_query_cannot_leave_the_lake(lake, attack):
+    with pytest.raises(UsageError):
+        ask(lake, attack)
+
+
+def test_a_lake_may_lie_under_an_odd_name(known_lake, tmp_path):
+    odd = known_lake.rename(tmp_path / 'o\'dd "lake"; drop')
+    assert rows(open_lake(odd), "select count(*) from inputs") == [(7,)]
+
+
+def test_no_check_finds_anything_in_a_right_lake(lake):
+    assert {name: run_check(lake, name).rows for name in check_names()} == {name: [] for name in check_names()}
+
+
+SPOILED = {
+    "clips_outside_shots": lambda t: t["clips"][0].update(num_frames=91),
+    "clips_without_video": lambda t: t["videos"].__delitem__(2),
+    "inputs_not_adding_up": lambda t: (
+        t["rules"].append(t["rules"][1] | {"subset": "s"}) or t["videos"].append(t["videos"][0])
+    ),
+    "keys_twice": lambda t: t["captions"].append(t["captions"][0]),
+    "results_without_clip": lambda t: t["scores"].append(t["scores"][0] | {"clip_id": "gone"}),
+    "samples_not_selected": lambda t: t["samples"].append({"subset": "s", "clip_id": "c3", "path": "p"}),
+    "scores_not_finite": lambda t: t["scores"][0].update(score=float("inf")),
+    "selection_without_reason": lambda t: t["selection"][2].update(reason=""),
+    "shards_miscounted": lambda t: t["shards"][0].update(num_samples=3),
+    "shots_overlap": lambda t: t["shots"][-1].update(start_frame=80),
+    "signals_of_wrong_length": lambda t: t["signals"][0].update(luma=[0.0]),
+}
+
+
+@pytest.mark.parametrize("name", check_names())
+def test_each_check_finds_what_it_is_for(name, make_lake, known_tables):
+    SPOILED[name](known_tables)
+    assert run_check(open_lake(make_lake(known_tables)), name).rows != []
