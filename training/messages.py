@@ -17,7 +17,10 @@ _NAME = re.compile(r"(?:accept option|Option|arguments:) (?:'|--)?([\w.]+)")
 
 
 def explain(message: str, known: Sequence[str] = ()) -> str:
-    """`known`: right names at the top. Gives the place, the reason, and for a mistyped name the nearest right one: `model.losses: ... ; did you mean 'losses.opl'?`"""
+    """The place, the reason, and for a mistyped name the nearest right one, on one line.
+
+    `known` are the right names at the top, where the message names no class.
+    """
     lines = [line.strip().removeprefix("- ") for line in message.splitlines()]
     reasons = [line for line in lines if line and not _NOISE.match(line) and not _KEY.fullmatch(line)]
     reason = reasons[0] if reasons else message

@@ -89,7 +89,7 @@ def test_code_in_a_checkpoint_is_not_run(saved, tmp_path):
     path = saved / checkpoint_name(3)
     torch.save({"weights": Payload()}, path / STATE_FILE)
     (path / SUMS_FILE).write_text(json.dumps({STATE_FILE: module.file_sha256(path / STATE_FILE)}))
-    with pytest.raises(Exception, match="[Ww]eights_only|Unsupported"):
+    with pytest.raises(Exception, match=r"[Ww]eights_only|Unsupported"):
         load_state(path)
     assert not (tmp_path / "canary").exists()
 

@@ -68,12 +68,9 @@ def test_a_finished_stage_is_not_run_again(trained_tae, tae_stage, toy_lake, mon
     assert (trained_tae / "stage.json").stat().st_mtime_ns == before
 
 
-@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_interrupted_and_resumed_equals_uninterrupted(
-    number, exit_code, trained_tae, tae_stage, toy_lake, tmp_path, signal_at
-):
+def test_interrupted_and_resumed_equals_uninterrupted(trained_tae, tae_stage, toy_lake, tmp_path, signal_at):
     flags = tae_flags(tae_stage, toy_lake, tmp_path / "run")
-    for step in (2, 4):
+    for step, number, exit_code in ((2, signal.SIGTERM, 143), (4, signal.SIGINT, 130)):
         signal_at(step, number)
         assert fit(flags) == exit_code
         assert newest_checkpoint(tmp_path / "run/checkpoints")[0].name == f"step-{step + 1:08d}.ckpt"
@@ -161,13 +158,13 @@ def test_what_cannot_be_read_is_said(tae_stage, toy_lake, tmp_path):
         fit(tae_flags(tae_stage, toy_lake, tmp_path / "run", "--data.subset", "tox"))
     with pytest.raises(UsageError, match=r"did you mean '(model\.)?losses.opl'"):
         fit(tae_flags(tae_stage, toy_lake, tmp_path / "run", "--model.losses.opq", "1"))
-    with pytest.raises(UsageError, match="max_steps or --trainer.max_time"):
+    with pytest.raises(UsageError, match=r"max_steps or --trainer.max_time"):
         fit(tae_flags(tae_stage, toy_lake, tmp_path / "run", "--trainer.max_steps", "-1"))
 
 
 def test_a_gradient_that_stays_infinite_ends_the_run(tae_stage, toy_lake, tmp_path):
     flags = tae_flags(tae_stage, toy_lake, tmp_path / "run", "--model.losses.l1", "inf", "--guard.patience", "3")
-    with pytest.raises(MovieGenError, match="not finite in 3 steps in a row; last clips: [0-9a-f]{32}"):
+    with pytest.raises(MovieGenError, match=r"not finite in 3 steps in a row; last clips: [0-9a-f]{32}"):
         fit(flags)
 
 

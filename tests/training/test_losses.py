@@ -77,7 +77,7 @@ def test_the_discriminator_learns_to_tell_apart():
     discriminator = PatchDiscriminator(channels=8)
     optimizer = torch.optim.Adam(discriminator.parameters(), lr=1e-3)
     real, fake = torch.rand(4, 3, 1, 32, 32), torch.zeros(4, 3, 1, 32, 32)
-    before = float(discriminator_loss(discriminator(real), discriminator(fake)))
+    before = float(discriminator_loss(discriminator(real), discriminator(fake)).detach())
     for _ in range(30):
         optimizer.zero_grad()
         loss = discriminator_loss(discriminator(real), discriminator(fake))
@@ -112,7 +112,7 @@ def test_perceptual_loss_is_a_distance_and_its_file_is_checked(tmp_path):
 
 
 def test_weights_that_have_no_effect_are_refused():
-    with pytest.raises(ValueError, match="losses.lpips_weights"):
+    with pytest.raises(ValueError, match=r"losses.lpips_weights"):
         TAELossConfig(lpips=1.0)
 
 

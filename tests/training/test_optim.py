@@ -31,7 +31,7 @@ def test_the_learning_rate_rises_stays_or_falls():
 def test_cosine_ends_at_the_stages_last_step_when_not_told():
     config = OptimizerConfig(warmup_steps=0, schedule="cosine")
     assert lr_factor(100, config, max_steps=100) == pytest.approx(0.1)
-    with pytest.raises(ValueError, match="set optimizer.decay_steps"):
+    with pytest.raises(ValueError, match=r"set optimizer.decay_steps"):
         lr_factor(100, config)
 
 

@@ -36,7 +36,7 @@ def test_index_round_trip(index):
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"format": 2}', '{"format": 1, "files": 3}'])
 def test_what_is_no_index_is_refused(text):
-    with pytest.raises(ValueError, match="index|format"):
+    with pytest.raises(ValueError, match=r"index|format"):
         decode_index(text)
 
 

@@ -1,0 +1,105 @@
+"""Every YAML under configs/ loads as what its folder says it is, and refers to files that exist."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2] / "configs"
+FILES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.yaml"))
+
+
+def of(*folders: str) -> list[Path]:
+    return [path for path in FILES if path.parts[: len(folders)] == folders]
+
+
+@pytest.mark.parametrize("path", of("models"), ids=str)
+def test_model_sizes(path):
+    from moviegen.config import load_config
+    from moviegen.models.tae import TAEConfig
+    from moviegen.models.text import ByteTextEncoderConfig
+    from moviegen.models.video_dit import VideoDiTConfig
+
+    kinds = {"tae": TAEConfig, "video_dit": VideoDiTConfig, "text": ByteTextEncoderConfig}
+    config = load_config(kinds[path.parts[1]], ROOT / path)
+    assert set(yaml.safe_load((ROOT / path).read_text())) <= set(vars(config))
+
+
+@pytest.mark.parametrize("path", of("buckets"), ids=str)
+def test_buckets(path):
+    from moviegen.config import load_config
+    from moviegen.contracts.bucket import PAPER_ASPECTS, BucketSet
+
+    buckets = load_config(BucketSet, ROOT / path)
+    assert buckets.aspects == PAPER_ASPECTS
+
+
+@pytest.mark.parametrize("path", of("training"), ids=str)
+def test_stages(path):
+    """The parser of `moviegen train fit` takes them; what a run gives them is put in place of the paths."""
+    from jsonargparse import ArgumentParser
+    from lightning.pytorch import LightningDataModule
+
+    from moviegen.contracts.stage import KINDS, parse_stage_folder
+    from training.config import load_yaml
+    from training.modules.stage import StageModule
+
+    number, name = parse_stage_folder(path.stem)
+    assert number > 0
+    stage = load_yaml(ROOT / path)
+    assert name in stage["name"]
+    assert path.parts[1] in KINDS
+    data = stage["data"]["init_args"]
+    data.setdefault("latents" if "Latent" in stage["data"]["class_path"] else "lake", "somewhere")
+    if path.parts[1] == "video_dit":
+        stage["model"]["init_args"]["tae"] = "somewhere"
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_subclass_arguments(StageModule, "model")
+    parser.add_subclass_arguments(LightningDataModule, "data")
+    parser.parse_object({"model": stage["model"], "data": stage["data"]})
+    assert set(stage) <= {
+        "name",
+        "seed_everything",
+        "model",
+        "data",
+        "trainer",
+        "ema",
+        "checkpoints",
+        "guard",
+        "metrics",
+    }
+
+
+@pytest.mark.parametrize("path", of("recipes"), ids=str)
+def test_recipes(path):
+    from training.recipe import load_recipe
+
+    recipe = load_recipe(ROOT / path)
+    for stage in recipe.stages:
+        if stage.fit is not None:
+            assert stage.fit["name"] == stage.name
+
+
+def test_sizes_of_a_recipe_fit_together():
+    """The tiny transformer takes what the tiny TAE and the tiny text encoder give, and has positions for its buckets."""
+    from moviegen.config import load_config
+    from moviegen.contracts.bucket import BucketSet, frame_size
+    from moviegen.models.tae import TAEConfig
+    from moviegen.models.text import ByteTextEncoderConfig
+    from moviegen.models.video_dit import VideoDiTConfig
+
+    tae = load_config(TAEConfig, ROOT / "models/tae/tiny.yaml")
+    text = load_config(ByteTextEncoderConfig, ROOT / "models/text/tiny.yaml")
+    dit = load_config(VideoDiTConfig, ROOT / "models/video_dit/tiny.yaml")
+    buckets = load_config(BucketSet, ROOT / "buckets/tiny.yaml")
+    assert dit.latent_channels == tae.latent_channels
+    assert dit.context_widths == (text.dim,)
+    widths, heights = zip(*(frame_size(aspect, 64) for aspect in buckets.aspects), strict=True)
+    assert dit.max_width * 16 >= max(widths)
+    assert dit.max_height * 16 >= max(heights)
+    assert dit.max_frames * 8 >= max(d.num_frames for d in buckets.durations)
+
+
+def test_every_file_is_of_a_known_kind():
+    known = ("models", "buckets", "training", "recipes", "curation", "generate")
+    assert [path for path in FILES if path.parts[0] not in known] == []
