@@ -87,13 +87,17 @@ def split_video_json(uri: str, video_id: str, config: dict) -> dict:
 
 def _decode(video: OpenVideo, config: CutConfig, fps: Fraction) -> tuple[list[int], int, list[Cut], SignalMeter]:
     """The one pass: timestamps of all frames, the timestamp after the last, the cuts, and the meter with the signals."""
+    from av.video.reformatter import VideoReformatter
+
+    converter = VideoReformatter()
     finder, meter = CutFinder(config, fps), SignalMeter(video.time_base, video.orientation, video.sample_aspect)
     pts: list[int] = []
     duration = 0
     for timed in video.frames():
         pts.append(timed.pts)
         duration = timed.frame.duration or 0
-        score = finder.add(timed.frame.to_ndarray(format="bgr24"))
+        # frame.to_ndarray(format=...) starts threads for each frame, which live as long as the frame does
+        score = finder.add(converter.reformat(timed.frame, format="bgr24", threads=1).to_ndarray())
         meter.add(timed.frame, timed.pts, score)
     return pts, pts[-1] + (duration or max(1, round(1 / (fps * video.time_base)))), finder.cuts(), meter
 
