@@ -1,0 +1,83 @@
+import pytest
+
+from curation.filters import Rule
+from curation.jobs.filter import BUCKET_RULE, decide_clip, decide_known, in_bucket, rule_rows
+from curation.jobs.score import is_explored, order_detectors
+from moviegen.contracts.bucket import PAPER_ASPECTS, BucketSet, DurationBucket
+from moviegen.contracts.clip import Clip, hash_id
+from moviegen.errors import UsageError
+
+RULES = [
+    Rule("text", "ocr.max_score", max=0.6),
+    Rule("motion", "motion.vmaf", min=2.0),
+    Rule("aesthetics", "aesthetic.middle", min=4.0, if_missing="keep"),
+]
+BUCKETS = BucketSet(PAPER_ASPECTS, (DurationBucket(4.0, 16.0, 128),))
+
+
+def test_the_first_rule_that_does_not_hold_is_the_reason():
+    decision = decide_clip({"ocr.max_score": 0.9, "motion.vmaf": 0.0}, RULES, set())
+    assert (decision.keep, decision.reason) == (False, "text")
+
+
+def test_a_cheap_rejection_needs_no_costly_score():
+    decision = decide_clip({"motion.vmaf": 0.0}, RULES, set())
+    assert (decision.keep, decision.reason) == (False, "motion")
+
+
+def test_a_clip_that_nothing_rejects_needs_every_score():
+    with pytest.raises(UsageError, match="ocr"):
+        decide_clip({"motion.vmaf": 5.0}, RULES, set())
+
+
+def test_a_failed_detector_fails_the_clip_and_not_the_run():
+    assert decide_clip({"motion.vmaf": 5.0}, RULES, {"ocr"}) is None
+    assert decide_clip({"motion.vmaf": 0.0}, RULES, {"ocr"}).reason == "motion"
+
+
+def test_a_skipped_rule_is_told():
+    decision = decide_clip({"ocr.max_score": 0.0, "motion.vmaf": 5.0}, RULES, set())
+    assert (decision.keep, decision.skipped) == (True, ("aesthetics",))
+
+
+def test_what_is_known_decides_who_is_still_alive():
+    assert decide_known({}, RULES).keep
+    assert not decide_known({"motion.vmaf": 0.0}, RULES).keep
+
+
+@pytest.mark.parametrize(("seconds", "keep"), [(3, False), (4, True), (15, True), (16, False)])
+def test_a_clip_in_no_bucket_is_rejected_for_it(seconds, keep):
+    clip = Clip("c", "v", 0, 0, seconds, 1, 1, 0, 10, 10, 1, 64, 64)
+    decision = in_bucket(decide_known({}, RULES), clip, BUCKETS)
+    assert (decision.keep, decision.reason) == (keep, "" if keep else BUCKET_RULE)
+
+
+def test_the_rules_table_is_the_funnel_in_order():
+    rows = rule_rows(RULES, "s")
+    assert [row["rule"] for row in rows] == ["text", "motion", "aesthetics", BUCKET_RULE]
+    assert [row["position"] for row in rows] == [0, 1, 2, 3]
+
+
+def test_the_explored_share_is_about_right_and_grows_with_the_fraction():
+    ids = [hash_id(i) for i in range(4000)]
+    tenth = {clip_id for clip_id in ids if is_explored(clip_id, 0.1)}
+    assert 300 < len(tenth) < 500
+    assert tenth <= {clip_id for clip_id in ids if is_explored(clip_id, 0.3)}
+    assert not any(is_explored(clip_id, 0.0) for clip_id in ids)
+    assert all(is_explored(clip_id, 1.0) for clip_id in ids)
+
+
+class Fake:
+    def __init__(self, where, cost):
+        self.frames = type("Request", (), {"where": where})
+        self.cost = cost
+
+
+def test_detectors_without_frames_go_together_then_the_cheapest():
+    detectors = {
+        "slow": Fake("spread", 9.0),
+        "a": Fake("none", 1.0),
+        "quick": Fake("middle", 2.0),
+        "b": Fake("none", 5.0),
+    }
+    assert order_detectors(detectors) == [["a", "b"], ["quick"], ["slow"]]

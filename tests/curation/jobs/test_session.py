@@ -1,0 +1,60 @@
+import json
+import multiprocessing
+import os
+
+import pytest
+
+from curation.jobs.session import LOCK_FILE, hold_lock
+from curation.progress import Progress
+from moviegen.errors import UsageError
+
+
+def hold_and_die(lake):
+    with hold_lock(lake):
+        os._exit(9)
+
+
+def test_one_run_at_a_time_and_the_other_says_who(tmp_path):
+    with (
+        hold_lock(tmp_path / "lake"),
+        pytest.raises(UsageError, match=f"process {os.getpid()} on"),
+        hold_lock(tmp_path / "lake"),
+    ):
+        pass
+    with hold_lock(tmp_path / "lake"):
+        pass
+
+
+def test_the_lock_of_a_dead_run_is_no_lock(tmp_path):
+    child = multiprocessing.get_context("fork").Process(target=hold_and_die, args=(tmp_path,))
+    child.start()
+    child.join()
+    assert json.loads((tmp_path / f"{LOCK_FILE}.json").read_text())["pid"] == child.pid
+    with hold_lock(tmp_path):
+        pass
+
+
+def test_half_written_files_go_and_whole_ones_stay(tmp_path):
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos" / ".part.parquet.123.tmp").write_text("half")
+    (tmp_path / "videos" / "part.parquet").write_text("whole")
+    with hold_lock(tmp_path):
+        assert [path.name for path in (tmp_path / "videos").iterdir()] == ["part.parquet"]
+
+
+def test_plain_lines_come_now_and_then(capsys):
+    now = iter(range(0, 1000, 4))
+    progress = Progress(clock=lambda: float(next(now)))
+    progress.start("split", 10)
+    for _ in range(5):
+        progress.advance(2)
+    assert progress.end() > 0
+    lines = capsys.readouterr().err.splitlines()
+    assert lines
+    assert all(line.startswith("  split: ") and " of 10" in line for line in lines)
+    assert "10 of 10" not in lines[-1]
+
+
+def test_quiet_is_quiet(capsys):
+    Progress(quiet=True).say("hello")
+    assert capsys.readouterr().err == ""
