@@ -12,7 +12,7 @@ import sys
 import sysconfig
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from moviegen.config import parse_config
@@ -42,12 +42,14 @@ class DemoConfig:
     """Folder for everything the demo makes."""
     videos: Path | None = None
     """Folder of your own videos, curated beside the others; a `.txt` beside a video is its caption."""
-    num_clips: int = 240
+    num_clips: int = 120
     """Good toy-world clips; faults are planted beside them."""
     seed: int = 7
     """Of the toy world."""
     recipe: Path = Path("configs/recipes/tiny.yaml")
     """Stages to train."""
+    minutes: dict[str, float] = field(default_factory=lambda: {"tae_64px": 2.2, "t2i_64px": 0.6, "t2v_64px": 1.4})
+    """Most minutes of each stage, so that the demo ends soon; the recipe's own steps take an hour and more."""
     num_judged: int = 64
     """Prompts that are generated and judged by the oracle, the shown ones included."""
     dry_run: bool = False
@@ -109,7 +111,8 @@ def main(argv: list[str]) -> int:
         "curate", "run", "--config", "configs/curation/demo.yaml", "--input", places.videos, "--lake", places.lake
     )
     steps.title(3, "training: the autoencoder, its latents, the video DiT on images, then on images and video")
-    steps.run("train", "run", config.recipe, "--lake", places.lake, "--output", places.runs)
+    limits = [word for stage, minutes in config.minutes.items() for word in (f"--max_time.{stage}", clock(minutes))]
+    steps.run("train", "run", config.recipe, "--lake", places.lake, "--output", places.runs, *limits)
     steps.title(4, "generation")
     model = find_model(places.runs) if not config.dry_run else places.runs / "<last stage>" / "model"
     prompts_file = places.root / "prompts.txt"
@@ -178,6 +181,12 @@ class Steps:
             return json.loads(done.stdout)
 
         return ask
+
+
+def clock(minutes: float) -> str:
+    """Minutes as Lightning's DD:HH:MM:SS."""
+    seconds = round(minutes * 60)
+    return f"{seconds // 86400:02d}:{seconds // 3600 % 24:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
 
 
 class DemoStepError(MovieGenError):
