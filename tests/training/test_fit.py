@@ -163,7 +163,7 @@ def test_what_cannot_be_read_is_said(tae_stage, toy_lake, tmp_path):
 
 
 def test_a_gradient_that_stays_infinite_ends_the_run(tae_stage, toy_lake, tmp_path):
-    flags = tae_flags(tae_stage, toy_lake, tmp_path / "run", "--model.losses.l1", "inf", "--guard.patience", "3")
+    flags = tae_flags(tae_stage, toy_lake, tmp_path / "run", "--model.losses.l1", "1e39", "--guard.patience", "3")
     with pytest.raises(MovieGenError, match=r"not finite in 3 steps in a row; last clips: [0-9a-f]{32}"):
         fit(flags)
 

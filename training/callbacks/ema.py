@@ -38,6 +38,9 @@ class EMA(Callback):
         if not self.means:
             self.means = {name: tensor.detach().clone() for name, tensor in weights.items()}
         self.means = {name: self.means[name].to(tensor.device) for name, tensor in weights.items()}
+
+    def on_train_start(self, trainer: Trainer, pl_module: StageModule) -> None:
+        """Notes the step; Lightning restores it only after `on_fit_start`."""
         self._step = trainer.global_step
 
     @torch.no_grad()
