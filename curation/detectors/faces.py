@@ -18,13 +18,13 @@ class FacesDetector:
     backend: Literal["mtcnn", "yolo"] = "mtcnn"
     """`mtcnn`: weights come with facenet-pytorch; `yolo`: a face model for ultralytics (AGPL-3.0) by `weights`."""
     weights: Path | None = None
-    """YOLO face model (.pt); none for mtcnn."""
+    """YOLO face model; none for mtcnn. A .pt file can run code when ultralytics loads it: only from people you trust, else .onnx."""
     count: int = 3
     """Frames looked at, spread evenly."""
     max_side_px: int = 640
     """Frames are looked at with their longer side at most this."""
     min_probability: float = 0.95
-    """A face counts from this probability on."""
+    """A face counts from this probability on; YOLO models are less sure of themselves, 0.5 is usual there."""
     min_face_px: int = 20
     """Smallest face looked for, in the scaled frame (mtcnn)."""
 
