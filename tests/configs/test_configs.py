@@ -42,6 +42,7 @@ def test_stages(path):
 
     from moviegen.contracts.stage import KINDS, parse_stage_folder
     from training.config import load_yaml
+    from training.fit import CALLBACKS
     from training.modules.stage import StageModule
 
     number, name = parse_stage_folder(path.stem)
@@ -57,17 +58,9 @@ def test_stages(path):
     parser.add_subclass_arguments(StageModule, "model")
     parser.add_subclass_arguments(LightningDataModule, "data")
     parser.parse_object({"model": stage["model"], "data": stage["data"]})
-    assert set(stage) <= {
-        "name",
-        "seed_everything",
-        "model",
-        "data",
-        "trainer",
-        "ema",
-        "checkpoints",
-        "guard",
-        "metrics",
-    }
+    assert set(stage) <= {"name", "seed_everything", "model", "data", "trainer", *CALLBACKS}
+    for name in set(stage) & set(CALLBACKS):
+        CALLBACKS[name](**stage[name])
 
 
 @pytest.mark.parametrize("path", of("recipes"), ids=str)
@@ -78,6 +71,20 @@ def test_recipes(path):
     for stage in recipe.stages:
         if stage.fit is not None:
             assert stage.fit["name"] == stage.name
+
+
+@pytest.mark.parametrize("path", of("curation"), ids=str)
+def test_curation(path):
+    from curation.config import CurateConfig, find_files
+    from curation.filters import load_rules
+    from moviegen.config import parse_config
+
+    if path.parts[1] == "filter":
+        load_rules(ROOT / path)
+        return
+    flags = ["--config", str(ROOT / path), "--input", "videos", "--lake", "lake"]
+    config, _ = parse_config(CurateConfig, flags, prog="test", summary="", examples=())
+    find_files(config, ROOT / path)
 
 
 def test_sizes_of_a_recipe_fit_together():
