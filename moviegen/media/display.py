@@ -43,9 +43,22 @@ class Orientation:
         return np.ascontiguousarray(image)
 
 
+TURNS = {
+    90: Orientation(True, True, False),
+    180: Orientation(False, True, True),
+    270: Orientation(True, False, True),
+}
+"""Degrees clockwise -> orientation."""
+
+
 def orientation_of(frame: Any) -> Orientation:
     """The orientation that an `av.VideoFrame` carries; upright when it carries none or a meaningless one."""
-    matrix = frame.side_data.get("DISPLAYMATRIX")
+    try:
+        matrix = frame.side_data.get("DISPLAYMATRIX")
+    except (
+        ValueError
+    ):  # PyAV 18 does not know FFmpeg's side data type of EXIF; its rotation still does, mirrors are lost
+        return TURNS.get(-round(frame.rotation / 90) * 90 % 360, Orientation())
     return Orientation() if matrix is None else decode_display_matrix(bytes(matrix))
 
 

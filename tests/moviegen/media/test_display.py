@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moviegen.media.display import Orientation, cover, decode_display_matrix, displayed_size
+from moviegen.media.display import TURNS, Orientation, cover, decode_display_matrix, displayed_size, orientation_of
 from moviegen.media.probe import probe
-from moviegen.media.read import read_video
+from moviegen.media.read import read_image, read_video
 
 
 def matrix_of(orientation: Orientation) -> bytes:
@@ -93,3 +93,23 @@ def test_turned_and_mirrored_files_look_as_ffmpeg_shows_them(
     assert frames.shape == expected.shape == ((2, 128, 96, 3) if degrees in (90, 270) else (2, 96, 128, 3))
     # ffmpeg turns before it makes RGB, we after: chroma rounds differently by one.
     assert np.abs(frames.astype(int) - expected).max() <= 1
+
+
+def test_a_frame_with_side_data_unknown_to_pyav_keeps_its_turn():
+    class Frame:
+        rotation = -90
+
+        @property
+        def side_data(self):
+            raise ValueError("31 is not a valid Type")
+
+    assert orientation_of(Frame()).rotation == 90
+
+
+def test_turns_are_named_by_their_degrees():
+    assert all(turn.rotation == degrees and not turn.is_mirrored for degrees, turn in TURNS.items())
+
+
+@pytest.mark.data
+def test_a_jpeg_with_exif_is_read(media_dir):
+    assert read_image(media_dir / "images" / "signs" / "chinese.jpg").shape[2] == 3
