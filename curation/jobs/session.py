@@ -11,9 +11,8 @@ from pathlib import Path
 
 from curation.config import CurateConfig
 from curation.progress import Progress
-from curation.rows import read_files
+from curation.rows import read_table
 from moviegen.contracts.lake import Lake, group_keys
-from moviegen.contracts.tables import TABLES
 from moviegen.errors import UsageError
 
 from .parts import (
@@ -23,6 +22,7 @@ from .parts import (
     Task,
     commit_parts,
     finish,
+    id_of,
     make_task,
     pending_keys,
     run_tasks,
@@ -74,6 +74,8 @@ class Session:
     runner: Runner
     progress: Progress = field(default_factory=Progress)
     dry_run: bool = False
+    retry_failed: bool = False
+    """Inputs that failed before are done again."""
     outcomes: list[Outcome] = field(default_factory=list)
     did_work: bool = False
     """Something was committed that was not before."""
@@ -94,6 +96,8 @@ class Session:
         """Does what is pending of some operations, in mixed waves, and commits it. False when nothing was left to do."""
         tasks, before = [], {}
         for work in works:
+            if self.retry_failed and not self.dry_run:
+                self._forget_failed(work)
             pending = pending_keys(self.lake, self.batch, work.operation, set(work.inputs), work.valid)
             before[work.operation.name] = len(work.inputs) - len(pending)
             tasks += self._tasks(work, sorted(pending))
@@ -123,6 +127,16 @@ class Session:
             finish(self.lake, self.batch, operation, set(keys), trim=False)
         return True
 
+    def _forget_failed(self, work: Work) -> None:
+        """Takes back what is committed of inputs that failed. Parts that cannot be trimmed go whole."""
+        failed = failed_inputs(self.lake, self.batch, work.operation)
+        valid = set(work.inputs) if work.valid is None else work.valid
+        gone = {
+            key for key in valid if work.inputs.get(key, {}).get("uri", id_of(key)) in failed or id_of(key) in failed
+        }
+        if gone:
+            finish(self.lake, self.batch, work.operation, valid - gone, trim=work.valid is not None)
+
     def _plan(self, label: str, noun: str, num_now: int, num_wanted: int, num_tasks: int) -> None:
         if self.has_plan:
             text = f"then {label}, on what the jobs before it leave"
@@ -146,7 +160,7 @@ class Session:
     def _account(self, label: str, works: Sequence[Work], before: dict[str, int], seconds: float, noun: str) -> None:
         for work in works:
             name = work.operation.name
-            failed = count_failed(self.lake, self.batch, work.operation)
+            failed = len(failed_inputs(self.lake, self.batch, work.operation))
             self.outcomes.append(Outcome(name, len(work.inputs), before[name], failed, seconds))
         done = self.outcomes[-len(works) :] if works else []
         wanted, now = sum(o.num_wanted for o in done), sum(o.num_now for o in done)
@@ -159,13 +173,12 @@ class Session:
         self.progress.say(text + (f", {failed} failed" if failed else ""))
 
 
-def count_failed(lake: Lake, batch: str, operation: Operation) -> int:
-    """Committed failures of an operation: rows of `failures`, or for ingest the videos that could not be opened."""
+def failed_inputs(lake: Lake, batch: str, operation: Operation) -> set[str]:
+    """What an operation failed on: ids in `failures`, or for ingest the uris of the videos that could not be opened."""
     if operation.name == "ingest":
-        rows = read_files(lake.committed_files("videos", batch), TABLES["videos"], ["status"])
-        return sum(row["status"] == "failed" for row in rows)
-    parts = [p for p in lake.read_commit("failures", batch).parts if p.operation == operation.name]
-    return sum(part.num_rows for part in parts)
+        return {row["uri"] for row in read_table(lake, "videos", batch, ["uri", "status"]) if row["status"] == "failed"}
+    rows = read_table(lake, "failures", batch, ["stage", "input_id"])
+    return {row["input_id"] for row in rows if row["stage"] == operation.name}
 
 
 @contextmanager

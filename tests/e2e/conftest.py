@@ -90,9 +90,9 @@ def config_of(repo_root: Path, lake: Path, folder: Path, *flags: str) -> CurateC
     return find_files(config, demo)
 
 
-def curate_here(config: CurateConfig, names=tuple(JOBS)):
+def curate_here(config: CurateConfig, names=tuple(JOBS), **options):
     """The jobs, in this process."""
-    return run_jobs(config, names, LocalRunner(), Progress(quiet=True))
+    return run_jobs(config, names, LocalRunner(), Progress(quiet=True), **options)
 
 
 def contents(lake: Path) -> dict[str, bytes]:

@@ -148,6 +148,21 @@ def test_a_file_that_changes_after_ingest_fails_and_is_never_mixed(mini, own):
     assert "when ingested" in row["message"]
 
 
+def test_what_failed_is_tried_again_only_when_asked(mini, own):
+    world, lake = own
+    hurried = mini.config(lake, world, "--limits.timeout_s", "0.001")
+    mini.curate(hurried, ["ingest", "split"])
+    assert len(read_table(Lake(lake), "clips")) == 0
+    config = mini.config(lake, world)
+    assert ran(mini.curate(config, ["ingest", "split"])) == {}
+    session = mini.curate(config, ["ingest", "split"], retry_failed=True)
+    assert ran(session)["split"] == 8
+    assert read_table(Lake(lake), "failures") == []
+    mini.curate(config)
+    assert fates(lake) == mini.fates
+    assert check_lake(lake) == []
+
+
 def test_a_second_batch_owns_only_what_is_new(mini, own):
     world, lake = own
     mini.curate(mini.config(lake, world, "--batch", "a"))
