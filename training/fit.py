@@ -122,7 +122,8 @@ class StageCLI(LightningCLI):
         folder = self.state.folder
         if self.trainer.max_steps < 1 and self.stage_config["trainer"]["max_time"] is None:
             raise UsageError("a stage ends by steps or by time: set --trainer.max_steps or --trainer.max_time")
-        begin_stage(folder, self.identity, self.stage_config)
+        if self.trainer.is_global_zero:
+            begin_stage(folder, self.identity, self.stage_config)
         for fault in self.state.faults:
             say(f"{fault}: left aside")
         checkpoint = ckpt_path or self.state.checkpoint

@@ -1,43 +1,27 @@
 """Lightning's view of the data: a loader of whole batches, sized and resumable, over shards or cached latents.
 
-The loader never ends: stages are counted in steps. Its state is the number of batches given out.
+The loader never ends: stages are counted in steps.
 """
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from lightning.pytorch import LightningDataModule
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader
 
 from moviegen.contracts.bucket import BucketSet, decode_bucket
 from moviegen.contracts.clip import hash_id
 from moviegen.errors import UsageError
 from moviegen.pipelines.video import VideoDefaults
-from training.data.batch import Batch
 from training.data.buckets import BatchMix, BatchPlan, BatchSpec, batch_size, image_bucket, num_tokens
 from training.data.latents import encode_index, read_index
+from training.data.loader import BatchLoader, PlannedBatches, Source, SpecBatches
 from training.data.shards import read_subset
 from training.data.sources import LatentSource, ShardSource
-
-ENDLESS = 10**9
-"""Length of the loader in batches. Lightning skips a batch on resume when a loader has no length."""
-
-
-class Source(Protocol):
-    """Samples that can be planned by bucket and loaded by position."""
-
-    buckets: Sequence[str]
-    """Bucket key of each sample."""
-    groups: Sequence[str]
-    """What must not be split between training and validation: the video of each sample."""
-
-    def load(self, spec: BatchSpec) -> Batch:
-        """The batch of a spec."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -47,7 +31,7 @@ class Validation:
     fraction: float = 0.05
     """Share of the videos."""
     max_samples: int = 64
-    """Clips looked at in one validation; the first ones in order of key."""
+    """Clips looked at in one validation; the first ones in order of their video's id."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.fraction < 1:
@@ -99,15 +83,12 @@ class PlannedData(LightningDataModule):
         return BatchLoader(PlannedBatches(self.source, plan, self.train_samples, *self._ranks()), self.num_workers)
 
     def val_dataloader(self) -> DataLoader:
-        """The held-out clips, as videos, in order of key, once."""
-        specs = validation_specs(
-            [self.source.buckets[i] for i in self.val_samples],
-            self.val_samples,
-            self._batch_sizes,
-            self.validation.max_samples,
-        )
+        """Held-out clips, once: as images in a stage of images alone, else as videos. The ranks share them."""
+        held = sorted(self.val_samples, key=lambda i: self.source.groups[i])[: self.validation.max_samples]
         rank, world_size = self._ranks()
-        return DataLoader(SpecBatches(self.source, specs[rank::world_size]), batch_size=None)
+        mine = held[rank::world_size] if len(held) >= world_size else held
+        specs = validation_specs({i: self.source.buckets[i] for i in mine}, self._batch_sizes, self.mix.video == 0)
+        return DataLoader(SpecBatches(self.source, specs), batch_size=None)
 
     def defaults(self) -> VideoDefaults:
         """The shape of what is trained on: the largest bucket's at this resolution, with the median frame rate of a few clips."""
@@ -135,87 +116,21 @@ def split_samples(groups: Sequence[str], validation: Validation) -> tuple[list[i
     return [i for i, is_held in enumerate(held) if not is_held], [i for i, is_held in enumerate(held) if is_held]
 
 
-def validation_specs(keys: Sequence[str], samples: Sequence[int], sizes: Any, max_samples: int) -> list[BatchSpec]:
-    """Batches of one bucket each over at most `max_samples` samples, the last of a bucket smaller."""
-    kept = list(zip(keys, samples, strict=True))[:max_samples]
+def validation_specs(
+    keys: Mapping[int, str], batch_sizes: Callable[[Sequence[str]], Mapping[str, int]], as_images: bool
+) -> list[BatchSpec]:
+    """Batches of one bucket each over all samples, given with their bucket; the last of a bucket is smaller. An image is the
+    clip's middle frame."""
     specs: list[BatchSpec] = []
-    for key in sorted({key for key, _ in kept}):
-        members = [sample for name, sample in kept if name == key]
-        size = sizes([key])[key]
+    for key in sorted(set(keys.values())):
+        members = [sample for sample, name in keys.items() if name == key]
+        bucket = image_bucket(key) if as_images else key
+        size = batch_sizes([key])[bucket]
         for start in range(0, len(members), size):
-            specs.append(BatchSpec(len(specs), decode_bucket(key), tuple(members[start : start + size]), ()))
+            samples = tuple(members[start : start + size])
+            frames = (0.5,) * len(samples) if as_images else ()
+            specs.append(BatchSpec(len(specs), decode_bucket(bucket), samples, frames))
     return specs
-
-
-class PlannedBatches(Dataset):
-    """Batch number -> this rank's part of that batch."""
-
-    def __init__(self, source: Source, plan: BatchPlan, samples: Sequence[int], rank: int, world_size: int) -> None:
-        self._source, self._plan, self._samples = source, plan, samples
-        self._rank, self._world_size = rank, world_size
-
-    def __getitem__(self, index: int) -> Batch:
-        spec = self._plan.spec(index).slice(self._rank, self._world_size)
-        places = tuple(self._samples[i] for i in spec.samples)
-        return self._source.load(BatchSpec(spec.index, spec.bucket, places, spec.frames))
-
-
-class SpecBatches(Dataset):
-    """A list of batches."""
-
-    def __init__(self, source: Source, specs: Sequence[BatchSpec]) -> None:
-        self._source, self._specs = source, specs
-
-    def __len__(self) -> int:
-        return len(self._specs)
-
-    def __getitem__(self, index: int) -> Batch:
-        return self._source.load(self._specs[index])
-
-
-class _From(Sampler[int]):
-    """Batch numbers from `start` on."""
-
-    start = 0
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(range(self.start, ENDLESS))
-
-    def __len__(self) -> int:
-        return ENDLESS
-
-
-class BatchLoader(DataLoader):
-    """A loader that knows how many batches it has given out, and goes on from there.
-
-    Workers are spawned: forked ones inherit FFmpeg's and torch's threads and can hang.
-    """
-
-    def __init__(self, batches: Dataset, num_workers: int) -> None:
-        self._from = _From()
-        super().__init__(
-            batches,
-            batch_size=None,
-            sampler=self._from,
-            num_workers=num_workers,
-            multiprocessing_context="spawn" if num_workers else None,
-            persistent_workers=bool(num_workers),
-        )
-        self.num_given = 0
-
-    def __iter__(self) -> Iterator[Batch]:
-        self._from.start = self.num_given
-        for batch in super().__iter__():
-            self.num_given = batch.index + 1
-            yield batch
-
-    def state_dict(self) -> dict[str, int]:
-        """The state: the same on every rank."""
-        return {"num_given": self.num_given}
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """The inverse of `state_dict`; takes effect at the next `iter`."""
-        self.num_given = state["num_given"]
 
 
 class ShardDataModule(PlannedData):

@@ -6,7 +6,8 @@ import torch
 from moviegen.errors import UsageError
 from moviegen.testing.lake import TOY_BUCKETS
 from training.data.buckets import BatchMix
-from training.data.datamodule import ENDLESS, LatentDataModule, ShardDataModule, Validation, split_samples
+from training.data.datamodule import LatentDataModule, ShardDataModule, Validation, split_samples
+from training.data.loader import ENDLESS
 
 
 def make(toy_lake, **values) -> ShardDataModule:
@@ -59,6 +60,29 @@ def test_no_video_is_on_both_sides(toy_lake):
     assert not train & held
     seen = {key for batch in data.val_dataloader() for key in batch.keys}
     assert seen == {data.source.subset.samples[i].key for i in data.val_samples}
+
+
+def test_a_stage_of_images_is_validated_on_images(toy_lake):
+    batches = list(make(toy_lake, mix=BatchMix(1, 0)).val_dataloader())
+    assert all(batch.is_image and batch.pixels.shape[2] == 1 for batch in batches)
+    videos = list(make(toy_lake).val_dataloader())
+    assert not any(batch.is_image for batch in videos)
+    assert sorted(k for b in batches for k in b.keys) == sorted(k for b in videos for k in b.keys)
+
+
+@pytest.mark.parametrize("world_size", [2, 3, 50])
+def test_ranks_share_the_held_out_clips_and_none_is_left_without(toy_lake, world_size):
+    every = [key for batch in make(toy_lake).val_dataloader() for key in batch.keys]
+    parts = []
+    for rank in range(world_size):
+        data = make(toy_lake)
+        data._ranks = lambda rank=rank: (rank, world_size)
+        parts.append([key for batch in data.val_dataloader() for key in batch.keys])
+    assert all(parts)
+    if world_size <= len(every):
+        assert sorted(key for part in parts for key in part) == sorted(every)
+    else:
+        assert all(sorted(part) == sorted(every) for part in parts)
 
 
 def test_a_group_keeps_its_side_when_data_grows():
