@@ -98,6 +98,9 @@ class StageCLI(LightningCLI):
             self.config, format="json", skip_unset=False, skip_validation=True, skip_link_targets=False
         )
         config = json.loads(dumped)[self.verb]
+        self.config_dump: dict[
+            str, Any
+        ] = {}  # LightningCLI's copy for checkpoints: config.yaml is ours, and dumping takes a second
         config["trainer"].pop("default_root_dir", None)
         module, data = _class(config["model"]), _class(config["data"])
         self.stage_config = config

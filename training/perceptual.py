@@ -22,9 +22,11 @@ class LPIPS(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        from torchvision.models import vgg16
+        from torchvision.models.vgg import cfgs, make_layers
 
-        self.features = vgg16(weights=None).features[: LAYERS[-1] + 1]
+        self.features = make_layers(cfgs["D"])[
+            : LAYERS[-1] + 1
+        ]  # VGG16's, without its 120 million weights of classifier
         self.heads = nn.ParameterList(nn.Parameter(torch.zeros(width)) for width in WIDTHS)
         self.register_buffer("shift", torch.tensor([-0.030, -0.088, -0.188]).view(1, 3, 1, 1))
         self.register_buffer("scale", torch.tensor([0.458, 0.448, 0.450]).view(1, 3, 1, 1))

@@ -44,7 +44,7 @@ def test_a_batch_depends_on_nothing_but_its_number(plan, order):
 def test_two_samples_of_a_bucket_are_visited_equally_often():
     plan = BatchPlan(KEYS, SIZES, BatchMix(0, 1), seed=3)
     visits = Counter()
-    for index in range(500):
+    for index in range(200):
         visits.update(plan.spec(index).samples)
         for key in set(KEYS):
             counts = [visits[i] for i, name in enumerate(KEYS) if name == key]
@@ -54,11 +54,11 @@ def test_two_samples_of_a_bucket_are_visited_equally_often():
 def test_buckets_are_drawn_in_proportion_to_their_samples():
     plan = BatchPlan(KEYS, SIZES, BatchMix(0, 1), seed=3)
     visits = Counter()
-    for index in range(64 * 40):
+    for index in range(64 * 12):
         visits.update(KEYS[i] for i in plan.spec(index).samples)
     total = sum(visits.values())
     for key in set(KEYS):
-        assert visits[key] / total == pytest.approx(KEYS.count(key) / len(KEYS), rel=0.06)
+        assert visits[key] / total == pytest.approx(KEYS.count(key) / len(KEYS), rel=0.1)
 
 
 def test_orders_differ_between_passes_and_between_seeds():
