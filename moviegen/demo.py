@@ -118,22 +118,15 @@ def main(argv: list[str]) -> int:
     prompts_file = places.root / "prompts.txt"
     if not config.dry_run:
         write_prompts(prompts_file, config.num_judged)
-    steps.run(
-        "generate",
-        "--model",
-        model,
-        "--prompts_file",
-        prompts_file,
-        "--output",
-        places.generated,
-        "--seed",
-        1,
-        "--batch_size",
-        16,
-    )
+    generate = ("generate", "--model", model, "--prompts_file", prompts_file, "--output", places.generated, "--seed", 1)
+    if config.dry_run or not is_generated(places, model, config.num_judged):
+        steps.run(*generate, "--batch_size", 16, show=False)
+    else:
+        print(f"  nothing to do: {places.generated} holds the clips of this model and these prompts")
     if config.dry_run:
         return 0
     steps.title(5, "what came out")
+    (places.root / GENERATED_FILE).write_text(json.dumps(generation_key(model, prompts_file)) + "\n")
     from moviegen.demo_page import show
 
     show(
@@ -157,13 +150,16 @@ class Steps:
         """Prints the heading of a step."""
         print(f"\n[{number}/5] {text}", flush=True)
 
-    def run(self, *words: object) -> None:
-        """Prints a command and runs it. Raises MovieGenError with its exit code when it fails."""
+    def run(self, *words: object, show: bool = True) -> None:
+        """Prints a command and runs it, its data on stdout shown or not. Raises DemoStepError with its exit code when it fails."""
         command = [str(word) for word in words]
         print(f"$ moviegen {' '.join(command)}", flush=True)
         if self.dry_run:
             return
-        done = subprocess.run([sys.executable, "-m", "moviegen.cli", *command], cwd=self.home, check=False)
+        stdout = None if show else subprocess.DEVNULL
+        done = subprocess.run(
+            [sys.executable, "-m", "moviegen.cli", *command], cwd=self.home, check=False, stdout=stdout
+        )
         if done.returncode != 0:
             raise DemoStepError(
                 f"demo: `moviegen {command[0]}` ended with exit code {done.returncode}; what it said is above",
@@ -239,6 +235,27 @@ def write_prompts(path: Path, num_prompts: int) -> None:
     further = [prompt for prompt in prompts(PROMPT_SEED, num_prompts + len(PROMPTS)) if prompt not in PROMPTS]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join([*PROMPTS, *further][: max(num_prompts, len(PROMPTS))]) + "\n")
+
+
+GENERATED_FILE = "generated.json"
+"""What the clips in `generated/` were made from."""
+
+
+def generation_key(model: Path, prompts_file: Path) -> dict[str, str]:
+    """The model's weights and the prompts: clips made from the same need not be made again."""
+    from moviegen.contracts.clip import file_sha256
+    from moviegen.contracts.stage import read_stage
+
+    result = read_stage(model.parent)
+    return {"model_sha256": result.model_sha256 if result else "", "prompts_sha256": file_sha256(prompts_file)}
+
+
+def is_generated(places: Places, model: Path, num_prompts: int) -> bool:
+    """Whether `generated/` holds a clip of this model for each prompt."""
+    made = places.root / GENERATED_FILE
+    if not made.exists() or json.loads(made.read_text()) != generation_key(model, places.root / "prompts.txt"):
+        return False
+    return len(list(places.generated.glob("*.mp4"))) == max(num_prompts, len(PROMPTS))
 
 
 def farewell(places: Places, model: Path, seconds: float) -> None:

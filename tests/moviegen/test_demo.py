@@ -90,3 +90,18 @@ def test_the_page_escapes_what_it_shows(tmp_path):
 @pytest.mark.parametrize(("minutes", "text"), [(2.2, "00:00:02:12"), (90, "00:01:30:00"), (1500, "01:01:00:00")])
 def test_minutes_as_lightning_writes_them(minutes, text):
     assert demo.clock(minutes) == text
+
+
+def test_clips_are_made_again_only_for_another_model_or_other_prompts(tmp_path):
+    places, model = demo.Places(tmp_path), tmp_path / "04_t2v" / "model"
+    model.mkdir(parents=True)
+    (model.parent / "stage.json").write_text(encode_stage(StageResult("video_dit", "t2v", 1, "a", "model", "b")))
+    demo.write_prompts(tmp_path / "prompts.txt", 4)
+    places.generated.mkdir()
+    for number in range(4):
+        (places.generated / f"{number}.mp4").write_bytes(b"x")
+    assert not demo.is_generated(places, model, 4)
+    (tmp_path / demo.GENERATED_FILE).write_text(json.dumps(demo.generation_key(model, tmp_path / "prompts.txt")))
+    assert demo.is_generated(places, model, 4)
+    (model.parent / "stage.json").write_text(encode_stage(StageResult("video_dit", "t2v", 1, "a", "model", "c")))
+    assert not demo.is_generated(places, model, 4)
