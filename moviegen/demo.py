@@ -103,7 +103,9 @@ def main(argv: list[str]) -> int:
     places, started = Places(config.output.resolve()), time.monotonic()
     steps = Steps(config.dry_run, home())
     steps.title(1, "raw video: real clips, and toy-world clips with planted faults")
-    steps.run("world", "--output", places.videos / "toy", "--seed", config.seed, "--num_clips", config.num_clips)
+    steps.run(
+        "world", "--output", places.videos / "toy", "--seed", config.seed, "--num_clips", config.num_clips, show=False
+    )
     if not config.dry_run:
         print(f"  {copy_real_videos(places.videos / 'real', config.videos)} real clips in {places.videos / 'real'}")
     steps.title(2, "curation: ingest, split, score, filter, caption, shard, check, report")
