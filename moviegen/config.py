@@ -4,7 +4,7 @@ Precedence: defaults < `--config FILE` < dotted flags. An unknown key is an erro
 """
 
 import argparse
-import difflib
+import itertools
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 from moviegen.errors import UsageError
+from moviegen.messages import nearest, plain
 
 T = TypeVar("T")
 
@@ -42,17 +43,21 @@ def parse_config(
         formatter_class=_HelpFormatter,
         exit_on_error=False,
         default_env=False,
+        allow_abbrev=False,
+        usage=" ".join([prog, *(f"[{name.upper()}]" for name in positionals), "[--setting value ...]"]),
     )
     parser.add_argument("--config", action="config", help="YAML file with the fields below; flags override it")
     parser.add_class_arguments(config_class, fail_untyped=True)
     add_flags(parser)
+    for name in positionals:
+        _mention_bare(parser, name)
     own = {f.name for f in fields(config_class)}  # type: ignore[arg-type]
     try:
         parsed = parser.parse_args(_spell_out(list(argv), positionals, config_class))
         config = parser.instantiate_classes(parsed)
     except (argparse.ArgumentError, TypeError, ValueError, OSError) as error:
         raise UsageError(
-            f"{prog}: {_explain(str(error), config_class)}\n{prog} --help shows what can be set"
+            f"{prog}: {_explain(str(error), config_class, argv)}\n{prog} --help shows what can be set"
         ) from error
     values = {name: config[name] for name in own}
     flags = argparse.Namespace(**{name: config[name] for name in vars(config) if name not in own and name != "config"})
@@ -77,13 +82,19 @@ def _spell_out(argv: list[str], positionals: Sequence[str], config_class: type) 
     switches = _switches(config_class)
     for place, word in enumerate(rest):
         flag, equals, value = word.partition("=")
-        if flag.startswith("--"):
+        if re.fullmatch(r"--[\w.-]+", flag):  # not a value that holds flags of its own
             flag = flag.replace("-", "_").replace("__", "--", 1)
         out.append(flag + equals + value)
         following = rest[place + 1].lower() if place + 1 < len(rest) else ""
         if flag[2:] in switches and not equals and following not in ("true", "false", "yes", "no"):
             out.append("true")
     return out
+
+
+def _mention_bare(parser: Any, name: str) -> None:
+    """Says in the help of a flag that its value may stand without it."""
+    action = next(action for action in parser._actions if action.dest == name)
+    action.help = f"{action.help or ''} (or {name.upper()} without the flag)".strip()
 
 
 def _switches(config_class: type, prefix: str = "") -> set[str]:
@@ -97,17 +108,24 @@ def _switches(config_class: type, prefix: str = "") -> set[str]:
     return names
 
 
-def _explain(message: str, config_class: type) -> str:
-    """The parser's message on one line, with the nearest right name for the first word in it that is no field."""
-    message = re.sub(r"\s+", " ", message).strip()
-    names = _dotted_names(config_class)
-    by_leaf = {name.rsplit(".", 1)[-1]: name for name in reversed(names)} | {name: name for name in names}
+def _explain(message: str, config_class: type, argv: Sequence[str]) -> str:
+    """The parser's message on one line, with the nearest right name for the first word in it that is no field, and the file that
+    the word stands in."""
+    message = plain(message)
     for word in re.findall(r"'([\w.]+)'|--([\w.]+)", message):
         name = next(filter(None, word))
-        close = difflib.get_close_matches(name, list(by_leaf), 1, cutoff=0.7)
-        if name not in by_leaf and close:
-            return f"{message}; did you mean {by_leaf[close[0]]!r}?"
+        close = nearest(name, _dotted_names(config_class))
+        if close is not None:
+            return f"{_file_with(name, argv)}{message}; did you mean {close!r}?"
     return message
+
+
+def _file_with(name: str, argv: Sequence[str]) -> str:
+    """`FILE: ` of the last `--config FILE` when the name was not typed as a flag; nothing else."""
+    files = [value for flag, value in itertools.pairwise(argv) if flag == "--config"]
+    files += [word.partition("=")[2] for word in argv if word.startswith("--config=")]
+    typed = any(word.startswith("--") and name in word.replace("-", "_") for word in argv)
+    return f"{files[-1]}: " if files and not typed and not files[-1].lstrip().startswith("{") else ""
 
 
 def _dotted_names(config_class: type, prefix: str = "") -> list[str]:

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import is_dataclass
 from typing import Any, get_args, get_type_hints
 
+from moviegen.messages import plain
+
 _NOISE = re.compile(
     r"(Does not validate|Subtypes:|Errors:|Given value|Expected a <class 'NoneType'>|Problem with given class_path)"
 )
@@ -26,7 +28,7 @@ def explain(message: str, known: Sequence[str] = ()) -> str:
     reason = reasons[0] if reasons else message
     keys = _KEY.findall(message.split(reason)[0])
     place = ".".join(keys)
-    text = f"{place}: {reason}" if place else reason
+    text = plain(f"{place}: {reason}" if place else reason)
     name = _NAME.search(reason)
     if name is None:
         return text

@@ -87,7 +87,7 @@ def test_dry_run_tells_and_does_nothing(run, recipe, toy_lake, tmp_path, capsys)
 def test_changed_settings_run_a_stage_and_those_after_it_again(run, recipe, toy_lake, tmp_path, capsys):
     folder = shutil.copytree(run, tmp_path / "run")
     before = read_stage(folder / "04_t2v")
-    assert train(argv(recipe, toy_lake, folder, "--flags.t2i", "--model.optimizer.lr 0.002")) == 0
+    assert train(argv(recipe, toy_lake, folder, "--flags.t2i", "--model.optimizer.lr 2e-3 --progress.every_s 5")) == 0
     said = capsys.readouterr().err
     assert "03_t2i: settings changed (model.optimizer.lr: 0.001 -> 0.002), so it starts anew" in said
     assert "04_t2v: settings changed (model.init_from: " in said
