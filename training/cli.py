@@ -24,6 +24,35 @@ EXAMPLES = """examples:
 the same command goes on where it stopped"""
 
 
+FIT_HELP = """usage: moviegen train {verb} --config STAGE.yaml --output RUN [--setting value ...]
+
+One stage by LightningCLI: every key of the YAML is also a flag, and flags win.
+
+  --config FILE                     a stage: configs/training/*/*.yaml
+  --output RUN                      folder of the stage: checkpoints/, model/, metrics.csv, loss.png
+  --data.lake LAKE                  what a stage on pixels trains on
+  --data.latents RUNS/02_*/latents  what a stage on latents trains on
+  --data.subset NAME                which selection of the lake, where there are several
+  --data.tokens_per_batch N         size of a batch
+  --model.tae RUNS/02_*/model       the autoencoder of a stage on latents
+  --model.init_from RUNS/03_*/model weights to begin with
+  --model.optimizer.lr LR           learning rate
+  --trainer.max_steps N             where the stage ends
+  --trainer.max_time DD:HH:MM:SS    or when
+  --checkpoints.every_steps N       how often it is saved
+  --samples.every_steps N           how often it draws samples
+  --seed_everything N               of everything random
+  --allow_changed true              go on from checkpoints of other settings
+  --print_config                    the whole configuration as YAML, and nothing else
+  --help --full                     all settings, Lightning's included
+
+examples:
+  moviegen train {verb} --config configs/training/tae/01_64px.yaml --data.lake lake/ --output runs/tae
+  moviegen train {verb} --config configs/training/tae/01_64px.yaml --data.lake lake/ --output runs/tae --trainer.max_steps 200
+  moviegen train {verb} --config configs/training/video_dit/01_t2i_64px.yaml --model.tae runs/tiny/02_encode_64px/model \\
+      --data.latents runs/tiny/02_encode_64px/latents --output runs/t2i"""
+
+
 def train(argv: Sequence[str]) -> int:
     """Runs a sub-verb; the exit code is the command's."""
     if not argv or argv[0] in ("-h", "--help"):
@@ -38,8 +67,16 @@ def train(argv: Sequence[str]) -> int:
         )
     import importlib
 
+    if argv[0] in ("fit", "validate") and {"-h", "--help"} & set(argv[1:]) and "--full" not in argv:
+        print(FIT_HELP.format(verb=argv[0]))
+        return 0
+    if argv[0] in ("fit", "validate"):
+        from training.places import check_places
+
+        check_places(argv[0], argv[1:])
+    rest = [word for word in argv[1:] if word != "--full"]
     module, _, function = VERBS[argv[0]][1].partition(":")
-    return int(getattr(importlib.import_module(module), function)(list(argv[1:])) or 0)
+    return int(getattr(importlib.import_module(module), function)(rest) or 0)
 
 
 def _usage() -> str:

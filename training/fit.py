@@ -15,8 +15,10 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from moviegen.errors import UsageError
 from training.callbacks import EMA, Checkpoints, MetricsFile, NonFiniteGuard, Progress, Samples, StopOnSignal
+from training.callbacks.metrics import CURVE_FILE, METRICS_FILE, read_metrics
+from training.callbacks.samples import ORACLE_FILE
 from training.checkpoint import FolderCheckpointIO
-from training.cli import EXAMPLES, say
+from training.cli import say
 from training.config import expand_flags, stage_identity, stage_sha256
 from training.messages import explain
 from training.stage import StageState, begin_stage, finish_stage, refuse_changes, stage_state
@@ -60,10 +62,14 @@ class StageCLI(LightningCLI):
         self.exit_code = 0
         self.stop = StopOnSignal()
         parser_kwargs: dict[str, Any] = {
-            name: {"exit_on_error": False, "epilog": EXAMPLES, "formatter_class": _HelpFormatter}
+            name: {
+                "exit_on_error": False,
+                "usage": f"moviegen train {name} --config STAGE.yaml --output RUN [--setting value ...]",
+            }
             for name in self.subcommands()
         }
         parser_kwargs["prog"] = "moviegen train"
+        parser_kwargs["allow_abbrev"] = False
         super().__init__(
             LightningModule, LightningDataModule, subclass_mode_model=True, subclass_mode_data=True,
             save_config_callback=None, seed_everything_default=0, auto_configure_optimizers=False,
@@ -158,10 +164,6 @@ class _NothingToBuild(Exception):
     """Raised to leave LightningCLI's constructor early."""
 
 
-class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
-    """Keeps the line breaks of the examples."""
-
-
 def fit(argv: Sequence[str]) -> int:
     """`moviegen train fit`: 0 when the stage is finished, 130 or 143 when a signal stopped it after saving."""
     cli = _run("fit", argv)
@@ -169,8 +171,18 @@ def fit(argv: Sequence[str]) -> int:
         say(f"{cli.state.folder}: saved and stopped; the same command goes on")
         return cli.exit_code
     if cli.state.result is not None:
-        say(f"{cli.state.folder}: {cli.state.text}")
+        say(closing(cli.state.folder, cli.state.text))
     return 0
+
+
+def closing(folder: Path, text: str) -> str:
+    """What a person reads at the end of a stage: how far, how good, where everything lies."""
+    rows = read_metrics(folder / METRICS_FILE)
+    last = {name: value for _, name, value in rows if name == "train/loss" or name.startswith("val/")}
+    losses = ", ".join(f"{name} {value:.4g}" for name, value in sorted(last.items()))
+    files = [folder / name for name in ("model", CURVE_FILE, ORACLE_FILE, METRICS_FILE) if (folder / name).exists()]
+    lines = [f"{folder}: {text}{f'; {losses}' if losses else ''}", *(f"  {path}" for path in files)]
+    return "\n".join(lines)
 
 
 def validate(argv: Sequence[str]) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from moviegen.config import parse_config
+from moviegen.contracts.lake import existing_lake
 from moviegen.errors import UsageError
 from training.cli import say
 from training.recipe import Recipe, RecipeStage, load_recipe
@@ -47,6 +48,7 @@ def run(argv: Sequence[str]) -> int:
     )  # fmt: skip
     recipe = load_recipe(config.recipe)
     _check_names(recipe, config)
+    existing_lake(Path(config.lake))
     waiting: set[str] = set()
     for stage in recipe.stages:
         if after := sorted(stage.sources & waiting):
@@ -74,12 +76,22 @@ def run_stage(recipe: Recipe, stage: RecipeStage, config: RunConfig) -> tuple[in
     argv, folder = fit_flags(recipe, stage, config), Path(config.output) / recipe.folder(stage.name)
     state = look(argv)
     if state.result is not None or config.dry_run:
-        say(f"{folder.name}: {state.text}")
+        say(f"{folder.name}: {state.text}{'' if state.result else limits(stage, config)}")
         return 0, state.result is not None
     if state.changes:
         aside = set_aside(folder)
         say(f"{folder.name}: settings changed ({state.changes[0]}), so it starts anew; the old one is kept in {aside}")
     return fit(argv), True
+
+
+def limits(stage: RecipeStage, config: RunConfig) -> str:
+    """Where a stage ends and how large its batches are, as far as the recipe and the flags say."""
+    trainer, data = (stage.fit or {}).get("trainer", {}), (stage.fit or {}).get("data", {}).get("init_args", {})
+    steps = config.steps.get(stage.name, trainer.get("max_steps"))
+    time = config.max_time.get(stage.name, trainer.get("max_time"))
+    parts = [f"{steps} steps" if steps else "", f"at most {time} (d:h:m:s)" if time else ""]
+    parts.append(f"{data['tokens_per_batch']} tokens a batch" if "tokens_per_batch" in data else "")
+    return "".join(f", {part}" for part in parts if part)
 
 
 def fit_flags(recipe: Recipe, stage: RecipeStage, config: RunConfig) -> list[str]:

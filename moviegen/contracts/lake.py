@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from moviegen.errors import UsageError
+
 from .clip import hash_id
 from .shard import check_name
 from .tables import TABLES
@@ -63,6 +65,17 @@ def decode_commit(text: str) -> Commit:
         return Commit(record["table"], record["batch"], parts)
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise ValueError(f"not a commit file: {error!r}") from error
+
+
+def existing_lake(root: Path) -> "Lake":
+    """The lake at `root`. Raises UsageError that tells a wrong path from a folder that is no lake."""
+    if not root.is_dir():
+        raise UsageError(f"{root}: no such folder, so no lake; is the path right from here ({Path.cwd()})?")
+    if not (root / "_commits").is_dir():
+        raise UsageError(
+            f"{root}: a folder, but no lake (it has no _commits); make one with moviegen curate run --input VIDEOS --lake {root}"
+        )
+    return Lake(root)
 
 
 def crash_point(name: str) -> None:

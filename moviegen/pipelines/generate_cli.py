@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 VIDEO_SUFFIXES = (".mp4", ".mkv")
 IMAGE_SUFFIXES = (".png", ".jpg")
+EXAMPLE_MODEL = "runs/tiny/04_t2v_64px/model"
 
 
 @dataclass(frozen=True)
@@ -96,11 +97,13 @@ def main(argv: Sequence[str]) -> int:
         prog="moviegen generate",
         summary="Text to image or video.",
         examples=(
-            'moviegen generate --model runs/tiny/model --prompt "a red circle moves left" --output circle.mp4',
-            'moviegen generate --model runs/tiny/model --prompt "a blue square" --output square.png --seed 3',
-            "moviegen generate --model runs/tiny/model --prompts_file prompts.txt --output out/ --guidance_scale 5",
+            'moviegen generate --model runs/tiny/04_t2v_64px/model --prompt "a red circle moves left" --output circle.mp4',
+            'moviegen generate --model runs/tiny/04_t2v_64px/model --prompt "a blue square" --output square.png --seed 3',
+            "moviegen generate --model runs/tiny/04_t2v_64px/model --prompts_file prompts.txt --output out/ --guidance_scale 5",
         ),
     )
+    if not config.model.is_dir():
+        raise UsageError(f"--model {config.model}: no such folder; a finished recipe has one, as {EXAMPLE_MODEL}")
     jobs = list_jobs(config)
     shape = wanted_shape(config)
     chatter = console()

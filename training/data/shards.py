@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from moviegen.contracts.clip import hash_id
-from moviegen.contracts.lake import Lake
+from moviegen.contracts.lake import Lake, existing_lake
 from moviegen.contracts.sample import SampleMeta, decode_sample
 from moviegen.contracts.shard import Shard, ShardError, check_shard, split_member
 from moviegen.errors import UsageError
@@ -51,7 +51,7 @@ def read_subset(root: Path | str, name: str | None = None) -> Subset:
     """The committed shards and samples of a subset; without a name, of the only one the lake has.
 
     Raises UsageError when there is none, or none of that name, or several and no name."""
-    lake = Lake(Path(root))
+    lake = existing_lake(Path(root))
     shards = [Shard(**row) for row in _rows(lake, "shards", tuple(Shard.__dataclass_fields__))]
     if not shards:
         raise UsageError(

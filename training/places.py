@@ -1,0 +1,62 @@
+"""What a `fit` or `validate` command must name and what must lie there, looked at before Lightning is imported: a wrong path is
+refused in a second, not after half a minute."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from moviegen.contracts.lake import existing_lake
+from moviegen.errors import UsageError
+from training.config import load_yaml
+
+FOLDERS = {
+    "model.tae": "the model/ of an encode stage",
+    "model.init_from": "the model/ of the stage before",
+    "data.latents": "the latents/ of an encode stage",
+}
+"""Settings that name a folder, and what that folder is."""
+
+
+def check_places(verb: str, argv: Sequence[str]) -> None:
+    """Raises UsageError when the stage's folder is not given or a folder it takes something from is not there."""
+    if {"-h", "--help", "--print_config"} & {word.split("=")[0] for word in argv}:
+        return
+    given = _given(argv)
+    example = " ".join(["moviegen train", verb, *argv])
+    if not given.get("output"):
+        raise UsageError(
+            f"moviegen train {verb}: give --output RUN, the folder of the stage: {example} --output runs/stage"
+        )
+    if str(given.get("data.class_path", "")).endswith("ShardDataModule"):
+        if not given.get("data.lake"):
+            raise UsageError(
+                f"moviegen train {verb}: give --data.lake LAKE, what it trains on: {example} --data.lake lake"
+            )
+        existing_lake(Path(given["data.lake"]))
+    for name, what in FOLDERS.items():
+        if given.get(name) and not Path(given[name]).is_dir():
+            raise UsageError(f"--{name} {given[name]}: no such folder; wanted {what}")
+
+
+def _given(argv: Sequence[str]) -> dict[str, Any]:
+    """Dotted setting -> value, of the config files and then of the flags; `init_args` left out of the names."""
+    given: dict[str, Any] = {}
+    flags = {}
+    for word, following in zip(argv, [*argv[1:], ""], strict=True):
+        flag, equals, value = word.partition("=")
+        if flag.startswith("--"):
+            value = value if equals else following
+            if flag == "--config":
+                given |= _flat(load_yaml(value))
+            flags[flag[2:].replace("init_args.", "")] = value
+    return given | flags
+
+
+def _flat(values: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(values, dict):
+        return {}
+    flat = {}
+    for name, value in values.items():
+        inner = prefix if name == "init_args" else f"{prefix}{name}."
+        flat |= _flat(value, inner) if isinstance(value, dict) else {inner[:-1]: value}
+    return flat
