@@ -24,6 +24,10 @@ class Account:
     failed: int
     pending: int
     """Files that a job has not seen yet; 0 after a full run."""
+    failures: tuple[tuple[str, str], ...] = ()
+    """(file, error) of those that failed, by name."""
+    skipped_rules: tuple[tuple[str, int], ...] = ()
+    """(rule, clips) of rules that were not asked, as a clip had no score and the rule says `if_missing: keep`."""
 
     @property
     def num_rejected(self) -> int:
@@ -48,7 +52,23 @@ class Account:
         if self.rejected:
             most = sorted(self.rejected.items(), key=lambda item: (-item[1], item[0]))
             lines.append("  rejected: " + ", ".join(f"{reason} {count}" for reason, count in most))
+        lines += [f"  failed: {shorten(uri)}: {error}" for uri, error in self.failures[:MAX_SHOWN]]
+        if len(self.failures) > MAX_SHOWN:
+            lines.append(f"  failed: and {len(self.failures) - MAX_SHOWN} more")
+        lines += [
+            f"  rule {rule} was skipped on {count} clips: no score, and the rule says if_missing: keep"
+            for rule, count in self.skipped_rules
+        ]
         return lines
+
+
+MAX_SHOWN = 5
+"""Failed files named at the end of a run; `moviegen stats LAKE failed_inputs` has all."""
+
+
+def shorten(uri: str, length: int = 60) -> str:
+    """The end of a path, which is what tells files apart."""
+    return uri if len(uri) <= length else "…" + uri[1 - length :]
 
 
 def account(lake: Path, subset: str, batch: str) -> Account:
@@ -66,7 +86,12 @@ def _account(connection: "duckdb.DuckDBPyConnection", subset: str, batch: str) -
     counts = ask(connection, question, [batch, subset]).rows
     by_state = {state: sum(n for s, _, n in counts if s == state) for state in ("accepted", "failed", "pending")}
     rejected = {reason: n for state, reason, n in counts if state == "rejected"}
-    return Account(num_files, by_state["accepted"], rejected, by_state["failed"], by_state["pending"])
+    failures = ask(connection, "select uri, error from failed_inputs where batch = ? and subset = ?", [batch, subset])
+    skipped = ask(connection, "select step, num_skipped from funnel where subset = ? and num_skipped > 0", [subset])
+    return Account(
+        num_files, by_state["accepted"], rejected, by_state["failed"], by_state["pending"],
+        tuple((uri, error) for uri, error in failures.rows), tuple((rule, count) for rule, count in skipped.rows),
+    )  # fmt: skip
 
 
 def enforce_limit(account: Account, max_failed_fraction: float, lake: Path) -> None:
@@ -74,5 +99,5 @@ def enforce_limit(account: Account, max_failed_fraction: float, lake: Path) -> N
     if account.num_files and account.failed / account.num_files > max_failed_fraction:
         raise FailedInputsError(
             f"{account.failed} of {account.num_files} files failed, limits.max_failed_fraction is {max_failed_fraction}; "
-            f"see why: moviegen stats {lake} failures_by_stage"
+            f"see why: moviegen stats {lake} failed_inputs"
         )

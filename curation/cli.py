@@ -60,6 +60,7 @@ def _usage() -> str:
 
 def _run(verb: str, argv: list[str]) -> int:
     from moviegen.config import parse_config
+    from moviegen.errors import UsageError
 
     from .accounting import account, enforce_limit
     from .config import CurateConfig, find_files
@@ -80,6 +81,8 @@ def _run(verb: str, argv: list[str]) -> int:
         CurateConfig, argv, prog=f"moviegen curate {verb}", summary=summary, examples=examples, add_flags=add_flags
     )
     config = find_files(config, _config_file(argv))
+    if config.input is not None and not config.input.expanduser().is_dir():  # before there is a lake
+        raise UsageError(f"--input {config.input}: no such folder")
     progress = Progress(quiet=flags.quiet)
     names = list(JOBS) if verb == "run" else [verb]
     with SparkRunner(config.spark, config.lake / "_logs" / "spark.log") as runner:
@@ -92,6 +95,7 @@ def _run(verb: str, argv: list[str]) -> int:
         _close_run(config, session.did_work, progress)
     result = account(config.lake, config.subset, config.batch)
     print("\n".join(result.lines()))
+    print(f"why, file by file: moviegen stats {config.lake} inputs")
     result.check()
     enforce_limit(result, config.limits.max_failed_fraction, config.lake)
     return 0

@@ -141,7 +141,9 @@ class Session:
         if self.has_plan:
             text = f"then {label}, on what the jobs before it leave"
         else:
-            text = f"{label}: would do {num_now} of {num_wanted} {noun} in {num_tasks} tasks"
+            text = (
+                f"{label}: would do {num_now} of {num_wanted} {noun} in {num_tasks} task{'' if num_tasks == 1 else 's'}"
+            )
         self.progress.say(text)
         self.has_plan = self.has_plan or num_now > 0
 

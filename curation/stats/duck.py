@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from moviegen.contracts.lake import Lake
+from moviegen.contracts.lake import Lake, existing_lake
 from moviegen.contracts.tables import TABLES
 from moviegen.errors import UsageError
 
@@ -21,6 +21,7 @@ VIEWS = (
     "clip_states",
     "inputs",
     "input_counts",
+    "failed_inputs",
     "funnel",
     "paper_funnel",
     "rejections",
@@ -53,13 +54,10 @@ def open_lake(root: Path) -> "duckdb.DuckDBPyConnection":
     """A connection with a view for every table and every question. Raises UsageError when `root` is no lake."""
     import duckdb
 
-    if not (root / "_commits").is_dir():
-        raise UsageError(
-            f"{root}: no lake there (it has no _commits folder); make one: moviegen curate run --lake {root}"
-        )
+    lake = existing_lake(root)
     connection = duckdb.connect(":memory:")
     for name in TABLES:
-        _make_table(connection, Lake(root), name)
+        _make_table(connection, lake, name)
     for name in VIEWS:
         connection.execute("create view " + name + " as " + (SQL / "views" / f"{name}.sql").read_text())
     connection.execute("set allowed_directories = [?]".replace("?", _quoted(str(root.resolve()))))
@@ -102,7 +100,18 @@ def ask(connection: "duckdb.DuckDBPyConnection", question: str, parameters: list
         columns = tuple(column[0] for column in done.description or ())
         return Answer(columns, done.fetchall())
     except duckdb.Error as error:
-        raise UsageError(f"{error}\nviews and tables: {', '.join(relations())}") from error
+        raise UsageError(_explained(error)) from error
+
+
+def _explained(error: Exception) -> str:
+    """DuckDB's message; the names there are when a name is what it did not find."""
+    import duckdb
+
+    if isinstance(error, duckdb.CatalogException):
+        return f"{error}\nviews and tables: {', '.join(relations())}"
+    if "base table" in str(error) or "not allowed to" in str(error):
+        return f"a lake is only read here; what it holds, the jobs of moviegen curate wrote ({error})"
+    return str(error)
 
 
 def relations() -> list[str]:

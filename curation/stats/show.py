@@ -11,7 +11,7 @@ from .duck import VIEWS, Answer, ask
 if TYPE_CHECKING:
     import duckdb
 
-MAX_CELL_CHARS = 80
+MAX_CELL_CHARS = 120
 """Longest cell of a table for people; JSON and CSV have all of it."""
 
 

@@ -70,8 +70,8 @@ def test_rejections_and_hours(lake):
 
 
 def test_buckets_shards_and_captions(lake):
-    assert rows(lake, "select bucket, num_shards, num_samples, megabytes, share_percent from bucket_fill") == [
-        ("1x1-f16", 1, 2, 3.0, 100.0)
+    assert rows(lake, "select bucket, num_shards, num_samples, megabytes, hours, share_percent from bucket_fill") == [
+        ("1x1-f16", 1, 2, 3.0, round(15 / 3600, 4), 100.0)
     ]
     assert rows(lake, "select most_samples, largest_megabytes from shard_sizes") == [(2, 3.0)]
     assert rows(lake, "select num_captions, shortest_words, longest_words from caption_lengths") == [(2, 3, 6)]
@@ -97,7 +97,7 @@ def test_the_nearest_clips_come_first_on_either_side(lake):
         lake,
         "select clip_id, is_rejected_here from borderline_clips where rule = 'motion' order by is_rejected_here, place",
     )
-    assert found == [("c2", False), ("c1", False), ("c3", True)]
+    assert found == [("c2", False), ("c3", True)]  # c1 is three quarters of the span away
 
 
 def test_frames_of_a_clip_are_its_own(lake):
@@ -113,8 +113,15 @@ def test_an_empty_lake_has_every_view(make_lake):
 
 
 def test_a_folder_that_is_no_lake_says_how_to_make_one(tmp_path):
-    with pytest.raises(UsageError, match="moviegen curate run --lake"):
+    with pytest.raises(UsageError, match="moviegen curate run --input VIDEOS --lake"):
         open_lake(tmp_path)
+    with pytest.raises(UsageError, match="no such folder"):
+        open_lake(tmp_path / "typo")
+
+
+def test_a_query_that_would_write_is_told_that_a_lake_is_read_only(lake):
+    with pytest.raises(UsageError, match="only read here"):
+        ask(lake, "delete from clips")
 
 
 def test_a_mistyped_view_is_guessed(lake):

@@ -1,4 +1,4 @@
--- clips nearest to a rule's bound, on either side; `distance` is in spans of the metric
+-- the 20 clips nearest to a rule's bound on either side, at most a quarter of the metric's span away; `distance` is in spans
 with spans as (
     select metric, greatest(max(score) - min(score), 1e-9) as span
     from scores
@@ -29,4 +29,6 @@ select
     *,
     row_number() over (partition by subset, rule, is_rejected_here order by distance, clip_id) as place,
 from measured
+where distance <= 0.25
+qualify place <= 20
 order by subset, position, is_rejected_here, place

@@ -1,5 +1,16 @@
 -- how full each bucket is
-with counted as (
+with lengths as (
+    select
+        shards.subset,
+        shards.bucket,
+        sum(clip_states.duration_s) / 3600 as hours,
+    from shards
+    inner join samples on shards.path = samples.path
+    inner join clip_states on samples.clip_id = clip_states.clip_id and samples.subset = clip_states.subset
+    group by all
+),
+
+counted as (
     select
         subset,
         bucket,
@@ -11,7 +22,9 @@ with counted as (
 )
 
 select
-    *,
-    round(100.0 * num_samples / sum(num_samples) over (partition by subset), 2) as share_percent,
+    counted.*,
+    round(lengths.hours, 4) as hours,
+    round(100.0 * num_samples / sum(num_samples) over (partition by counted.subset), 2) as share_percent,
 from counted
+left join lengths using (subset, bucket)
 order by subset, num_samples desc, bucket

@@ -19,7 +19,13 @@ with of_clips as (
 ),
 
 was_split as (
-    select distinct batch, video_id from shots
+    select
+        batch,
+        video_id,
+        count(*) as num_shots,
+        max(num_frames) as longest_frames,
+    from shots
+    group by all
 ),
 
 joined as (
@@ -34,6 +40,8 @@ joined as (
         unique_videos.uri as first_uri,
         split_failures.error || ': ' || split_failures.message as split_error,
         was_split.video_id is not null as is_split,
+        was_split.num_shots,
+        was_split.longest_frames * videos.fps_den / videos.fps_num as longest_s,
         of_clips.* exclude (subset, batch, video_id),
     from videos
     cross join subsets
@@ -72,14 +80,15 @@ select
     case
         when status = 'failed' then ''
         when uri <> first_uri then 'same bytes as ' || first_uri
-        when split_error is null and num_accepted is null and is_split then 'no span long enough inside one shot'
+        when split_error is null and num_accepted is null and is_split then 
+            'too short for a clip: the longest of ' || num_shots || ' shots lasts ' || round(longest_s, 2) || ' s'
         when split_error is null and num_accepted = 0 and num_failed = 0 then coalesce(detail, '')
         else ''
     end as detail,
     case
-        when status = 'failed' then probe_error
+        when status = 'failed' then replace(probe_error, uri || ': ', '')
         when uri <> first_uri then null
-        else coalesce(split_error, case when num_accepted = 0 then error end)
+        else replace(coalesce(split_error, case when num_accepted = 0 then error end), uri || ': ', '')
     end as error,
     coalesce(num_clips, 0) as num_clips,
     coalesce(num_accepted, 0) as num_accepted,
