@@ -200,7 +200,9 @@ def copy_real_videos(target: Path, own: Path | None) -> int:
 
     A file already there with the same size is left alone. Raises UsageError when the user's folder does not exist.
     """
-    folders = [Path(folder)] if (folder := os.environ.get("MOVIEGEN_DEMO_VIDEOS")) else []
+    from moviegen.doctor import demo_videos
+
+    folders = [demo_videos()] if demo_videos().is_dir() else []
     if own is not None:
         if not own.is_dir():
             raise UsageError(f"--videos {own}: no such folder")

@@ -153,13 +153,20 @@ def _accelerator() -> Finding:
 
 
 def _demo_videos() -> Finding:
-    folder = os.environ.get("MOVIEGEN_DEMO_VIDEOS")
-    count = len(list(Path(folder).glob("*.mp4"))) if folder else 0
+    folder = demo_videos()
+    count = len(list(folder.glob("*.mp4")))
     if count:
         return Finding("demo videos", "ok", f"{count} real clips in {folder}")
     return Finding(
         "demo videos", "optional", "no real clips for the demo (it then uses the toy world alone)", "make setup"
     )
+
+
+def demo_videos() -> Path:
+    """Where the set-up puts the demo's real clips; the folder may not be there."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    cache = Path(os.environ.get("MOVIEGEN_CACHE") or home / "moviegen")
+    return Path(os.environ.get("MOVIEGEN_DEMO_VIDEOS") or cache / "demo-videos")
 
 
 def _clashes() -> list[Finding]:

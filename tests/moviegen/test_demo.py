@@ -19,7 +19,7 @@ def test_a_dry_run_prints_the_commands_and_makes_nothing(tmp_path, capsys):
 
 
 def test_own_videos_come_with_their_captions_and_are_copied_once(tmp_path, monkeypatch):
-    monkeypatch.delenv("MOVIEGEN_DEMO_VIDEOS", raising=False)
+    monkeypatch.setenv("MOVIEGEN_DEMO_VIDEOS", str(tmp_path / "no set-up"))
     own, target = tmp_path / "own", tmp_path / "real"
     (own / "deep").mkdir(parents=True)
     (own / "deep" / "a.mp4").write_bytes(b"video")
