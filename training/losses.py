@@ -18,6 +18,8 @@ class TAELossConfig:
     """Weights and start steps of the TAE's losses."""
 
     l1: float = 1.0
+    l2: float = 0.0
+    """Mean square, for small models: it looks at the few pixels that are far off (our decision; the paper has none)."""
     kl: float = 1e-6
     """Of the divergence, summed over a sample's latent and averaged over its pixels, as in LDM."""
     opl: float = 1e5

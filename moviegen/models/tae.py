@@ -10,7 +10,8 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from moviegen.models.tae_layers import Conv, FrameNorm, MiddleBlock, ResidualBlock, Upsample, pass_colours
+from moviegen.models.linear_path import LinearPath, silence
+from moviegen.models.tae_layers import Conv, FrameNorm, MiddleBlock, ResidualBlock, Upsample
 from moviegen.weights import HubModel
 from moviegen.windows import blend_tiles, tile_spans
 
@@ -39,8 +40,8 @@ class TAEConfig:
     patch_px: int = 1
     """Side of the squares of pixels that go in and come out as one place with more channels. 1 is the paper's; with 2 the costly
     first level has a quarter of the places, which is what makes a CPU size quick (our decision)."""
-    linear_start: bool = False
-    """Start as an average over 8x8 pixels and its enlargement, and have no norm before the last convolutions, so that a small
+    linear_path: bool = False
+    """A linear map of each block of pixels beside encoder and decoder, which training fits to the data first, so that a small
     network learns from scratch in minutes what a large one takes over from an image autoencoder (our decision)."""
     temporal_kernel: int = 3
     """Frames a temporal convolution sees."""
@@ -106,8 +107,10 @@ class TAE(nn.Module, HubModel):
         self.decoder = TAEDecoder(config)
         self.register_buffer("latent_mean", torch.zeros(config.latent_channels))
         self.register_buffer("latent_std", torch.ones(config.latent_channels))
-        if config.linear_start:
-            start_linear(self)
+        self.linear_path = _linear_path(config) if config.linear_path else None
+        if self.linear_path is not None:
+            silence(self.encoder.conv_out.spatial, config.latent_channels)
+            silence(self.decoder.conv_out.spatial)
         self.to(memory_format=torch.channels_last)
 
     def num_latent_frames(self, num_frames: int) -> int:
@@ -127,6 +130,8 @@ class TAE(nn.Module, HubModel):
         size = self.config.tile_frames if tiled else x.shape[2]
         moments = [self.encoder(tile) for tile in x.split(size, dim=2)]
         mean, logvar = torch.cat(moments, dim=2).chunk(2, dim=1)
+        if self.linear_path is not None:
+            mean = mean + self.linear_path.latents(x)
         return LatentDistribution(mean, logvar.clamp(-30, 20))
 
     def decode(self, z: Tensor, num_frames: int, *, tiled: bool = False) -> Tensor:
@@ -144,7 +149,10 @@ class TAE(nn.Module, HubModel):
                 f"TAE.decode: got latents {tuple(z.shape)} for {num_frames} frames, wanted "
                 f"(B, {self.config.latent_channels}, {self.num_latent_frames(num_frames)}, h, w)"
             )
-        return self._decode_tiles(z, tiled)[:, :, :num_frames]
+        x = self._decode_tiles(z, tiled)
+        if self.linear_path is not None:
+            x = x + self.linear_path.pixels(z)
+        return x[:, :, :num_frames]
 
     def _decode_tiles(self, z: Tensor, tiled: bool) -> Tensor:
         factor = self.config.temporal_factor
@@ -186,9 +194,7 @@ class TAEEncoder(nn.Module):
                 )
         self.levels = nn.Sequential(*layers)
         self.middle = MiddleBlock(width, groups, kernel)
-        self.norm_out = (
-            nn.Identity() if config.linear_start else nn.Sequential(FrameNorm(groups, width, eps=1e-6), nn.SiLU())
-        )
+        self.norm_out = nn.Sequential(FrameNorm(groups, width, eps=1e-6), nn.SiLU())
         self.conv_out = Conv(width, 2 * config.latent_channels, temporal_kernel=kernel)
         with torch.no_grad():
             self.conv_out.spatial.bias[config.latent_channels :] = INITIAL_LOGVAR
@@ -220,9 +226,7 @@ class TAEDecoder(nn.Module):
                 temporal = level - 1 in config.temporal_downsample_levels
                 layers.append(Upsample(width, temporal_kernel=kernel, spatial=spatial, temporal=temporal))
         self.levels = nn.Sequential(*layers)
-        self.norm_out = (
-            nn.Identity() if config.linear_start else nn.Sequential(FrameNorm(groups, width, eps=1e-6), nn.SiLU())
-        )
+        self.norm_out = nn.Sequential(FrameNorm(groups, width, eps=1e-6), nn.SiLU())
         self.patch_px = config.patch_px
         self.conv_out = Conv(width, 3 * config.patch_px**2, temporal_kernel=kernel)
 
@@ -233,16 +237,5 @@ class TAEDecoder(nn.Module):
         return rearrange(x, "b (c p q) t h w -> b c t (h p) (w q)", p=self.patch_px, q=self.patch_px)
 
 
-@torch.no_grad()
-def start_linear(tae: TAE) -> None:
-    """Lets red, green and blue run through channels 0, 1, 2 from end to end: averaged over pixels on the way in, repeated on the
-    way out. All other channels keep their random start and learn what is missing."""
-    area = tae.config.patch_px**2
-    inside = {conv for block in tae.modules() if isinstance(block, ResidualBlock) for conv in block.modules()}
-    for module in tae.modules():
-        if isinstance(module, Conv) and module not in inside:
-            pass_colours(module.spatial)
-        elif isinstance(module, ResidualBlock) and isinstance(module.shortcut, nn.Conv2d):
-            pass_colours(module.shortcut)
-    pass_colours(tae.encoder.conv_in.spatial, inputs_a_colour=area)
-    pass_colours(tae.decoder.conv_out.spatial, outputs_a_colour=area)
+def _linear_path(config: TAEConfig) -> LinearPath:
+    return LinearPath(config.temporal_factor, config.spatial_factor, config.latent_channels)

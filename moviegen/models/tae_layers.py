@@ -4,7 +4,6 @@ Axis letters: B batch, C channels, T frames, H W rows and columns. Tensors are (
 that folding frames into the batch, or pixels into a row, copies nothing.
 """
 
-import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
@@ -154,19 +153,3 @@ class Upsample(nn.Module):
         if self.spatial:
             x = unfold_frames(F.interpolate(fold_frames(x), scale_factor=2.0, mode="nearest"), x.shape[2])
         return self.conv(x)
-
-
-def pass_colours(conv: nn.Conv2d, *, inputs_a_colour: int = 1, outputs_a_colour: int = 1) -> None:
-    """Makes the first three outputs of a convolution (or the first three groups of `outputs_a_colour`) the first three inputs (or
-    the means of groups of `inputs_a_colour`), averaged over 2x2 pixels where the stride is 2."""
-    taps = torch.zeros(conv.kernel_size)
-    if conv.stride[0] == 2:
-        taps[:2, :2] = 1 / 4
-    else:
-        taps[conv.kernel_size[0] // 2, conv.kernel_size[1] // 2] = 1
-    for colour in range(3):
-        outputs = slice(colour * outputs_a_colour, (colour + 1) * outputs_a_colour)
-        inputs = slice(colour * inputs_a_colour, (colour + 1) * inputs_a_colour)
-        conv.weight[outputs] = 0
-        conv.weight[outputs, inputs] = taps / inputs_a_colour
-        conv.bias[outputs] = 0

@@ -3,14 +3,17 @@
 Axis letters: B batch, C channels, T frames, H W rows and columns.
 """
 
+import itertools
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from moviegen.errors import UsageError
+from moviegen.models.linear_path import BlockMoments, fit_linear_path
 from moviegen.models.tae import TAE, LatentDistribution, TAEConfig
 from moviegen.weights import load_model, save_model
+from training.cli import say
 from training.data.batch import Batch
 from training.losses import (
     PatchDiscriminator,
@@ -35,6 +38,7 @@ class TAEModule(StageModule):
         tae: TAEConfig | None = None,
         init_from: str | None = None,
         losses: TAELossConfig = TAELossConfig(),  # noqa: B008
+        linear_fit_batches: int = 64,
         optimizer: OptimizerConfig = OptimizerConfig(),  # noqa: B008
         seed: int = 0,
     ) -> None:
@@ -44,6 +48,7 @@ class TAEModule(StageModule):
             tae: Sizes of a new network; not with `init_from`.
             init_from: Model folder of the stage before.
             losses: Weights of the losses.
+            linear_fit_batches: Batches to which the linear path of a TAE that has one is fitted before the first step.
             optimizer: Optimiser and lr schedule.
             seed: Of the posterior's samples and of the initial weights.
         """
@@ -53,9 +58,23 @@ class TAEModule(StageModule):
         torch.manual_seed(seed)
         self.tae = TAE(tae) if tae is not None else load_model(TAE, Path(str(init_from)))
         self.losses = losses
+        self.linear_fit_batches = linear_fit_batches
         self.discriminator = PatchDiscriminator() if losses.gan else None
         self.lpips = LPIPS.from_file(str(losses.lpips_weights)) if losses.lpips else None
         self.tae.train()
+
+    def setup(self, stage: str) -> None:
+        """Fits the linear path to the first batches, the same on all ranks; a resumed stage takes it from its checkpoint."""
+        path = self.tae.linear_path
+        if stage != "fit" or path is None or path.is_fitted or self.trainer.ckpt_path:
+            return
+        batches = itertools.islice(self.trainer.datamodule.train_dataloader(), self.linear_fit_batches)  # type: ignore[attr-defined]
+        moments = BlockMoments(path, (_pixels(batch) for batch in batches))
+        for name in ("count", "total", "products"):
+            setattr(moments, name, self.trainer.strategy.reduce(getattr(moments, name), reduce_op="sum"))
+        kept = fit_linear_path(path, moments)
+        if self.trainer.is_global_zero:
+            say(f"linear path: {path.encode.out_features} numbers a block keep {kept:.1%} of the variance")
 
     def trained(self) -> nn.ModuleDict:
         """The TAE, and the discriminator where there is one."""
@@ -87,6 +106,8 @@ class TAEModule(StageModule):
             "l1": (weights.l1, (reconstruction - pixels).abs().mean()),
             "kl": (weights.kl, posterior.kl().mean() / pixels[0, 0].numel()),
         }
+        if weights.l2:
+            terms["l2"] = (weights.l2, (reconstruction - pixels).square().mean())
         if weights.opl and self.global_step >= weights.opl_start_step:
             terms["opl"] = (weights.opl, outlier_penalty(z, weights.opl_r, weights.opl_mode))
         if self.lpips is not None:

@@ -169,19 +169,6 @@ def test_every_parameter_learns():
     assert still == []
 
 
-@torch.no_grad()
-@pytest.mark.parametrize("change", [{}, {"patch_px": 2, "spatial_downsample_levels": (0, 2)}])
-def test_a_linear_start_is_an_average_over_8x8_pixels(change):
-    torch.manual_seed(0)
-    model = TAE(replace(TINY, linear_start=True, **change))
-    x = torch.rand(2, 3, 1, 32, 16) * 2 - 1
-    means = F.avg_pool3d(x, (1, 8, 8))
-    z = model.encode(x).mean
-    torch.testing.assert_close(z[:, :3], means, rtol=0, atol=1e-5)
-    shown = model.decode(z, 1)
-    torch.testing.assert_close(shown, F.interpolate(means, scale_factor=(1, 8, 8)), rtol=0, atol=1e-5)
-
-
 def test_kl_and_samples_agree_with_torch_distributions():
     generator = torch.Generator().manual_seed(0)
     latents = LatentDistribution(
