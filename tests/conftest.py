@@ -5,6 +5,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("moviegen", deadline=None)  # a busy machine is no failed property
+settings.load_profile("moviegen")
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -166,7 +166,10 @@ def encode_clips(config: EncodeConfig, source: ShardSource, tae: TAE, positions:
 
 
 def measure(folder: Path, files: Sequence[LatentFile]) -> tuple[Tensor, Tensor]:
-    """(mean, std) of each latent channel (C,) over all videos, the posterior's own variance included."""
+    """The mean of each latent channel, and one std for all of them, both (C,), over all videos, the posterior's own variance included.
+
+    One std, as LDM's one factor, leaves channels that say more larger than those that say less (our decision).
+    """
     count, total, squares = 0, torch.zeros(()).double(), torch.zeros(()).double()
     for file in files:
         with safe_open(folder / file.path, framework="pt") as tensors:
@@ -175,7 +178,8 @@ def measure(folder: Path, files: Sequence[LatentFile]) -> tuple[Tensor, Tensor]:
         total = total + mean.sum((0, 2, 3, 4))
         squares = squares + (mean.square() + std.square()).sum((0, 2, 3, 4))
     average = total / count
-    return average.float(), (squares / count - average.square()).clamp_min(1e-12).sqrt().float()
+    variance = (squares / count - average.square()).mean().clamp_min(1e-12)
+    return average.float(), variance.sqrt().float().expand(len(average)).clone()
 
 
 def _drop_others(folder: Path, files: Sequence[LatentFile]) -> None:

@@ -61,8 +61,12 @@ class BlockMoments:
 
 @torch.no_grad()
 def fit_linear_path(path: LinearPath, moments: BlockMoments) -> float:
-    """Makes the path the principal components of the blocks, each latent channel with mean 0 and std 1; returns the share of the
-    blocks' variance that it keeps, 0..1. Raises ValueError when there are fewer blocks than channels."""
+    """Makes the path the principal components of the blocks; returns the share of the blocks' variance that it keeps, 0..1.
+
+    The latents have mean 0; a channel's std is the root of what it has in pixels, times a common factor that makes the mean square
+    of all channels 1. Coarse channels thus stay larger than fine ones, but do not drown them (our decision).
+    Raises ValueError when there are no more blocks than channels.
+    """
     channels = path.encode.out_features
     if moments.count <= channels:
         raise ValueError(f"{int(moments.count)} blocks of pixels are too few to fit {channels} latent channels")
@@ -71,7 +75,8 @@ def fit_linear_path(path: LinearPath, moments: BlockMoments) -> float:
     variances, axes = torch.linalg.eigh(covariance)
     variances, axes = variances.clamp_min(0).flip(0), axes.flip(1)[:, :channels]
     axes = axes * axes.gather(0, axes.abs().argmax(0, keepdim=True)).sign()  # eigenvectors have no sign of their own
-    scale = variances[:channels].sqrt().clamp_min(1e-6)
+    deviations = variances[:channels].sqrt().clamp_min(1e-6)
+    scale = (deviations * deviations.mean()).sqrt()  # pixels' std over the latent's
     path.encode.weight.copy_((axes / scale).T)
     path.encode.bias.copy_(-(mean @ axes) / scale)
     path.decode.weight.copy_(axes * scale)

@@ -163,7 +163,7 @@ class TAE(nn.Module, HubModel):
         return blend_tiles(tiles, [(start * factor, end * factor) for start, end in spans], dim=2)
 
     def normalize(self, z: Tensor) -> Tensor:
-        """Latents with mean 0 and std 1 in each channel: what the transformer sees (our decision)."""
+        """Latents with mean 0 in each channel and a mean square of 1 over all: what the transformer sees (our decision)."""
         return (z - self.latent_mean.view(-1, 1, 1, 1)) / self.latent_std.view(-1, 1, 1, 1)
 
     def denormalize(self, z: Tensor) -> Tensor:

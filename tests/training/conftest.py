@@ -8,7 +8,9 @@ import yaml
 
 from moviegen.testing.lake import write_toy_lake
 
-TAE = {"channels": 8, "multipliers": [1, 1, 1, 2], "num_res_blocks": 1, "latent_channels": 4, "norm_groups": 4}
+TAE = {
+    "channels": 8, "multipliers": [1, 1, 1, 2], "num_res_blocks": 1, "latent_channels": 4, "norm_groups": 4, "linear_path": True,
+}  # fmt: skip
 VIDEO_DIT = {
     "dim": 32, "num_layers": 2, "num_heads": 2, "ffn_dim": 64, "latent_channels": 4, "context_widths": [16],
     "max_frames": 4, "max_height": 8, "max_width": 8,

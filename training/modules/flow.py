@@ -20,6 +20,8 @@ class FlowModule(StageModule):
     """Noise, t, dropped texts, loss; subclasses give the data and the network."""
 
     uncond_prob: float
+    t_mean: float
+    t_std: float
 
     def data_latents(self, batch: Batch, generator: torch.Generator | None) -> Tensor:
         """x_1 of a batch, normalised; the posterior's mean when there is no generator."""
@@ -38,7 +40,7 @@ class FlowModule(StageModule):
         generator = self.generator(batch.index)
         x_1 = self.data_latents(batch, generator)
         x_0 = torch.randn(x_1.shape, generator=generator, device=x_1.device)
-        t = sample_t(len(batch), generator)
+        t = sample_t(len(batch), generator, mean=self.t_mean, std=self.t_std)
         dropped = torch.rand(len(batch), generator=generator, device=x_1.device) < self.uncond_prob
         texts = ["" if drop else text for drop, text in zip(dropped.tolist(), self.texts(batch), strict=True)]
         point = flow_point(x_0, x_1, t)

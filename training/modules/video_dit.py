@@ -37,6 +37,8 @@ class VideoDiTModule(FlowModule):
         init_from: str | None = None,
         train_text: bool = True,
         uncond_prob: float = 0.1,
+        t_mean: float = 0.0,
+        t_std: float = 1.0,
         optimizer: OptimizerConfig = OptimizerConfig(),  # noqa: B008
         seed: int = 0,
     ) -> None:
@@ -49,12 +51,14 @@ class VideoDiTModule(FlowModule):
             init_from: Product folder of the stage before.
             train_text: Whether the text encoder is trained too; the paper's encoders are frozen [S App A.2], the tiny one is not.
             uncond_prob: Share of the texts dropped, for guidance; 0.1 is our decision.
+            t_mean: Of the normal whose sigmoid is t; 0 and 1 are the paper's [S §3.1.2]. Below 0 there is more noise.
+            t_std: Standard deviation of that normal.
             optimizer: Optimiser and lr schedule.
             seed: Of noise, t, dropped texts and of the initial weights.
         """
         super().__init__(optimizer, seed)
         torch.manual_seed(seed)
-        self.uncond_prob = uncond_prob
+        self.uncond_prob, self.t_mean, self.t_std = uncond_prob, t_mean, t_std
         self.tae = load_model(TAE, Path(tae)).requires_grad_(False)
         self.video_dit, self.text_encoders = self._networks(video_dit, text, init_from)
         self.text_encoders.requires_grad_(train_text)
