@@ -1,6 +1,6 @@
 """Does the system learn what the captions say? World, curation, the tiny recipe, then the oracle on 64 prompts of another seed.
 
-    python benchmarks/long/learnability.py OUTPUT                 everything, about an hour and a half on two cores; goes on where it stopped
+    python benchmarks/long/learnability.py OUTPUT                 everything, about 90 minutes on two cores; goes on where it stopped
     python benchmarks/long/learnability.py OUTPUT --lake LAKE     on a lake that is there already
     python benchmarks/long/learnability.py --model MODEL          only the measurement
 
