@@ -19,7 +19,7 @@ from moviegen.media.limits import MediaLimits
 from moviegen.media.probe import MediaProbe, probe
 from moviegen.media.read import OpenVideo, open_video
 
-SPLIT_VERSION = 1
+SPLIT_VERSION = 2
 """Raised when the same source and config give other rows than before."""
 
 POLICIES = ("one_per_shot", "tile")
@@ -124,8 +124,8 @@ def plan_clips(
     first = bisect_left(grid, grid[0] + Fraction(config.start_trim_s) / time_base)
     spans = []
     for row in shots:
-        start, end = row["start_frame"], row["start_frame"] + row["num_frames"]
-        start = max(start, min(first, end))
+        end = row["start_frame"] + row["num_frames"]
+        start = max(row["start_frame"] + row["transition_frames"], min(first, end))
         if grid[end] - grid[start] >= shortest:
             spans.append(ClipSpan(row["shot"], start, end))
     spans = _limit_long(spans, grid, longest, video_id, config.max_long_shots)

@@ -75,7 +75,9 @@ class Shot:
     start_frame: int
     num_frames: int
     transition: str
-    """How the shot begins: `start`, `cut`, `fade` or `dissolve`."""
+    """How the shot begins: `start`, `cut`, `dissolve`, `fade` or `wipe`."""
+    transition_frames: int
+    """Frames at its start that still show the shot before; no clip takes them. 0 after a hard cut."""
     score: float | None
     """The cut score that opened it, in the detector's own unit; None for the first shot."""
 

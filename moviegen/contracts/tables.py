@@ -108,7 +108,10 @@ SHOTS = Table(
         _column("end_pts", "int64", "timestamp after the last frame", "time base of the stream"),
         _column("start_frame", "int64", "index of the first frame in presentation order", "frames"),
         _column("num_frames", "int64", "frames in the shot", "frames"),
-        _column("transition", "string", "how it begins: start, cut, fade, dissolve"),
+        _column("transition", "string", "how it begins: start, cut, dissolve, fade, wipe"),
+        _column(
+            "transition_frames", "int64", "frames at its start that still show the shot before; in no clip", "frames"
+        ),
         _column("score", "float64", "cut score that opened it", "detector's own", True),
     ),
 )

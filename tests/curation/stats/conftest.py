@@ -38,7 +38,10 @@ def tables() -> dict[str, list[dict]]:
     videos = [{"uri": f"/in/v{i}.mp4", "video_id": f"v{i}", "status": "ok", "duration": 9.0} for i in (1, 2, 3, 4, 6)]
     videos += [{"uri": "/in/w1.mp4", "video_id": "v1", "status": "ok"}]
     videos += [{"uri": "/in/v5.mp4", "video_id": "v5", "status": "failed", "error": "UnreadableMediaError: is empty"}]
-    shots = [{"video_id": f"v{i}", "num_frames": 90, "end_pts": 90, "transition": "start"} for i in (1, 2, 3, 4)]
+    shots = [
+        {"video_id": f"v{i}", "num_frames": 90, "end_pts": 90, "transition": "start", "transition_frames": 0}
+        for i in (1, 2, 3, 4)
+    ]
     shots += [
         {
             "video_id": "v2",

@@ -54,7 +54,7 @@ def test_arrays_there_and_back(array: np.ndarray) -> None:
 
 
 def test_records_there_and_back() -> None:
-    shot = Shot("v", 0, 0, 10, 0, 10, "cut", None)
+    shot = Shot("v", 0, 0, 10, 0, 10, "cut", 0, None)
     limits = MediaLimits(max_frames=7, formats=("mov",))
     assert round_trip([shot, (limits,)]) == [shot, (limits,)]
 

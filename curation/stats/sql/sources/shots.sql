@@ -7,5 +7,6 @@ select
     start_frame,
     num_frames,
     transition,
+    transition_frames,
     score,
 from read_parquet(getvariable('shots_files'), hive_partitioning = true, hive_types_autocast = false)

@@ -23,7 +23,7 @@ was_split as (
         batch,
         video_id,
         count(*) as num_shots,
-        max(num_frames) as longest_frames,
+        max(num_frames - transition_frames) as longest_frames,
     from shots
     group by all
 ),
