@@ -89,7 +89,7 @@ def limits(stage: RecipeStage, config: RunConfig) -> str:
     trainer, data = (stage.fit or {}).get("trainer", {}), (stage.fit or {}).get("data", {}).get("init_args", {})
     steps = config.steps.get(stage.name, trainer.get("max_steps"))
     time = config.max_time.get(stage.name, trainer.get("max_time"))
-    parts = [f"{steps} steps" if steps else "", f"at most {time} (d:h:m:s)" if time else ""]
+    parts = [f"ends at step {steps}" if steps else "", f"at most {time} (d:h:m:s)" if time else ""]
     parts.append(f"{data['tokens_per_batch']} tokens a batch" if "tokens_per_batch" in data else "")
     return "".join(f", {part}" for part in parts if part)
 

@@ -61,7 +61,7 @@ def test_too_many_failures_end_with_three(lake, run):
     done = run(lake, "--limits.max_failed_fraction", "0.1")
     assert done.returncode == 3
     assert "3 of 12 files failed" in done.stderr
-    assert "failures_by_stage" in done.stderr
+    assert "failed_inputs" in done.stderr
 
 
 def test_check_finds_a_tar_that_was_changed(lake, tmp_path):

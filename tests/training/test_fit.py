@@ -152,7 +152,7 @@ def test_other_settings_are_refused_and_named(trained_tae, tae_stage, toy_lake):
 
 
 def test_what_cannot_be_read_is_said(tae_stage, toy_lake, tmp_path):
-    with pytest.raises(UsageError, match="no shard is committed here"):
+    with pytest.raises(UsageError, match="nowhere: no such folder, so no lake"):
         fit(tae_flags(tae_stage, tmp_path / "nowhere", tmp_path / "run"))
     with pytest.raises(UsageError, match="no subset 'tox'; it has toy"):
         fit(tae_flags(tae_stage, toy_lake, tmp_path / "run", "--data.subset", "tox"))

@@ -77,11 +77,17 @@ def test_a_second_run_does_nothing_and_says_so(run, recipe, toy_lake, capsys):
 def test_dry_run_tells_and_does_nothing(run, recipe, toy_lake, tmp_path, capsys):
     assert train(argv(recipe, toy_lake, tmp_path / "new", "--dry-run")) == 0
     assert capsys.readouterr().err.splitlines() == [
-        "01_tae: to do", "02_encode: to do, after tae", "03_t2i: to do, after encode", "04_t2v: to do, after encode, t2i",
-    ]  # fmt: skip
+        "01_tae: to do, ends at step 2, 32 tokens a batch",
+        "02_encode: to do, after tae",
+        "03_t2i: to do, after encode",
+        "04_t2v: to do, after encode, t2i",
+    ]
     assert not (tmp_path / "new").exists()
     assert train(argv(recipe, toy_lake, run, "--dry-run", "--steps.t2i", "3")) == 0
-    assert capsys.readouterr().err.splitlines()[2:] == ["03_t2i: goes on at step 2", "04_t2v: to do, after t2i"]
+    assert capsys.readouterr().err.splitlines()[2:] == [
+        "03_t2i: goes on at step 2, ends at step 3, 64 tokens a batch",
+        "04_t2v: to do, after t2i",
+    ]
 
 
 def test_changed_settings_run_a_stage_and_those_after_it_again(run, recipe, toy_lake, tmp_path, capsys):
