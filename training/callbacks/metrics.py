@@ -58,11 +58,15 @@ class MetricsFile(Callback):
         if trainer.global_step % self.every_steps == 0 and (batch_idx + 1) % trainer.accumulate_grad_batches == 0:
             self._write(trainer, pl_module.batch_metrics)
 
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """One row a validation metric."""
+    def on_validation_end(self, trainer: Trainer, pl_module: StageModule) -> None:
+        """One row a validation metric that was measured now."""
         if trainer.state.fn == "fit":
             metrics = trainer.callback_metrics
-            self._write(trainer, {name: value for name, value in metrics.items() if name.startswith("val/")})
+            step = trainer.global_step
+            fresh = {
+                n: v for n, v in metrics.items() if n.startswith("val/") and pl_module.sampled_at.get(n, step) == step
+            }
+            self._write(trainer, fresh)
 
     def _write(self, trainer: Trainer, values: Mapping[str, Any]) -> None:
         if not trainer.is_global_zero:

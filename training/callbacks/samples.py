@@ -8,12 +8,13 @@ curves of two runs compare, and training draws nothing less or more because of i
 from collections.abc import Sequence
 from pathlib import Path
 
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import Callback, Trainer
 
 from moviegen.contracts.lake import atomic_write
 from moviegen.errors import UsageError
 from moviegen.testing.oracle import CHANCE
 from training.callbacks.metrics import METRICS_FILE, read_metrics
+from training.modules.stage import StageModule
 
 ORACLE_FILE = "oracle.png"
 BATCH = 16
@@ -51,7 +52,7 @@ class Samples(Callback):
         self.num_shown = num_shown
         self._last_step = -1
 
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_fit_start(self, trainer: Trainer, pl_module: StageModule) -> None:
         """Refuses a module that generates nothing."""
         from moviegen.testing.world import prompts
 
@@ -61,7 +62,7 @@ class Samples(Callback):
                 f"samples: {type(pl_module).__name__} has no pipeline to generate with; leave samples.prompts out"
             )
 
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: StageModule) -> None:
         """Generates, draws and judges, at most every `every_steps` steps. The EMA weights are in place here."""
         prompts = [*self.toy_prompts, *self.prompts] if trainer.state.fn == "fit" else []
         is_due = self._last_step < 0 or trainer.global_step - self._last_step >= self.every_steps or _is_last(trainer)
@@ -79,6 +80,7 @@ class Samples(Callback):
         self._draw(trainer, prompts, clips)
         for name, share in oracle_shares(self.toy_prompts, clips[: len(self.toy_prompts)]).items():
             pl_module.log(f"val/{name}", share, rank_zero_only=True, batch_size=1)
+            pl_module.sampled_at[f"val/{name}"] = trainer.global_step
 
     def _draw(self, trainer: Trainer, prompts: Sequence[str], clips: Sequence) -> None:
         from moviegen.pipelines.sheet import save_contact_sheet
@@ -87,7 +89,7 @@ class Samples(Callback):
         shown = min(self.num_shown, len(prompts))
         save_contact_sheet(path, clips[:shown], prompts[:shown])
 
-    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_fit_end(self, trainer: Trainer, pl_module: StageModule) -> None:
         """Draws the oracle's curve over the steps."""
         folder = Path(trainer.default_root_dir)
         rows = read_metrics(folder / METRICS_FILE)

@@ -31,6 +31,9 @@ class StageModule(LightningModule):
         self.seed = seed
         self.batch_metrics: dict[str, Any] = {}
         """Training metrics of this step by name; callbacks write them to files."""
+        self.sampled_at: dict[str, int] = {}
+        """Validation metric -> step at which it was last measured, of those not measured at every validation: Lightning goes on
+        showing the last value."""
 
     def trained(self) -> nn.ModuleDict:
         """The networks that are trained, by name: what the optimiser and the EMA hold."""
