@@ -12,14 +12,15 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
-from curation.shots import Cut, CutConfig, CutFinder, shot_rows
-from curation.signals import SignalMeter
+from curation.shots import Cut, CutConfig, CutFinder, picture_maker, shot_rows
+from curation.signals.meter import SignalMeter
+from curation.signals.planes import ContentScore, frame_planes
 from moviegen.contracts.clip import clip_id_of, hash_id
 from moviegen.media.limits import MediaLimits
 from moviegen.media.probe import MediaProbe, probe
 from moviegen.media.read import OpenVideo, open_video
 
-SPLIT_VERSION = 2
+SPLIT_VERSION = 3
 """Raised when the same source and config give other rows than before."""
 
 POLICIES = ("one_per_shot", "tile")
@@ -87,18 +88,19 @@ def split_video_json(uri: str, video_id: str, config: dict) -> dict:
 
 def _decode(video: OpenVideo, config: CutConfig, fps: Fraction) -> tuple[list[int], int, list[Cut], SignalMeter]:
     """The one pass: timestamps of all frames, the timestamp after the last, the cuts, and the meter with the signals."""
-    from av.video.reformatter import VideoReformatter
-
-    converter = VideoReformatter()
-    finder, meter = CutFinder(config, fps), SignalMeter(video.time_base, video.orientation, video.sample_aspect)
+    pictures = picture_maker(config)
+    finder, content = CutFinder(config, fps), ContentScore()
+    meter = SignalMeter(video.time_base, video.orientation, video.sample_aspect, float(fps))
     pts: list[int] = []
     duration = 0
     for timed in video.frames():
         pts.append(timed.pts)
         duration = timed.frame.duration or 0
-        # frame.to_ndarray(format=...) starts threads for each frame, which live as long as the frame does
-        score = finder.add(converter.reformat(timed.frame, format="bgr24", threads=1).to_ndarray())
-        meter.add(timed.frame, timed.pts, score)
+        planes = frame_planes(timed.frame)
+        picture = pictures(timed.frame, planes)
+        score = content.add(picture)
+        finder.add(picture, score)
+        meter.add(timed.frame, planes, timed.pts, score)
     return pts, pts[-1] + (duration or max(1, round(1 / (fps * video.time_base)))), finder.cuts(), meter
 
 

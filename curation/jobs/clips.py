@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from curation.config import CurateConfig
 from curation.detectors.base import ClipInput, FrameRequest
 from curation.rows import read_files, read_table
-from curation.signals import slice_signals
+from curation.signals.table import slice_signals
 from moviegen.contracts.clip import Clip
 from moviegen.contracts.lake import Lake
 from moviegen.contracts.tables import SIGNALS

@@ -129,6 +129,10 @@ SIGNALS = Table(
         _column("pts", "list<int64>", "exact presentation timestamp of each frame", "time base of the stream"),
         _column("pts_s", "list<float32>", "presentation time of each frame", "s"),
         _column("cut_score", "list<float32>", "content change against the frame before", "0..255"),
+        _column("scene_score", "list<float32>", "ffmpeg's scene score", "0..1"),
+        _column(
+            "difference", "list<float32>", "mean absolute luma difference to the frame before", "8-bit luma levels"
+        ),
         _column(
             "motion", "list<float32>", "VMAF motion: mean absolute difference of blurred luma", "8-bit luma levels"
         ),
@@ -139,10 +143,21 @@ SIGNALS = Table(
             "px/frame",
         ),
         _column("luma", "list<float32>", "mean luma", "0..255"),
+        _column("black", "list<float32>", "share of pixels darker than luma 32 of the video range", "0..1"),
+        _column(
+            "flash", "list<float32>", "mean luma above the frames on both sides: light that comes and goes", "0..255"
+        ),
         _column("border_top", "list<float32>", "black rows at the top; NaN where the frame does not tell", "px"),
         _column("border_bottom", "list<float32>", "black rows at the bottom; NaN where the frame does not tell", "px"),
         _column("border_left", "list<float32>", "black columns at the left; NaN where the frame does not tell", "px"),
         _column("border_right", "list<float32>", "black columns at the right; NaN where the frame does not tell", "px"),
+        _column("flow", "list<float32>", "mean optical flow; NaN on frames that were not looked at", "diagonals/s"),
+        _column("flow_residual", "list<float32>", "mean flow that the camera does not explain", "diagonals/s"),
+        _column("camera_x", "list<float32>", "shift of the picture to the right by the camera", "diagonals/s"),
+        _column("camera_y", "list<float32>", "shift of the picture downwards by the camera", "diagonals/s"),
+        _column("camera_zoom", "list<float32>", "growth of the picture by the camera", "1/s"),
+        _column("camera_roll", "list<float32>", "turn of the picture clockwise by the camera", "degrees/s"),
+        _column("camera_inliers", "list<float32>", "share of the picture that follows the camera", "0..1"),
     ),
 )
 

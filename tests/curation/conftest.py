@@ -9,7 +9,7 @@ import pytest
 
 from curation.clips import SplitConfig, SplitResult, split_video
 from curation.detectors.base import ClipInput
-from curation.signals import SIGNAL_COLUMNS, slice_signals
+from curation.signals.table import SIGNAL_COLUMNS, slice_signals
 from moviegen.contracts.clip import Clip, file_sha256, video_id_of
 from moviegen.media.probe import probe
 from moviegen.media.write import write_video

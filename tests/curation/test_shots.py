@@ -1,20 +1,26 @@
 import json
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.shots import Cut, CutConfig, CutFinder, shot_rows
+from curation.shots import Cut, CutConfig, CutFinder, picture_maker, shot_rows
+from curation.signals.planes import ContentScore, frame_planes
 from moviegen.contracts.tables import SHOTS
 from moviegen.media.read import open_video
 
 
 def find(path, config: CutConfig) -> tuple[list[Cut], list[float]]:
     with open_video(path) as video:
-        finder = CutFinder(config, video.stream.average_rate)
-        scores = [finder.add(timed.frame.to_ndarray(format="bgr24")) for timed in video.frames()]
+        finder, pictures, content = CutFinder(config, video.stream.average_rate), picture_maker(config), ContentScore()
+        scores = []
+        for timed in video.frames():
+            picture = pictures(timed.frame, frame_planes(timed.frame))
+            scores.append(content.add(picture))
+            finder.add(picture, scores[-1])
     return finder.cuts(), scores
 
 
@@ -43,7 +49,7 @@ def check_against_pyscenedetect(path):
         theirs, their_scores = pyscenedetect(path, detector)
         ours, our_scores = find(path, CutConfig(detector=name, detect_fades=False))
         assert [cut.frame for cut in ours] == theirs
-        assert our_scores[-len(their_scores) :] == their_scores
+        np.testing.assert_allclose(our_scores[-len(their_scores) :], their_scores, rtol=1e-9)
     theirs, _ = pyscenedetect(path, ThresholdDetector(min_scene_len=4))
     finder = find(path, CutConfig(detector="adaptive"))[0]
     assert [cut.frame for cut in finder if cut.transition == "fade"] == theirs
@@ -118,10 +124,23 @@ def test_a_gradual_transition_belongs_to_the_shot_it_leads_into():
     ]  # fmt: skip
 
 
-def test_a_frame_that_changes_its_size_is_measured_at_the_first_ones():
-    finder = CutFinder(CutConfig(), Fraction(24))
-    finder.add(np.zeros((90, 160, 3), np.uint8))
-    assert finder.add(np.zeros((180, 320, 3), np.uint8)) == 0.0
+@pytest.mark.parametrize("detector", ["transitions", "content"])
+def test_a_frame_that_changes_its_size_is_looked_at_in_the_first_ones(detector):
+    pictures = picture_maker(CutConfig(detector=detector))
+    frames = [
+        av.VideoFrame.from_ndarray(np.zeros((h, w, 3), np.uint8)) for h, w in ((360, 640), (720, 1280), (90, 160))
+    ]
+    shapes = {pictures(frame, frame_planes(frame)).shape for frame in frames}
+    assert shapes == {(144, 256, 3)}
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", ["sam2_dog.mp4", "hamilton_stage.mp4", "bikes_cuts.mp4", "letterbox_mpeg2.ts"])
+def test_the_quick_picture_gives_the_content_scores_of_the_slow_one(media_dir, name):
+    path = next(media_dir.rglob(name))
+    quick, slow = (find(path, CutConfig(detector=detector))[1] for detector in ("transitions", "content"))
+    assert np.corrcoef(quick, slow)[0, 1] > 0.99
+    np.testing.assert_array_equal(np.array(quick) >= 27, np.array(slow) >= 27)
 
 
 @pytest.mark.parametrize(

@@ -7,17 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation.signals import (
-    CHUNK_FRAMES,
-    SIGNAL_COLUMNS,
-    SignalMeter,
-    blur_luma,
-    border_box,
-    displayed_border,
-    luma_plane,
-    motion,
-    slice_signals,
-)  # fmt: skip
+from curation.signals.borders import border_box, displayed_border
+from curation.signals.meter import SignalMeter, blur_luma, motion
+from curation.signals.planes import frame_planes, luma_plane
+from curation.signals.table import CHUNK_FRAMES, SIGNAL_COLUMNS, slice_signals
 from moviegen.contracts.tables import SIGNALS
 from moviegen.media.display import Orientation
 from moviegen.media.read import open_video
@@ -26,9 +19,9 @@ from moviegen.media.write import write_video
 
 def measure(path) -> dict[str, list]:
     with open_video(path, motion_vectors=True) as video:
-        meter = SignalMeter(video.time_base, video.orientation, video.sample_aspect)
+        meter = SignalMeter(video.time_base, video.orientation, video.sample_aspect, 25.0)
         for timed in video.frames():
-            meter.add(timed.frame, timed.pts, 0.0)
+            meter.add(timed.frame, frame_planes(timed.frame), timed.pts, 0.0)
     return meter.columns()
 
 
@@ -154,9 +147,10 @@ def test_black_is_16_and_white_235_in_every_format(format):
 
 
 def test_luma_is_0_to_255_whatever_the_range():
-    meter = SignalMeter(Fraction(1, 24), Orientation(), Fraction(1))
+    meter = SignalMeter(Fraction(1, 24), Orientation(), Fraction(1), 24.0)
     for place, level in enumerate((0, 128, 255)):
-        meter.add(frame_of(np.full((32, 32, 3), level, np.uint8), "rgb24"), place, 0.0)
+        frame = frame_of(np.full((32, 32, 3), level, np.uint8), "rgb24")
+        meter.add(frame, frame_planes(frame), place, 0.0)
     np.testing.assert_allclose(meter.columns()["luma"], [0, 128, 255], atol=1.5)
 
 

@@ -1,0 +1,1 @@
+"""Per-frame measurements of the one decoding pass: motion, flow and the camera's path, light, black borders."""
