@@ -8,6 +8,7 @@ SIGNAL_COLUMNS = (
     "pts", "pts_s", "cut_score", "scene_score", "difference", "motion", "motion_vector", "luma", "black", "flash",
     "border_top", "border_bottom", "border_left", "border_right",
     "flow", "flow_residual", "camera_x", "camera_y", "camera_zoom", "camera_roll", "camera_inliers",
+    "camera_parallax", "camera_centre", "camera_opposite",
 )  # fmt: skip
 """The list columns of the `signals` table."""
 

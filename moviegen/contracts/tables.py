@@ -158,6 +158,16 @@ SIGNALS = Table(
         _column("camera_zoom", "list<float32>", "growth of the picture by the camera", "1/s"),
         _column("camera_roll", "list<float32>", "turn of the picture clockwise by the camera", "degrees/s"),
         _column("camera_inliers", "list<float32>", "share of the picture that follows the camera", "0..1"),
+        _column(
+            "camera_parallax",
+            "list<float32>",
+            "what moves along the camera's direction at another speed: near and far; NaN while the camera stands",
+            "camera's speed",
+        ),
+        _column(
+            "camera_centre", "list<float32>", "speed of the middle: 0 is a thing the camera follows", "camera's speed"
+        ),
+        _column("camera_opposite", "list<float32>", "share of the picture that moves against the camera", "0..1"),
     ),
 )
 

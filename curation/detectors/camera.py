@@ -1,0 +1,130 @@
+"""How the camera moves: the sixteen classes of the paper [S App B.2], told from the camera's path in the signals, with confidence.
+
+The paper trains a classifier, which is not public. Ours reads the path: its direction, whether it keeps it, how much it trembles, and
+what near and far things do. A camera that turns (pan, tilt, zoom) moves all of the picture alike; one that is carried (truck, pedestal,
+push) moves near things more. Confidences are shares of all that moves and add up to at most 1; a turn about the axis of view is none of
+the classes. Thresholds lie elsewhere.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from curation.detectors.base import ClipInput, FrameRequest
+
+CLASSES = (
+    "zoom_in", "zoom_out", "push_in", "pull_out", "pan_right", "pan_left", "truck_right", "truck_left",
+    "tilt_up", "tilt_down", "pedestal_up", "pedestal_down", "arc", "tracking", "static", "handheld",
+)  # fmt: skip
+"""In the paper's order [S App B.2]."""
+
+STILL_SPEED = 0.012
+"""Diagonals a second that a camera on a tripod seems to move: the noise of the path. Our decision."""
+
+ZOOM_REACH = 0.25
+"""Mean distance of a point from the picture's centre, diagonals: makes a growth comparable with a shift."""
+
+STEADY_S = 0.5
+"""Seconds over which an intended move keeps its speed; what is faster is trembling. Our decision."""
+
+CARRIED = (0.03, 0.12)
+"""Parallax below which a camera only turns, and above which it is carried. Our decision."""
+
+FOLLOWED = (0.75, 0.35)
+"""Speed of the middle, in units of the camera's, above which nothing is followed, and below which a thing is. Our decision."""
+
+AGAINST = (0.01, 0.05)
+"""Share of the picture moving against the camera below which a followed thing is tracked, and above which it is circled."""
+
+
+@dataclass(frozen=True)
+class CameraDetector:
+    """Confidence of each class, and the camera's speed."""
+
+    name: ClassVar[str] = "camera"
+    version: ClassVar[int] = 1
+    metrics: ClassVar[dict[str, str]] = {
+        **{f"camera.{name}": "0..1" for name in CLASSES},
+        "camera.speed": "diagonals/s",
+        "camera.shake": "diagonals/s",
+    }
+    cost: ClassVar[float] = 0.3
+    packages: ClassVar[tuple[str, ...]] = ()
+    frames: ClassVar[FrameRequest] = FrameRequest()
+
+    def score(self, clip: ClipInput) -> dict[str, float]:
+        """One confidence a class, mean speed, and how much the camera trembles. Absent where flow was seen on fewer than 3 frames."""
+        seen = np.isfinite(clip.signals["flow"])
+        # the first frame's flow is that from the frame before the clip
+        seen[:1] = False
+        if np.count_nonzero(seen) < 3:
+            return {}
+        path = {
+            name: values[seen].astype(np.float64) for name, values in clip.signals.items() if name.startswith("camera_")
+        }
+        return classify(path, clip.signals["pts_s"][seen].astype(np.float64))
+
+
+def classify(path: dict[str, np.ndarray], pts_s: np.ndarray) -> dict[str, float]:
+    """The metrics of a camera's path: columns `camera_*` of the signals at times `pts_s`, (N,) each."""
+    x, y, zoom = path["camera_x"], path["camera_y"], path["camera_zoom"] * ZOOM_REACH
+    smooth = [_smooth(values, pts_s) for values in (x, y, zoom)]
+    shake = float(np.mean(np.hypot(x - smooth[0], y - smooth[1])))
+    moves = {name: _kept(values) for name, values in zip(("x", "y", "zoom"), smooth, strict=True)}
+    roll = abs(_kept(_smooth(np.radians(path["camera_roll"]) * ZOOM_REACH, pts_s)))
+    # what an unsteady hand adds to the least that counts as still
+    total = sum(abs(speed) for speed in moves.values()) + roll + STILL_SPEED + max(0.0, shake - STILL_SPEED / 2)
+    shares = {name: speed / total for name, speed in moves.items()}
+    carried = _ramp(_median(path["camera_parallax"]), *CARRIED)
+    centre, opposite = _median(path["camera_centre"], 1.0), float(np.nanmean(np.nan_to_num(path["camera_opposite"])))
+    followed = _ramp(centre, *FOLLOWED) * carried
+    circled = followed * _ramp(opposite, *AGAINST)
+    scores = {
+        "static": STILL_SPEED / total * max(0.0, 1 - shake / STILL_SPEED),
+        "arc": (abs(shares["x"]) + abs(shares["y"])) * circled,
+        "tracking": (abs(shares["x"]) + abs(shares["y"])) * (followed - circled),
+        "handheld": max(0.0, shake - STILL_SPEED / 2) / total,
+    }
+    for axis, share in shares.items():
+        alone = abs(share) * (1 - followed if axis != "zoom" else 1.0)
+        turned, borne = _NAMES[axis, share > 0]
+        scores |= {turned: alone * (1 - carried), borne: alone * carried}
+    speed = float(np.mean(np.hypot(np.hypot(x, y), zoom)))
+    found = {f"camera.{name}": scores.get(name, 0.0) for name in CLASSES}
+    return found | {"camera.speed": speed, "camera.shake": shake}
+
+
+_NAMES = {
+    ("x", True): ("pan_left", "truck_left"),
+    ("x", False): ("pan_right", "truck_right"),
+    ("y", True): ("tilt_up", "pedestal_up"),
+    ("y", False): ("tilt_down", "pedestal_down"),
+    ("zoom", True): ("zoom_in", "push_in"),
+    ("zoom", False): ("zoom_out", "pull_out"),
+}
+"""Axis and whether the picture moves right, down or grows -> class of a camera that turns and of one that is carried."""
+
+
+def _smooth(values: np.ndarray, pts_s: np.ndarray) -> np.ndarray:
+    """Running mean over `STEADY_S` seconds."""
+    from scipy.ndimage import uniform_filter1d
+
+    step = float(np.median(np.diff(pts_s))) if len(pts_s) > 1 else STEADY_S
+    return uniform_filter1d(values, max(1, round(STEADY_S / max(step, 1e-3))), mode="nearest")
+
+
+def _kept(speeds: np.ndarray) -> float:
+    """Mean speed, less where the direction changes: a swing to and fro is no pan."""
+    length = float(np.abs(speeds).mean())
+    return float(speeds.mean()) * abs(float(speeds.mean())) / length if length > 0 else 0.0
+
+
+def _median(values: np.ndarray, otherwise: float = 0.0) -> float:
+    known = values[np.isfinite(values)]
+    return float(np.median(known)) if len(known) else otherwise
+
+
+def _ramp(value: float, none: float, full: float) -> float:
+    """0 at `none`, 1 at `full`, straight between."""
+    return float(np.clip((value - none) / (full - none), 0, 1))
