@@ -43,7 +43,8 @@ def _inputs(
 ) -> Iterator[ClipInput]:
     """The clip as each request wants it, in order."""
     images = _fetch_frames(video, signals, requests, clip)
-    sounds = {wanted: read_clip_sound(wanted, clip, video) for r in requests if (wanted := r.audio) is not None}
+    heard = {request.audio for request in requests if request.audio is not None}
+    sounds = {wanted: read_clip_sound(wanted, clip, video) for wanted in heard}
     for request in requests:
         frames = [shrink(images[i], request.max_side_px) for i in request.indices(clip.num_frames)]
         yield ClipInput(clip, video, signals, frames, None if request.audio is None else sounds[request.audio])

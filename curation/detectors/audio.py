@@ -34,7 +34,7 @@ class AudioDetector:
         "audio.peak_dbfs": "dBFS",
         "audio.clipped_fraction": "0..1",
     }
-    cost: ClassVar[float] = 50.0
+    cost: ClassVar[float] = 45.0
     packages: ClassVar[tuple[str, ...]] = ()
     frames: ClassVar[FrameRequest] = FrameRequest(audio=AudioRequest())
 

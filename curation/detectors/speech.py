@@ -6,13 +6,18 @@ it would load torch. `N` samples, `L` windows.
 
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
-from curation.detectors.base import AudioRequest, ClipInput, FrameRequest, check_package, check_weights
+from curation.detectors.base import AudioRequest, ClipInput, FrameRequest, check_package
+from moviegen.errors import UsageError
+
+WEIGHTS = "silero_vad_16k_sequence.onnx"
+"""File of the wheel."""
 
 SAMPLE_RATE = 16000
 """Hz that the network was trained at."""
@@ -37,13 +42,18 @@ class SpeechDetector:
     name: ClassVar[str] = "speech"
     version: ClassVar[int] = 1
     metrics: ClassVar[dict[str, str]] = {"speech.fraction": "0..1"}
-    cost: ClassVar[float] = 60.0
+    cost: ClassVar[float] = 70.0
     packages: ClassVar[tuple[str, ...]] = ("silero-vad",)
     frames: ClassVar[FrameRequest] = FrameRequest(audio=AudioRequest(SAMPLE_RATE, is_mono=True))
 
     def __post_init__(self) -> None:
         check_package(self.name, "silero_vad", "pip install --no-deps silero-vad==6.2.3 (torch is not used)")
         check_package(self.name, "onnxruntime", "pip install 'moviegen[curation]'")
+        if not weights_path().is_file():
+            raise UsageError(
+                f"detector speech: silero-vad {version('silero-vad')} has no {WEIGHTS}: "
+                "pip install --no-deps --upgrade 'silero-vad>=6.2.3'"
+            )
 
     def score(self, clip: ClipInput) -> dict[str, float]:
         """Share of the clip's windows that are speech; nothing where the file has no audio stream."""
@@ -66,14 +76,17 @@ class SpeechDetector:
     def _network(self):
         import onnxruntime
 
-        package = find_spec("silero_vad")
-        assert package is not None
-        assert package.origin is not None
-        weights = Path(package.origin).parent / "data" / "silero_vad_16k_sequence.onnx"
-        check_weights(self.name, "silero-vad", weights, "what silero-vad 6.2.3 or newer brings")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        return onnxruntime.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(str(weights_path()), options, providers=["CPUExecutionProvider"])
+
+
+def weights_path() -> Path:
+    """Where the installed package keeps the network that takes many windows at once."""
+    package = find_spec("silero_vad")
+    assert package is not None
+    assert package.origin is not None
+    return Path(package.origin).parent / "data" / WEIGHTS
 
 
 def cut_windows(samples: np.ndarray) -> np.ndarray:

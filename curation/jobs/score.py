@@ -18,7 +18,7 @@ from .split import gigapixels
 TABLES = ("failures", "scores")
 
 SOUND_COST = 0.02
-"""What a clip's sound costs to fetch and measure, in the gigapixels of video decoded in that time: measured, 50 ms for 10 s."""
+"""What a clip's sound costs to fetch and measure, in the gigapixels of video decoded in that time: 50 ms for 10 s, measured."""
 
 
 def score(session: Session) -> None:

@@ -17,6 +17,10 @@ MAX_GAP_S = 0.05
 """Timestamps off by more than this are a hole or a jump; by less, rounding of the container's clock."""
 
 
+MAX_PLANES = 8
+"""Channels that PyAV 18.1 can take from a frame of one plane a channel; with more it crashes. Such sound is fetched interleaved."""
+
+
 class NoAudioError(MediaError):
     """The file has no audio stream."""
 
@@ -116,6 +120,7 @@ def _pieces(
     """(place of the first sample counted from `start_s`, samples (C, n)), resampled; each gap begins a new run."""
     import av
 
+    sample_format = "fltp" if _num_channels(layout) <= MAX_PLANES else "flt"
     resampler, place, expected_s = None, 0, 0.0
     for frame in frames:
         time_s = expected_s if frame.time is None else float(frame.time)
@@ -124,7 +129,7 @@ def _pieces(
         if resampler is None or abs(time_s - expected_s) > MAX_GAP_S:
             if resampler is not None:
                 yield from _laid_out(resampler.resample(None), place)
-            resampler = av.AudioResampler(format="flt", layout=layout, rate=sample_rate)
+            resampler = av.AudioResampler(format=sample_format, layout=layout, rate=sample_rate)
             place = round((time_s - start_s) * sample_rate)
         for at, samples in _laid_out(resampler.resample(frame), place):
             yield at, samples
@@ -136,7 +141,7 @@ def _pieces(
 
 def _laid_out(frames: Iterable[Any], place: int) -> Iterator[tuple[int, np.ndarray]]:
     for frame in frames:
-        samples = frame.to_ndarray().reshape(frame.samples, -1).T  # interleaved: PyAV gives no more than 8 planes
+        samples = frame.to_ndarray() if frame.format.is_planar else frame.to_ndarray().reshape(frame.samples, -1).T
         yield place, samples
         place += samples.shape[1]
 
