@@ -1,13 +1,14 @@
-"""A clip through its detectors: frames are fetched once, by seeking, and shared; cheap detectors come first."""
+"""A clip through its detectors: frames and sound are fetched once, by seeking, and shared; cheap detectors come first."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from curation.detectors.base import ClipInput, Detector, FrameRequest
+from curation.detectors.base import AudioRequest, ClipInput, Detector, FrameRequest
 from moviegen.contracts.clip import Clip
+from moviegen.media.audio import NoAudioError, Sound, read_sound
 from moviegen.media.read import read_frames_at
 
 
@@ -22,24 +23,44 @@ def score_clip(detector: Detector, clip: Clip, video: dict, signals: dict[str, n
 def score_clips(
     detectors: Sequence[Detector], clip: Clip, video: dict, signals: dict[str, np.ndarray]
 ) -> dict[str, float]:
-    """Metric -> number of several detectors on one clip; no frame is decoded twice."""
+    """Metric -> number of several detectors on one clip; no frame and no sound is decoded twice."""
     ordered = sorted(detectors, key=lambda d: (d.cost, d.name))
-    images = _fetch(video, signals, (d.frames for d in ordered), clip)
+    inputs = _inputs([d.frames for d in ordered], clip, video, signals)
     scores: dict[str, float] = {}
-    for detector in ordered:
-        frames = [shrink(images[i], detector.frames.max_side_px) for i in detector.frames.indices(clip.num_frames)]
-        scores |= check_scores(detector, detector.score(ClipInput(clip, video, signals, frames)), clip)
+    for detector, found in zip(ordered, inputs, strict=True):
+        scores |= check_scores(detector, detector.score(found), clip)
     return scores
 
 
 def clip_input(request: FrameRequest, clip: Clip, video: dict, signals: dict[str, np.ndarray]) -> ClipInput:
-    """The clip with the frames of one request: what a captioner gets."""
-    images = _fetch(video, signals, [request], clip)
-    frames = [shrink(images[i], request.max_side_px) for i in request.indices(clip.num_frames)]
-    return ClipInput(clip, video, signals, frames)
+    """The clip with the frames and the sound of one request: what a captioner gets."""
+    [found] = _inputs([request], clip, video, signals)
+    return found
 
 
-def _fetch(
+def _inputs(
+    requests: Sequence[FrameRequest], clip: Clip, video: dict, signals: dict[str, np.ndarray]
+) -> Iterator[ClipInput]:
+    """The clip as each request wants it, in order."""
+    images = _fetch_frames(video, signals, requests, clip)
+    heard = {request.audio for request in requests if request.audio is not None}
+    sounds = {wanted: read_clip_sound(wanted, clip, video) for wanted in heard}
+    for request in requests:
+        frames = [shrink(images[i], request.max_side_px) for i in request.indices(clip.num_frames)]
+        yield ClipInput(clip, video, signals, frames, None if request.audio is None else sounds[request.audio])
+
+
+def read_clip_sound(request: AudioRequest, clip: Clip, video: dict) -> Sound | None:
+    """The sound of the clip's span, on the clock of its frames; None where the file has no audio stream. Raises MediaError."""
+    span = {"start_s": clip.start_s, "end_s": clip.start_s + clip.duration}
+    layout = "mono" if request.is_mono else None
+    try:
+        return read_sound(Path(video["uri"]), sample_rate=request.sample_rate, layout=layout, **span)
+    except NoAudioError:
+        return None
+
+
+def _fetch_frames(
     video: dict, signals: dict[str, np.ndarray], requests: Iterable[FrameRequest], clip: Clip
 ) -> dict[int, np.ndarray]:
     """Frames by their place in the clip, (H, W, 3) uint8 RGB of full size, so that sharing them changes no number."""

@@ -16,6 +16,8 @@ DETECTORS: dict[str, str] = {
     "motion": "curation.detectors.motion:MotionDetector",
     "borders": "curation.detectors.borders:BordersDetector",
     "jitter": "curation.detectors.jitter:JitterDetector",
+    "audio": "curation.detectors.audio:AudioDetector",
+    "speech": "curation.detectors.speech:SpeechDetector",
     "aesthetic": "curation.detectors.aesthetics:AestheticDetector",
     "faces": "curation.detectors.faces:FacesDetector",
     "ocr": "curation.detectors.ocr:OcrDetector",

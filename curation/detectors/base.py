@@ -13,11 +13,22 @@ import numpy as np
 from moviegen.contracts.bucket import sample_frame_indices
 from moviegen.contracts.clip import Clip
 from moviegen.errors import UsageError
+from moviegen.media.audio import Sound
+
+
+@dataclass(frozen=True)
+class AudioRequest:
+    """How a detector wants to hear a clip."""
+
+    sample_rate: int | None = None
+    """Hz; None: the file's own, nothing is resampled."""
+    is_mono: bool = False
+    """Channels mixed to one; else those of the file."""
 
 
 @dataclass(frozen=True)
 class FrameRequest:
-    """Which frames of a clip a detector wants to see."""
+    """Which frames of a clip a detector wants to see, and whether it wants to hear it."""
 
     where: Literal["none", "middle", "spread"] = "none"
     """`none`, the `middle` one, or `count` of them `spread` evenly."""
@@ -25,6 +36,13 @@ class FrameRequest:
     """Frames, for `spread`; fewer where the clip has fewer."""
     max_side_px: int | None = None
     """Longer side is scaled down to this; never up."""
+    audio: AudioRequest | None = None
+    """The clip's sound; None: not wanted."""
+
+    @property
+    def needs_file(self) -> bool:
+        """Must the file be opened for it? What needs only the tables costs nothing."""
+        return self.where != "none" or self.audio is not None
 
     def indices(self, num_frames: int) -> list[int]:
         """Places of the frames wanted in a clip of `num_frames`, from 0, in order."""
@@ -46,6 +64,8 @@ class ClipInput:
     """The clip's frames of the `signals` table: (num_frames,) a column; see `curation.signals.slice_signals`."""
     frames: list[np.ndarray] = field(default_factory=list)
     """The frames asked for, (H, W, 3) uint8 RGB as displayed."""
+    audio: Sound | None = None
+    """The sound asked for, of exactly the clip's span, with silence where the file has a hole; None where it has no audio stream."""
 
 
 @runtime_checkable
@@ -65,7 +85,7 @@ class Detector(Protocol):
 
     @property
     def frames(self) -> FrameRequest:
-        """The frames it wants to see."""
+        """The frames it wants to see, and the sound it wants to hear."""
 
     def score(self, clip: ClipInput) -> dict[str, float]:
         """Metric -> number. A metric that cannot be measured on this clip is absent, never made up."""

@@ -84,11 +84,11 @@ def _video_signals(part: Path, video_id: str) -> list[dict]:
 
 
 def fetch_input(request: FrameRequest, task: Task, source: dict) -> ClipInput:
-    """A clip with the frames a detector or captioner asks for, decoded in the guarded worker."""
+    """A clip with the frames and the sound a detector or captioner asks for, decoded in the guarded worker."""
     from curation.scoring import clip_input
 
     clip, video, signals = Clip(**source["clip"]), source["video"], read_signals(task.lake, source)
-    if request.where == "none":
+    if not request.needs_file:
         return clip_input(request, clip, video, signals)
     check_unchanged(video)
     return guarded_call("curation.scoring.clip_input", request, clip, video, signals, **task.operation.params["limits"])

@@ -17,23 +17,26 @@ from .split import gigapixels
 
 TABLES = ("failures", "scores")
 
+SOUND_COST = 0.02
+"""What a clip's sound costs to fetch and measure, in the gigapixels of video decoded in that time: 50 ms for 10 s, measured."""
+
 
 def score(session: Session) -> None:
-    """Measures what is not measured yet. Detectors that need no frame see every clip, in one go; the others follow by cost."""
+    """Measures what is not measured yet. Detectors that need no file see every clip, in one go; the others follow by cost."""
     config = session.config.score
     rules = load_rules(session.config.filter.rules)
     loaded = {name: load_detector(name, params) for name, params in config.detectors.items()}
     for group in order_detectors(loaded):
         batch = Batch(session.lake, session.batch)
-        needs_frames = loaded[group[0]].frames.where != "none"
-        wanted = alive_clips(batch, rules, config.explore_fraction) if needs_frames else list(batch.clips)
+        needs_file = loaded[group[0]].frames.needs_file
+        wanted = alive_clips(batch, rules, config.explore_fraction) if needs_file else list(batch.clips)
         works = [_work(session, name, loaded[name], batch, wanted) for name in group]
         session.perform(f"score {', '.join(group)}", works, "clips" if len(group) == 1 else "results")
 
 
 def order_detectors(detectors: dict[str, Detector]) -> list[list[str]]:
-    """Names in the order they are run: those that need no frame together, then the others one by one, cheapest first."""
-    free = [name for name, detector in detectors.items() if detector.frames.where == "none"]
+    """Names in the order they are run: those that need no file together, then the others one by one, cheapest first."""
+    free = [name for name, detector in detectors.items() if not detector.frames.needs_file]
     costly = sorted(set(detectors) - set(free), key=lambda name: (detectors[name].cost, name))
     return ([free] if free else []) + [[name] for name in costly]
 
@@ -64,10 +67,11 @@ def _work(session: Session, name: str, detector: Detector, batch: Batch, wanted:
     inputs = {clip_id: batch.source(clip_id) for clip_id in wanted}
 
     def cost(clip_id: str) -> float:
-        if detector.frames.where == "none":
+        request = detector.frames
+        if not request.needs_file:
             return 0.0
         video = batch.videos[batch.clips[clip_id]["video_id"]]
-        return min(gigapixels(video), 0.1 * detector.frames.count)
+        return min(gigapixels(video), 0.1 * request.count) + SOUND_COST * (request.audio is not None)
 
     return Work(operation, inputs, valid=set(batch.clips), cost=cost)
 

@@ -1,6 +1,7 @@
 """Sound of a file as samples. `C` channels, `N` samples."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,24 @@ MAX_GAP_S = 0.05
 """Timestamps off by more than this are a hole or a jump; by less, rounding of the container's clock."""
 
 
+MAX_PLANES = 8
+"""Channels that PyAV 18.1 can take from a frame of one plane a channel; with more it crashes. Such sound is fetched interleaved."""
+
+
 class NoAudioError(MediaError):
     """The file has no audio stream."""
+
+
+@dataclass(frozen=True)
+class Sound:
+    """Samples with what is needed to measure them."""
+
+    samples: np.ndarray = field(repr=False)
+    """(C, N) float32; full scale is 1, a lossy codec goes beyond."""
+    sample_rate: int
+    """Hz."""
+    layout: str
+    """Which channels these are, in FFmpeg's words: `mono`, `stereo`, `5.1`."""
 
 
 def read_audio(
@@ -35,22 +52,60 @@ def read_audio(
     sound starts later or has a hole there is silence. With `end_s`, N = round((end_s - start_s) * sample_rate) always.
     Raises NoAudioError when there is no audio stream, UnreadableMediaError when it does not decode.
     """
+    span = {"start_s": start_s, "end_s": end_s, "limits": limits}
+    return read_sound(source, sample_rate=sample_rate, layout="mono" if mono else "stereo", **span).samples
+
+
+def read_sound(
+    source: Path | bytes,
+    *,
+    start_s: float = 0.0,
+    end_s: float | None = None,
+    sample_rate: int | None = None,
+    layout: str | None = None,
+    limits: MediaLimits | None = None,
+) -> Sound:
+    """The sound of a span, as `read_audio` says; a rate or layout of None is the file's own, so that nothing is resampled or mixed."""
     if end_s is not None and end_s < start_s:
         raise ValueError(f"end_s {end_s} is before start_s {start_s}")
     limits = limits or MediaLimits(formats=(*VIDEO_FORMATS, *AUDIO_FORMATS))
     name = source_name(source)
     with open_container(source if isinstance(source, bytes) else Path(source), limits) as container:
-        if not container.streams.audio:
-            raise NoAudioError(f"{name}: has no audio stream")
-        stream = container.streams.audio[0]
-        if stream.codec_context is None:
-            raise UnreadableMediaError(f"{name}: no decoder for its audio stream")
+        stream = _audio_stream(name, container)
+        sample_rate = sample_rate or stream.codec_context.sample_rate
+        layout = layout or _own_layout(stream.codec_context.layout)
         stop_s = start_s + limits.max_duration_s if end_s is None else end_s
         _seek_before(container, stream, start_s)
         frames = decode_packets(name, container, stream, limits)
-        pieces = list(_pieces(frames, start_s, stop_s, sample_rate, "mono" if mono else "stereo"))
+        pieces = list(_pieces(frames, start_s, stop_s, sample_rate, layout))
     num_samples = None if end_s is None else round((end_s - start_s) * sample_rate)
-    return _lay(pieces, 1 if mono else 2, num_samples)
+    samples = _lay(pieces, _num_channels(layout), num_samples)
+    if not np.isfinite(samples).all():
+        raise UnreadableMediaError(f"{name}: its sound has samples that are no finite numbers")
+    return Sound(samples, sample_rate, layout)
+
+
+def _audio_stream(name: str, container: Any) -> Any:
+    if not container.streams.audio:
+        raise NoAudioError(f"{name}: has no audio stream")
+    stream = container.streams.audio[0]
+    if stream.codec_context is None:
+        raise UnreadableMediaError(f"{name}: no decoder for its audio stream")
+    if not stream.codec_context.sample_rate or not stream.codec_context.layout.nb_channels:
+        raise UnreadableMediaError(f"{name}: no sample rate or no channels in the header of its audio stream")
+    return stream
+
+
+def _own_layout(layout: Any) -> str:
+    """The layout's name; files that only count their channels (old WAV) mean mono or stereo by one or two."""
+    is_counted = layout.name.endswith(" channels")
+    return {1: "mono", 2: "stereo"}.get(layout.nb_channels, layout.name) if is_counted else layout.name
+
+
+def _num_channels(layout: str) -> int:
+    import av
+
+    return av.AudioLayout(layout).nb_channels
 
 
 def _seek_before(container: Any, stream: Any, start_s: float) -> None:
@@ -65,6 +120,7 @@ def _pieces(
     """(place of the first sample counted from `start_s`, samples (C, n)), resampled; each gap begins a new run."""
     import av
 
+    sample_format = "fltp" if _num_channels(layout) <= MAX_PLANES else "flt"
     resampler, place, expected_s = None, 0, 0.0
     for frame in frames:
         time_s = expected_s if frame.time is None else float(frame.time)
@@ -73,7 +129,7 @@ def _pieces(
         if resampler is None or abs(time_s - expected_s) > MAX_GAP_S:
             if resampler is not None:
                 yield from _laid_out(resampler.resample(None), place)
-            resampler = av.AudioResampler(format="fltp", layout=layout, rate=sample_rate)
+            resampler = av.AudioResampler(format=sample_format, layout=layout, rate=sample_rate)
             place = round((time_s - start_s) * sample_rate)
         for at, samples in _laid_out(resampler.resample(frame), place):
             yield at, samples
@@ -85,7 +141,7 @@ def _pieces(
 
 def _laid_out(frames: Iterable[Any], place: int) -> Iterator[tuple[int, np.ndarray]]:
     for frame in frames:
-        samples = frame.to_ndarray().astype(np.float32, copy=False)
+        samples = frame.to_ndarray() if frame.format.is_planar else frame.to_ndarray().reshape(frame.samples, -1).T
         yield place, samples
         place += samples.shape[1]
 

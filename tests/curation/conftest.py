@@ -64,13 +64,15 @@ def film(tmp_path_factory) -> Callable[..., Film]:
 
 @pytest.fixture
 def clip_input() -> Callable[..., ClipInput]:
-    """`clip_input(num_frames=, frames=, **signals)`: a clip of 24 frames a second without a file behind it."""
+    """`clip_input(num_frames=, frames=, audio=, **signals)`: a clip of 24 frames a second without a file behind it."""
 
-    def make(num_frames: int = 48, frames=(), width: int = 320, height: int = 180, video=None, **signals) -> ClipInput:
+    def make(
+        num_frames: int = 48, frames=(), width: int = 320, height: int = 180, video=None, audio=None, **signals
+    ) -> ClipInput:
         clip = Clip("0" * 32, "1" * 32, 0, 0, num_frames, 1, 24, 0, num_frames, 24, 1, width, height)
         columns = {name: np.zeros(num_frames, np.float32) for name in SIGNAL_COLUMNS}
         columns["pts"] = np.arange(num_frames)
         columns |= {name: np.asarray(values, np.float32) for name, values in signals.items()}
-        return ClipInput(clip, video or {}, columns, list(frames))
+        return ClipInput(clip, video or {}, columns, list(frames), audio)
 
     return make

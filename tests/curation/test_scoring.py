@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from curation.detectors import load_detector
-from curation.detectors.base import FrameRequest
+from curation.detectors.base import AudioRequest, FrameRequest
 from curation.scoring import clip_input, score_clip, score_clips, shrink
+from moviegen.media.audio import read_audio
 from moviegen.media.read import iter_frames
 
 
@@ -65,6 +66,44 @@ def test_sharing_frames_changes_no_number(film, monkeypatch):
     monkeypatch.setattr(scoring, "read_frames_at", lambda path, pts: calls.append(pts) or read(path, pts))
     assert score_clips(detectors, clip, made.video, signals) == alone
     assert len(calls) == 1
+
+
+@dataclass(frozen=True)
+class Level(Brightness):
+    """A user's own detector of sound."""
+
+    name: ClassVar[str] = "level"
+    metrics: ClassVar[dict[str, str]] = {"level.rms": ""}
+    frames: ClassVar[FrameRequest] = FrameRequest(audio=AudioRequest(8000, is_mono=True))
+
+    def score(self, clip) -> dict[str, float]:
+        return {"level.rms": float(np.sqrt(np.mean(clip.audio.samples**2)))} if clip.audio else {}
+
+
+def test_sound_is_that_of_the_clip(film):
+    made = film("cuts", 1)
+    clip, signals = made.clips()[1]
+    sound = clip_input(FrameRequest(audio=AudioRequest(8000, is_mono=True)), clip, made.video, signals).audio
+    span = {"start_s": clip.start_s, "end_s": clip.start_s + clip.duration}
+    np.testing.assert_array_equal(sound.samples, read_audio(made.path, sample_rate=8000, **span))
+    assert (sound.sample_rate, sound.layout, sound.samples.shape[1]) == (8000, "mono", round(clip.duration * 8000))
+    as_it_is = clip_input(FrameRequest(audio=AudioRequest()), clip, made.video, signals).audio
+    assert as_it_is.sample_rate == 16000
+    assert clip_input(FrameRequest("middle"), clip, made.video, signals).audio is None
+
+
+def test_sound_is_shared_and_a_silent_file_has_none(film, monkeypatch):
+    from curation import scoring
+
+    calls, read = [], scoring.read_sound
+    monkeypatch.setattr(scoring, "read_sound", lambda *a, **k: calls.append(k) or read(*a, **k))
+    for kind, is_heard in (("good", True), ("black", False)):
+        made = film(kind, 0)
+        clip, signals = made.clips()[0]
+        scores = score_clips([Level(), Level(), load_detector("motion")], clip, made.video, signals)
+        assert ("level.rms" in scores) == is_heard
+        assert "motion.vmaf" in scores
+    assert len(calls) == 2
 
 
 def test_no_frame_wanted_no_file_opened(film):

@@ -1,5 +1,8 @@
+from types import SimpleNamespace
+
 import pytest
 
+from curation.detectors.base import AudioRequest, FrameRequest
 from curation.filters import Rule
 from curation.jobs.filter import BUCKET_RULE, decide_clip, decide_known, in_bucket, rule_rows
 from curation.jobs.score import is_explored, order_detectors
@@ -67,17 +70,12 @@ def test_the_explored_share_is_about_right_and_grows_with_the_fraction():
     assert all(is_explored(clip_id, 1.0) for clip_id in ids)
 
 
-class Fake:
-    def __init__(self, where, cost):
-        self.frames = type("Request", (), {"where": where})
-        self.cost = cost
-
-
-def test_detectors_without_frames_go_together_then_the_cheapest():
+def test_detectors_without_a_file_go_together_then_the_cheapest():
     detectors = {
-        "slow": Fake("spread", 9.0),
-        "a": Fake("none", 1.0),
-        "quick": Fake("middle", 2.0),
-        "b": Fake("none", 5.0),
+        "slow": SimpleNamespace(frames=FrameRequest("spread", 4), cost=9.0),
+        "a": SimpleNamespace(frames=FrameRequest(), cost=1.0),
+        "quick": SimpleNamespace(frames=FrameRequest("middle"), cost=2.0),
+        "hears": SimpleNamespace(frames=FrameRequest(audio=AudioRequest()), cost=3.0),
+        "b": SimpleNamespace(frames=FrameRequest(), cost=5.0),
     }
-    assert order_detectors(detectors) == [["a", "b"], ["quick"], ["slow"]]
+    assert order_detectors(detectors) == [["a", "b"], ["quick"], ["hears"], ["slow"]]

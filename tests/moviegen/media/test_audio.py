@@ -1,5 +1,6 @@
 """Sound: on the video's clock, resampled, with silence where there is none."""
 
+import wave
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from moviegen.media.audio import NoAudioError, read_audio
+from moviegen.media.audio import NoAudioError, read_audio, read_sound
 from moviegen.media.limits import UnreadableMediaError
 from moviegen.media.read import read_video
 from moviegen.media.write import encode_clip
@@ -80,6 +81,39 @@ def test_rate_and_channels(clicking: bytes) -> None:
     stereo = read_audio(clicking, end_s=2.0, mono=False)
     assert stereo.shape == (2, 2 * RATE)
     assert np.array_equal(stereo[0], stereo[1])
+
+
+@pytest.mark.parametrize(
+    ("layout", "rate", "name"), [("mono", 8000, "mono"), ("stereo", 44100, "stereo"), ("5.1", 48000, "5.1")]
+)
+def test_own_rate_and_channels_bit_for_bit(ffmpeg: Callable, tmp_path: Path, layout: str, rate: int, name: str) -> None:
+    path = tmp_path / "noise.flac"
+    ffmpeg("-f", "lavfi", "-i", f"anoisesrc=r={rate}:d=1,aformat=channel_layouts={layout}", path)
+    expected = np.frombuffer(ffmpeg("-i", path, "-f", "f32le", "-"), "<f4")
+    sound = read_sound(path)
+    assert (sound.sample_rate, sound.layout) == (rate, name)
+    assert np.array_equal(sound.samples, expected.reshape(rate, -1).T)
+
+
+@pytest.mark.parametrize(("channels", "layout"), [(1, "mono"), (2, "stereo"), (16, "16 channels")])
+def test_channels_that_are_only_counted(tmp_path: Path, channels: int, layout: str) -> None:
+    with wave.open(str(tmp_path / "counted.wav"), "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(np.tile(np.arange(channels, dtype="<i2") * 1024, 800).tobytes())
+    sound = read_sound(tmp_path / "counted.wav")
+    assert sound.layout in (layout, "hexadecagonal")  # FFmpeg's own name of 16 channels
+    assert np.array_equal(sound.samples, np.tile(np.arange(channels)[:, None] / 32, 800))
+
+
+def test_samples_that_are_no_numbers_are_damage(ffmpeg: Callable, tmp_path: Path) -> None:
+    samples = np.zeros(4800, "<f4")
+    samples[2400] = np.nan
+    (tmp_path / "nan.raw").write_bytes(samples.tobytes())
+    ffmpeg("-f", "f32le", "-ar", 48000, "-ac", 1, "-i", tmp_path / "nan.raw", "-c:a", "copy", tmp_path / "nan.wav")
+    with pytest.raises(UnreadableMediaError, match="no finite numbers"):
+        read_sound(tmp_path / "nan.wav")
 
 
 def test_a_hole_is_silence(clicking: bytes, ffmpeg: Callable, tmp_path: Path) -> None:
