@@ -16,6 +16,8 @@ DETECTORS: dict[str, str] = {
     "motion": "curation.detectors.motion:MotionDetector",
     "borders": "curation.detectors.borders:BordersDetector",
     "jitter": "curation.detectors.jitter:JitterDetector",
+    "still": "curation.detectors.still:StillDetector",
+    "camera": "curation.detectors.camera:CameraDetector",
     "audio": "curation.detectors.audio:AudioDetector",
     "speech": "curation.detectors.speech:SpeechDetector",
     "aesthetic": "curation.detectors.aesthetics:AestheticDetector",

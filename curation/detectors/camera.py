@@ -34,31 +34,28 @@ CARRIED = (0.03, 0.12)
 FOLLOWED = (0.75, 0.35)
 """Speed of the middle, in units of the camera's, above which nothing is followed, and below which a thing is. Our decision."""
 
-AGAINST = (0.01, 0.05)
+AGAINST = (0.03, 0.08)
 """Share of the picture moving against the camera below which a followed thing is tracked, and above which it is circled."""
 
 
 @dataclass(frozen=True)
 class CameraDetector:
-    """Confidence of each class, and the camera's speed."""
+    """Confidence of each class, and the camera's mean speed."""
 
     name: ClassVar[str] = "camera"
     version: ClassVar[int] = 1
     metrics: ClassVar[dict[str, str]] = {
         **{f"camera.{name}": "0..1" for name in CLASSES},
         "camera.speed": "diagonals/s",
-        "camera.shake": "diagonals/s",
     }
     cost: ClassVar[float] = 0.3
     packages: ClassVar[tuple[str, ...]] = ()
     frames: ClassVar[FrameRequest] = FrameRequest()
 
     def score(self, clip: ClipInput) -> dict[str, float]:
-        """One confidence a class, mean speed, and how much the camera trembles. Absent where flow was seen on fewer than 3 frames."""
-        seen = np.isfinite(clip.signals["flow"])
-        # the first frame's flow is that from the frame before the clip
-        seen[:1] = False
-        if np.count_nonzero(seen) < 3:
+        """One confidence a class, and the mean speed. Absent where flow was seen on fewer than 3 frames."""
+        seen = seen_frames(clip.signals)
+        if len(seen) < 3:
             return {}
         path = {
             name: values[seen].astype(np.float64) for name, values in clip.signals.items() if name.startswith("camera_")
@@ -70,7 +67,7 @@ def classify(path: dict[str, np.ndarray], pts_s: np.ndarray) -> dict[str, float]
     """The metrics of a camera's path: columns `camera_*` of the signals at times `pts_s`, (N,) each."""
     x, y, zoom = path["camera_x"], path["camera_y"], path["camera_zoom"] * ZOOM_REACH
     smooth = [_smooth(values, pts_s) for values in (x, y, zoom)]
-    shake = float(np.mean(np.hypot(x - smooth[0], y - smooth[1])))
+    shake = shake_of(x, y, pts_s)
     moves = {name: _kept(values) for name, values in zip(("x", "y", "zoom"), smooth, strict=True)}
     roll = abs(_kept(_smooth(np.radians(path["camera_roll"]) * ZOOM_REACH, pts_s)))
     # what an unsteady hand adds to the least that counts as still
@@ -92,7 +89,17 @@ def classify(path: dict[str, np.ndarray], pts_s: np.ndarray) -> dict[str, float]
         scores |= {turned: alone * (1 - carried), borne: alone * carried}
     speed = float(np.mean(np.hypot(np.hypot(x, y), zoom)))
     found = {f"camera.{name}": scores.get(name, 0.0) for name in CLASSES}
-    return found | {"camera.speed": speed, "camera.shake": shake}
+    return found | {"camera.speed": speed}
+
+
+def seen_frames(signals: dict[str, np.ndarray]) -> np.ndarray:
+    """Places of a clip's frames whose flow was looked at; not the first, whose flow is that from the frame before the clip."""
+    return np.flatnonzero(np.isfinite(signals["flow"][1:])) + 1
+
+
+def shake_of(x: np.ndarray, y: np.ndarray, pts_s: np.ndarray) -> float:
+    """How much a camera trembles: mean speed, diagonals a second, that it does not keep for `STEADY_S`."""
+    return float(np.mean(np.hypot(x - _smooth(x, pts_s), y - _smooth(y, pts_s))))
 
 
 _NAMES = {

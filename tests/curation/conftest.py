@@ -72,6 +72,7 @@ def clip_input() -> Callable[..., ClipInput]:
         clip = Clip("0" * 32, "1" * 32, 0, 0, num_frames, 1, 24, 0, num_frames, 24, 1, width, height)
         columns = {name: np.zeros(num_frames, np.float32) for name in SIGNAL_COLUMNS}
         columns["pts"] = np.arange(num_frames)
+        columns["pts_s"] = np.arange(num_frames, dtype=np.float32) / 24
         columns |= {name: np.asarray(values, np.float32) for name, values in signals.items()}
         return ClipInput(clip, video or {}, columns, list(frames), audio)
 

@@ -1,9 +1,10 @@
-"""Detectors that look at no frame: probe, motion, borders, jitter."""
+"""Detectors that look at no frame: probe, motion, borders, jitter, still."""
 
 import numpy as np
 import pytest
 
 from curation.detectors import load_detector
+from curation.detectors.base import ClipInput
 
 
 class TestProbe:
@@ -31,7 +32,22 @@ class TestMotion:
         assert "motion.vector" not in load_detector("motion").score(clip_input(4, motion_vector=vectors))
 
     def test_a_clip_of_one_frame(self, clip_input):
-        assert load_detector("motion").score(clip_input(1)) == {"motion.vmaf": 0.0, "motion.vector": 0.0}
+        scores = load_detector("motion").score(clip_input(1))
+        assert scores == {"motion.vmaf": 0.0, "motion.vector": 0.0, "motion.px_per_frame": 0.0}
+
+    def test_flow_stands_in_where_the_codec_has_no_vectors(self, clip_input):
+        flow = [9, np.nan, 0.24, np.nan, 0.48, np.nan]
+        scores = load_detector("motion").score(clip_input(6, flow=flow, flow_residual=flow, motion_vector=[]))
+        assert scores["motion.flow"] == scores["motion.object"] == pytest.approx(0.36)
+        assert scores["motion.px_per_frame"] == pytest.approx(0.36 * np.hypot(320, 180) / 24)
+        assert "motion.vector" not in scores
+        with_vectors = load_detector("motion").score(
+            clip_input(6, flow=flow, flow_residual=flow, motion_vector=[2.0] * 6)
+        )
+        assert with_vectors["motion.px_per_frame"] == 2.0
+
+    def test_nothing_seen_no_flow(self, clip_input):
+        assert "motion.flow" not in load_detector("motion").score(clip_input(4, flow=[np.nan] * 4))
 
 
 class TestBorders:
@@ -59,7 +75,57 @@ class TestBorders:
 class TestJitter:
     def test_false_shots_a_second_without_the_clips_own_first_frame(self, clip_input):
         score = [99] + [0] * 20 + [27, 26.9, 60] + [0] * 24
-        assert load_detector("jitter").score(clip_input(48, cut_score=score)) == {"jitter.shots_per_second": 1.0}
+        assert load_detector("jitter").score(clip_input(48, cut_score=score))["jitter.shots_per_second"] == 1.0
+
+    def test_a_pan_is_no_shake(self, clip_input):
+        rng = np.random.default_rng(0)
+        noise = rng.normal(0, 0.1, 48)
+        for speed in (0.0, 0.3):
+            steady = load_detector("jitter").score(clip_input(48, camera_x=np.full(48, speed)))
+            assert steady["jitter.shake"] == pytest.approx(0, abs=1e-6)
+            shaken = load_detector("jitter").score(clip_input(48, camera_x=noise + speed))
+            assert shaken["jitter.shake"] == pytest.approx(np.abs(noise).mean(), rel=0.2)
+
+    def test_no_flow_no_shake(self, clip_input):
+        assert "jitter.shake" not in load_detector("jitter").score(clip_input(8, flow=[np.nan] * 8))
+
+
+class TestStill:
+    def test_runs_of_equal_frames(self, clip_input):
+        # frames 10..33 repeat frame 9, frame 40 alone repeats frame 39
+        difference = np.full(48, 3.0)
+        difference[10:34], difference[40] = 0.1, 0.0
+        scores = load_detector("still").score(clip_input(48, difference=difference, flow=np.full(48, np.nan)))
+        assert scores == {
+            "still.freeze_fraction": pytest.approx(25 / 48), "still.longest_freeze_s": pytest.approx(25 / 24),
+        }  # fmt: skip
+
+    def test_one_picture_moved_is_a_still(self, clip_input):
+        moving = {"flow": np.full(48, 0.1), "difference": np.full(48, 4.0)}
+        scores = load_detector("still").score(
+            clip_input(48, flow_residual=np.full(48, 0.005), camera_inliers=np.ones(48), **moving)
+        )
+        assert scores["still.picture_fraction"] == 1.0
+        alive = load_detector("still").score(
+            clip_input(48, flow_residual=np.full(48, 0.03), camera_inliers=np.full(48, 0.8), **moving)
+        )
+        assert alive["still.picture_fraction"] == 0.0
+
+    @pytest.mark.data
+    def test_the_composed_freeze(self, media_dir, media_truth):
+        from curation.clips import SplitConfig, split_video
+        from curation.signals.table import slice_signals
+        from moviegen.contracts.clip import Clip
+
+        name = "composed/freeze_middle.mp4"
+        frozen = media_truth[name]["frozen"]
+        result = split_video(str(media_dir / name), "v" * 32, SplitConfig(start_trim_s=0.0))
+        [clip] = [Clip(**row) for row in result.clips]
+        signals = slice_signals(result.signals, clip.start_frame, clip.num_frames)
+        scores = load_detector("still").score(ClipInput(clip, {}, signals))
+        length = frozen["end_s"] - frozen["start_s"]
+        assert scores["still.longest_freeze_s"] == pytest.approx(length, abs=1 / 30 + 1e-6)
+        assert scores["still.freeze_fraction"] == pytest.approx(length / clip.duration, abs=0.01)
 
 
 @pytest.mark.parametrize("kind", ["letterbox", "pillarbox"])

@@ -1,0 +1,65 @@
+"""Camera moves against clips whose camera is known, and real ones."""
+
+import cv2
+import numpy as np
+import pytest
+
+from curation.detectors import load_detector
+from curation.detectors.base import ClipInput
+from curation.detectors.camera import CLASSES
+from curation.signals.flow import FlowMeter, flow_columns
+from curation.signals.planes import small_luma
+from moviegen.testing.camera_moves import FPS, MOVES, make_clip
+
+
+def flow_of(frames: np.ndarray) -> dict[str, np.ndarray]:
+    meter = FlowMeter(float(FPS))
+    small = [small_luma(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)) for frame in frames]
+    flows = [meter.add(luma) for luma in small]
+    return flow_columns(flows, meter.places, np.arange(len(frames)) / float(FPS), float(np.hypot(*small[0].shape)))
+
+
+@pytest.mark.parametrize("move", MOVES)
+def test_each_class(clip_input, move):
+    made = make_clip(move, 0.0 if move == "static" else 0.1, 5, num_frames=24)
+    scores = load_detector("camera").score(clip_input(24, **flow_of(made.frames)))
+    confidence = {name: scores[f"camera.{name}"] for name in CLASSES}
+    assert max(confidence, key=confidence.get) == move
+    assert confidence[move] > 0.4
+    assert 0 <= sum(confidence.values()) <= 1 + 1e-9
+    if move != "handheld":
+        assert scores["camera.speed"] == pytest.approx(made.flow, rel=0.5, abs=0.02)
+
+
+def test_flow_tells_the_camera_from_a_thing(clip_input):
+    detector = load_detector("motion")
+    thing, pan = (
+        make_clip("static", 0.0, 8, num_frames=24, object_speed=0.4),
+        make_clip("pan_left", 0.02, 9, num_frames=24),
+    )
+    for made in (thing, pan):
+        scores = detector.score(clip_input(24, **flow_of(made.frames)))
+        assert scores["motion.flow"] == pytest.approx(made.flow, rel=0.5)
+        assert scores["motion.object"] == pytest.approx(made.object_flow, rel=0.5, abs=0.005)
+
+
+def test_too_few_frames_give_no_numbers(clip_input):
+    assert load_detector("camera").score(clip_input(3)) == {}
+    assert load_detector("camera").score(clip_input(9, flow=[np.nan] * 9)) == {}
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("name", "move"),
+    [("bottles_static_40s.mp4", "static"), ("sam2_blocks.mp4", "static"), ("pool_handheld.mp4", "handheld")],
+)
+def test_real_cameras(media_dir, name, move):
+    from curation.clips import SplitConfig, split_video
+    from curation.signals.table import slice_signals
+    from moviegen.contracts.clip import Clip
+
+    result = split_video(str(media_dir / name), "v" * 32, SplitConfig(start_trim_s=0.0, max_clip_s=10.0))
+    clip = Clip(**result.clips[0])
+    signals = slice_signals(result.signals, clip.start_frame, clip.num_frames)
+    scores = load_detector("camera").score(ClipInput(clip, {}, signals))
+    assert max(CLASSES, key=lambda each: scores[f"camera.{each}"]) == move
