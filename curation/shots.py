@@ -5,10 +5,10 @@ from fractions import Fraction
 
 import numpy as np
 
-from curation.transitions import Transition, TransitionFinder
+from curation.cuts.finder import Transition, TransitionFinder
 
 CUT_DETECTORS = ("transitions", "adaptive", "content")
-"""`transitions`: hard cuts, dissolves, fades and wipes by `curation.transitions`. The others find hard cuts alone: PySceneDetect's
+"""`transitions`: hard cuts, dissolves, fades, wipes and slides by `curation.cuts`. The others find hard cuts alone: PySceneDetect's
 AdaptiveDetector (content change against its neighbours) and ContentDetector (fixed threshold)."""
 
 
@@ -45,7 +45,7 @@ class Cut:
     frame: int
     """Index in presentation order."""
     transition: str
-    """`cut`, `dissolve`, `fade` or `wipe`."""
+    """`cut`, `dissolve`, `fade`, `wipe` or `slide`."""
     score: float
     """Content change at that frame, 0..255."""
     num_frames: int = 0

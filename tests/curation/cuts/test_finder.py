@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.transitions import MARGIN, Transition, TransitionFinder, unexplained_change
+from curation.cuts.finder import MARGIN, Transition, TransitionFinder
+from curation.cuts.pictures import unexplained_change
 
 HEIGHT, WIDTH = 72, 128
 
