@@ -2,7 +2,7 @@
 
 Nothing is learned; the thresholds were set on real media with ground truth and on seeds of the hard suite that are not published, and are
 our decision. What is found at a frame depends on the `CONTEXT_FRAMES` before and after it alone: a video may be worked on in pieces that
-overlap by so much, and gives the same.
+overlap by so much, and gives the same to the bit: the products of coarse pictures are whole numbers that float32 holds exactly.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ import numpy as np
 from .gradual import LENGTHS, ROUNDS, gradual_transitions
 from .hard import AROUND, hard_cuts
 from .pictures import changes_of, tiny_picture
-from .slides import slides
+from .slides import RUN_FRAMES, slides
 
 MAX_FPS = 30
 """Frames a second that gradual transitions are told from; of faster videos every second, third ... frame is taken."""
@@ -33,17 +33,12 @@ class Transition:
     """`cut`, `dissolve`, `fade`, `wipe` or `slide`."""
 
 
-BLOCK = 512
-"""Frames that are looked at together, their context apart: 7 KB each."""
+CONTEXT_FRAMES = (2 * ROUNDS + 2) * max(LENGTHS) + RUN_FRAMES[1] + AROUND
+"""Frames before and after a place that what is found there may depend on, times `stride_of(fps)`: the longest window, which others overlap,
+which others overlap, as often as there are rounds."""
 
-
-def context_frames(fps: float) -> int:
-    """Frames before and after a place that what is found there may depend on."""
-    return CONTEXT * stride_of(fps)
-
-
-CONTEXT = (2 * ROUNDS + 1) * max(LENGTHS) + AROUND + 4 * MARGIN
-"""The same at no more than MAX_FPS: a window overlaps others, which overlap others, as often as there are rounds."""
+BLOCK = 2048
+"""Frames that are looked at together, their context apart; 7 KB each."""
 
 
 def stride_of(fps: float) -> int:
@@ -52,7 +47,7 @@ def stride_of(fps: float) -> int:
 
 
 def find_transitions(pictures: np.ndarray, stride: int = 1) -> list[Transition]:
-    """All transitions in order, before `tidy`; tiny pictures (N, 36, 64, 3) uint8 from a frame on whose number is a multiple of `stride`."""
+    """All transitions in order, before `tidy`; tiny pictures (N, 36, 64, 3) uint8, the first's number a multiple of `stride`."""
     changes = changes_of(pictures)
     thin = pictures[::stride]
     gradual = [(hit.start, hit.end, hit.kind) for hit in gradual_transitions(thin)]
@@ -103,7 +98,7 @@ class TransitionFinder:
     def add(self, image: np.ndarray) -> None:
         """The next frame, (H, W, 3) uint8 of any size."""
         self._pictures.append(tiny_picture(image))
-        if self._first + len(self._pictures) >= self._done + (BLOCK + CONTEXT) * self._stride:
+        if self._first + len(self._pictures) >= self._done + (BLOCK + CONTEXT_FRAMES) * self._stride:
             self._look(self._done + BLOCK * self._stride)
 
     def transitions(self) -> list[Transition]:
@@ -119,7 +114,7 @@ class TransitionFinder:
             if self._done <= start < until:
                 self._found.append(Transition(start, each.end + self._first, each.kind))
         self._done = until
-        spare = max(0, until - CONTEXT * self._stride - self._first)
+        spare = max(0, until - CONTEXT_FRAMES * self._stride - self._first)
         spare -= spare % self._stride
         del self._pictures[:spare]
         self._first += spare

@@ -30,17 +30,20 @@ MAX_MIX_ERROR = 0.2
 MAX_MOVING_MIX_ERROR = 0.5
 """The same where the shots move while they are mixed: detail must then be lost as only mixing loses it, and the change go on evenly."""
 
-MAX_MOVING_DETAIL = 0.72
-"""`MAX_DETAIL` there."""
+MOVING_DETAIL = (0.4, 0.72)
+"""Least and most detail there: mixing unrelated pictures leaves a half and more, what leaves less is a blur."""
 
 MAX_JUMP = 0.35
 """Largest change from one frame to the next among mixtures, in units of the distance between first and last picture: a hard cut is more."""
 
-MAX_BEND = 0.15
+MAX_BEND = 0.18
 """Largest difference of the share of the new picture from an even growth, there."""
 
 MAX_MOVING_LIKENESS = 0.45
 """`MAX_LIKENESS` there: a zoom leaves the middle of the picture as it is."""
+
+MIN_MOVING_SPREAD = 0.6
+"""`MIN_SPREAD` there."""
 
 MAX_MOVING_DETOUR = 1.06
 """`MAX_DETOUR` there."""
@@ -209,11 +212,12 @@ def _judge(film: _Film, window: _Window, details: np.ndarray) -> Hit | None:
     values = film.values[window.start : window.end + 1]
     change = np.abs(values[-1] - values[0]).reshape(-1, 3)
     is_flat = min(values[0].std(), values[-1].std()) < FLAT
-    if (change.max(axis=1) > 6).mean() <= MIN_CHANGED or (not is_flat and _spread(change) < MIN_SPREAD):
+    least = MIN_MOVING_SPREAD if window.may_mix and window.error >= MAX_MIX_ERROR else MIN_SPREAD
+    if (change.max(axis=1) > 6).mean() <= MIN_CHANGED or (not is_flat and _spread(change) < least):
         return None
     if window.may_mix:
         left = _detail_left(details[window.start : window.end + 1], window.share)
-        if left < (MAX_DETAIL if window.error < MAX_MIX_ERROR else MAX_MOVING_DETAIL):
+        if left < MAX_DETAIL if window.error < MAX_MIX_ERROR else MOVING_DETAIL[0] < left < MOVING_DETAIL[1]:
             return _hit(window, window.share, min(window.error, MAX_MIX_ERROR), "fade" if is_flat else "dissolve")
     share, errors = pieces(values[0], values, values[-1])
     if _rises(share[:, None])[0] and is_wipe(values[0], values[1:-1], values[-1], errors):

@@ -40,6 +40,12 @@ def likeness(a: np.ndarray, b: np.ndarray) -> float:
     return float((a * b).mean() / (a.std() * b.std() + 4.0))
 
 
+def fine_structure(picture: np.ndarray) -> np.ndarray:
+    """What a picture (H, W, 3) has that its blurred self has not, float32."""
+    values = picture.astype(np.float32)
+    return values - cv2.blur(values, (9, 9))
+
+
 def contrast(a: np.ndarray, b: np.ndarray) -> float:
     """How much there is to see in two pictures, 0.25..1: the less, the less a cut changes."""
     return float(np.clip(max(a.std(), b.std()) / 25, 0.25, 1))

@@ -10,7 +10,7 @@ MAX_WIPE_ERROR = 0.13
 MAX_MOVING_ERROR = 0.35
 """The same where one straight edge parts the pieces, which motion does not bring about: the shots themselves may move."""
 
-MAX_EDGE_ERROR = 0.15
+MAX_EDGE_ERROR = 0.18
 """Weight of the places on the wrong side of that edge."""
 
 

@@ -1,9 +1,9 @@
 """How well found cuts agree with the true ones: one-to-one matching as TRECVID and PySceneDetect's benchmark do it.
 
 A hard cut counts when something is found within `TOLERANCE` frames of it, a gradual transition when what is found overlaps its extent,
-widened by `TOLERANCE` on either side. Detectors that give a frame and no extent are matched by that frame. What is found over more than
-`LONGEST_CUT` frames is no hard cut. A fade out and in is one event: a second find inside one that is found already is its other half, neither
-right nor false; anywhere else a second find is false.
+widened by `TOLERANCE` on either side. Detectors that give a frame and no extent are matched by that frame. What is found over more
+than `LONGEST_CUT` frames is no hard cut. A fade out and in is one event: a second find inside one that is found already is its other
+half, neither right nor false; anywhere else a second find is false.
 """
 
 from collections.abc import Sequence

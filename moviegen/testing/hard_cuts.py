@@ -230,6 +230,8 @@ def _still(rng: np.random.Generator, frames: np.ndarray) -> np.ndarray:
 
 def make_video(category: str, seed: int, film: FilmShot | None = None) -> HardVideo:
     """The video of a category; the same seed and source of shots give the same frames."""
+    if category not in CATEGORIES:
+        raise ValueError(f"{category!r} is no category of the hard suite: {', '.join(CATEGORIES)}")
     rng = np.random.default_rng([seed, CATEGORIES.index(category)])
     edit = _Edit(rng, film or procedural_source())
     turns = [DIRECTIONS[i % 4] for i in rng.permutation(6)]
