@@ -1,6 +1,6 @@
 """Cuts: our own finder of transitions, or PySceneDetect's detectors, fed with the frames of the one pass; and the shots between."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -8,11 +8,11 @@ from typing import Any
 import cv2
 import numpy as np
 
+from curation.cuts.finder import Transition, TransitionFinder
 from curation.signals.planes import Planes, small_picture
-from curation.transitions import Transition, TransitionFinder
 
 CUT_DETECTORS = ("transitions", "adaptive", "content")
-"""`transitions`: hard cuts, dissolves, fades and wipes by `curation.transitions`. The others find hard cuts alone: PySceneDetect's
+"""`transitions`: hard cuts, dissolves, fades, wipes and slides by `curation.cuts`. The others find hard cuts alone: PySceneDetect's
 AdaptiveDetector (content change against its neighbours) and ContentDetector (fixed threshold)."""
 
 
@@ -49,7 +49,7 @@ class Cut:
     frame: int
     """Index in presentation order."""
     transition: str
-    """`cut`, `dissolve`, `fade` or `wipe`."""
+    """`cut`, `dissolve`, `fade`, `wipe` or `slide`."""
     score: float
     """Content change at that frame, 0..255."""
     num_frames: int = 0
@@ -85,7 +85,7 @@ class CutFinder:
     def cuts(self) -> list[Cut]:
         """All cuts in order, no hard one on frame 0; of two nearer than `min_shot_frames` the hard cut stays, else the first."""
         if self._transitions is not None:
-            return self._own_cuts(self._transitions.transitions())
+            return own_cuts(self._transitions.transitions(), self._scores, self._min_shot_frames)
         kept: list[tuple[int, str]] = []
         for frame, transition in sorted(self._found, key=lambda found: (found[0], found[1])):
             if frame <= 0:
@@ -97,16 +97,17 @@ class CutFinder:
             kept.append((frame, transition))
         return [Cut(frame, transition, self._scores[frame]) for frame, transition in kept]
 
-    def _own_cuts(self, found: list[Transition]) -> list[Cut]:
-        """The transitions as cuts; a hard cut too near to the one before is none."""
-        kept: list[Cut] = []
-        for each in found:
-            last = kept[-1].frame + kept[-1].num_frames if kept else -self._min_shot_frames
-            if each.kind == "cut" and each.start - last < self._min_shot_frames:
-                continue
-            frame = min(each.start, len(self._scores) - 1)
-            kept.append(Cut(frame, each.kind, self._scores[frame], each.end - frame if each.end > frame else 0))
-        return kept
+
+def own_cuts(found: list[Transition], scores: Sequence[float], min_shot_frames: int) -> list[Cut]:
+    """The tidied transitions of a whole video as cuts, `scores` of all its frames; a hard cut too near to the one before is none."""
+    kept: list[Cut] = []
+    for each in found:
+        last = kept[-1].frame + kept[-1].num_frames if kept else -min_shot_frames
+        if each.kind == "cut" and each.start - last < min_shot_frames:
+            continue
+        frame = min(each.start, len(scores) - 1)
+        kept.append(Cut(frame, each.kind, scores[frame], each.end - frame if each.end > frame else 0))
+    return kept
 
 
 def _pyscenedetect(config: CutConfig) -> list[tuple[str, Any]]:

@@ -108,7 +108,7 @@ SHOTS = Table(
         _column("end_pts", "int64", "timestamp after the last frame", "time base of the stream"),
         _column("start_frame", "int64", "index of the first frame in presentation order", "frames"),
         _column("num_frames", "int64", "frames in the shot", "frames"),
-        _column("transition", "string", "how it begins: start, cut, dissolve, fade, wipe"),
+        _column("transition", "string", "how it begins: start, cut, dissolve, fade, wipe, slide"),
         _column(
             "transition_frames", "int64", "frames at its start that still show the shot before; in no clip", "frames"
         ),

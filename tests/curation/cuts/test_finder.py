@@ -1,5 +1,6 @@
 """Transitions made of known pictures: what is found, where it begins and ends, and what must not be taken for one."""
 
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -7,7 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.transitions import MARGIN, Transition, TransitionFinder, unexplained_change
+from curation.cuts import finder
+from curation.cuts.finder import MARGIN, Transition, TransitionFinder
+from curation.cuts.pictures import tiny_picture, unexplained_change
+from moviegen.testing.hard_cuts import make_video
 
 HEIGHT, WIDTH = 72, 128
 
@@ -31,10 +35,10 @@ def shot(seed: int, num_frames: int, speed: float = 0.4) -> list[np.ndarray]:
 
 
 def found(frames: list[np.ndarray], fps: float = 25) -> list[Transition]:
-    finder = TransitionFinder(fps)
+    own = TransitionFinder(fps)
     for frame in frames:
-        finder.add(np.asarray(frame).clip(0, 255).astype(np.uint8))
-    return finder.transitions()
+        own.add(np.asarray(frame).clip(0, 255).astype(np.uint8))
+    return own.transitions()
 
 
 def between(old: list[np.ndarray], new: list[np.ndarray], mix) -> list[np.ndarray]:
@@ -139,3 +143,57 @@ def test_a_shifted_picture_is_explained_by_movement():
     old, new = wide[:, :64].copy(), wide[:, 2:66].copy()
     assert unexplained_change(old, new) < 0.35 * np.abs(old - new).mean()
     assert unexplained_change(old, texture(31, 36, 64)) > 10
+
+
+def slide(old, new, length):
+    """Frames in which `new` pushes `old` out to the left, over `length` frames."""
+    both = np.concatenate([old, new], axis=1)
+    return [both[:, at : at + WIDTH] for at in np.linspace(0, WIDTH, length + 2)[1:-1].astype(int)]
+
+
+@pytest.mark.parametrize("length", [10, 20])
+@pytest.mark.parametrize("turn", [lambda frame: frame, lambda frame: frame[:, ::-1]])
+def test_slides_are_found_with_their_extent(length, turn):
+    old, new = shot(1, 40, 0.1), shot(2, 40, 0.1)
+    (one,) = found([turn(frame) for frame in [*old, *slide(old[-1], new[0], length), *new]])
+    assert one.kind == "slide"
+    assert 40 - MARGIN - 2 <= one.start <= 41
+    assert 39 + length <= one.end <= 40 + length + MARGIN + 2
+
+
+@pytest.mark.parametrize("num_frames", [10, 20])
+def test_a_camera_that_travels_by_a_whole_picture_slides_nothing(num_frames):
+    wide = texture(3, HEIGHT, 3 * WIDTH)
+    at = np.r_[np.zeros(40), np.linspace(0, WIDTH, num_frames), np.full(40, WIDTH)].astype(int)
+    assert found([wide[:, x : x + WIDTH] for x in at]) == []
+
+
+def test_it_does_not_matter_where_a_video_is_taken_apart(monkeypatch):
+    """Blocks of few frames, and pieces cut anywhere with the context on either side, give what the whole gives."""
+    pictures = np.concatenate([tiny(category) for category in ("dissolve_8", "strobe", "slide")])
+    whole = found(list(pictures))
+    assert len(whole) > 15
+    monkeypatch.setattr(finder, "BLOCK", 211)
+    assert found(list(pictures)) == whole
+    middle = 700
+    first, last = middle - finder.CONTEXT_FRAMES, middle + finder.CONTEXT_FRAMES
+    left = [each for each in finder.find_transitions(pictures[:last]) if each.start < middle]
+    right = [
+        Transition(each.start + first, each.end + first, each.kind)
+        for each in finder.find_transitions(pictures[first:])
+    ]
+    assert finder.tidy([*left, *(each for each in right if each.start >= middle)]) == whole
+
+
+def test_blocks_of_a_fast_video(monkeypatch):
+    pictures = tiny("dissolve_24")
+    whole = found(list(pictures), fps=60)
+    assert whole
+    monkeypatch.setattr(finder, "BLOCK", 97)
+    assert found(list(pictures), fps=60) == whole
+
+
+@cache
+def tiny(category: str) -> np.ndarray:
+    """Tiny pictures of a video of the hard suite, (T, 36, 64, 3) uint8."""
+    return np.stack([tiny_picture(frame) for frame in make_video(category, 1).frames])
