@@ -61,17 +61,15 @@ def amount(seed: int, folder: Path) -> float:
         values = [each.get(metric, 0.0) for each in scores]
         found[metric] = float(spearmanr(true, values)[0])
         print(f"  {what:22s} Spearman {found[metric]:.3f}, Pearson {pearsonr(true, values)[0]:.3f}")
-    moving = [(made.object_flow, each["motion.object"]) for made, each in zip(clips, scores, strict=True)]
-    things = [ours for theirs, ours in moving if theirs > 0.005]
-    cameras = [
-        ours / made.flow
-        for made, ours in zip(clips, [o for _, o in moving], strict=True)
-        if made.object_flow == 0 and made.flow > 0.05
-    ]
+    left = {"thing": [], "camera": []}
+    for made, each in zip(clips, scores, strict=True):
+        turned = made.move in ("static", "pan_left", "tilt_up", "zoom_in")
+        if made.flow >= 0.01 and turned and made.object_flow in (0, made.flow):
+            left["thing" if made.object_flow else "camera"].append(each["motion.object"] / each["motion.flow"])
+    things, cameras = min(left["thing"]), max(left["camera"])
     print(
-        f"  things: Spearman of `motion.object` {spearmanr(*zip(*moving, strict=True))[0]:.3f}; least of a clip with a thing {min(things):.4f}"
+        f"  flow that is not the camera's: {things:.0%} or more where a thing moves, {cameras:.0%} or less where the camera turns"
     )
-    print(f"  cameras alone: share of their flow left over, median {np.median(cameras):.2f}, most {max(cameras):.2f}")
     return found["motion.flow"]
 
 

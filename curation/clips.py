@@ -12,13 +12,13 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
-from curation.shots import Cut, CutConfig, CutFinder, picture_maker, shot_rows
-from curation.signals.meter import SignalMeter
-from curation.signals.planes import ContentScore, frame_planes
+from curation.measure import Measured, measure
+from curation.shots import CutConfig, shot_rows
+from curation.signals.table import signal_rows
 from moviegen.contracts.clip import clip_id_of, hash_id
 from moviegen.media.limits import MediaLimits
 from moviegen.media.probe import MediaProbe, probe
-from moviegen.media.read import OpenVideo, open_video
+from moviegen.media.read import open_video
 
 SPLIT_VERSION = 3
 """Raised when the same source and config give other rows than before."""
@@ -73,35 +73,41 @@ def split_video(uri: str, video_id: str, config: SplitConfig, limits: MediaLimit
     """Shots, signals and clips of a file, in one decode. Raises MediaError when the file cannot be read to its end."""
     about = probe(Path(uri), limits)
     with open_video(Path(uri), limits, motion_vectors=True) as video:
-        pts, end_pts, cuts, meter = _decode(video, config.cuts, about.fps)
-    shots = shot_rows(video_id, cuts, pts, end_pts)
+        return split_measured(measure(video, config.cuts, about.fps), about, video_id, config)
+
+
+@dataclass(frozen=True)
+class VideoShape:
+    """What clips take over from their video."""
+
+    time_base: Fraction
+    """Seconds per timestamp unit."""
+    fps: Fraction
+    """Average frame rate."""
+    width: int
+    """As displayed, px."""
+    height: int
+
+
+def split_measured(
+    measured: Measured, about: VideoShape | MediaProbe, video_id: str, config: SplitConfig
+) -> SplitResult:
+    """The rows of a video that has been measured."""
+    pts, end_pts = measured.pts, measured.end_pts
+    shots = shot_rows(video_id, measured.cuts, pts, end_pts)
     spans = plan_clips(shots, pts, end_pts, about.time_base, video_id, config)
     clips = [_clip_row(video_id, span, pts, end_pts, about, splitter_hash(config)) for span in spans]
-    return SplitResult(shots, meter.rows(video_id), clips)
+    return SplitResult(shots, signal_rows(video_id, measured.columns), clips)
 
 
 def split_video_json(uri: str, video_id: str, config: dict) -> dict:
     """`split_video` with plain values only, for `moviegen.media.worker`: config and result are `asdict` of their records."""
-    settings = {**config, "cuts": CutConfig(**config.get("cuts", {}))}
-    return asdict(split_video(uri, video_id, SplitConfig(**settings)))
+    return asdict(split_video(uri, video_id, split_config(config)))
 
 
-def _decode(video: OpenVideo, config: CutConfig, fps: Fraction) -> tuple[list[int], int, list[Cut], SignalMeter]:
-    """The one pass: timestamps of all frames, the timestamp after the last, the cuts, and the meter with the signals."""
-    pictures = picture_maker(config)
-    finder, content = CutFinder(config, fps), ContentScore()
-    meter = SignalMeter(video.time_base, video.orientation, video.sample_aspect, float(fps))
-    pts: list[int] = []
-    duration = 0
-    for timed in video.frames():
-        pts.append(timed.pts)
-        duration = timed.frame.duration or 0
-        planes = frame_planes(timed.frame)
-        picture = pictures(timed.frame, planes)
-        score = content.add(picture)
-        finder.add(picture, score)
-        meter.add(timed.frame, planes, timed.pts, score)
-    return pts, pts[-1] + (duration or max(1, round(1 / (fps * video.time_base)))), finder.cuts(), meter
+def split_config(config: dict) -> SplitConfig:
+    """The inverse of `asdict`."""
+    return SplitConfig(**{**config, "cuts": CutConfig(**config.get("cuts", {}))})
 
 
 @dataclass(frozen=True)
@@ -174,7 +180,9 @@ def _random(*seed: object) -> random.Random:
     return random.Random(int(hash_id(*seed), 16))
 
 
-def _clip_row(video_id: str, span: ClipSpan, pts: list[int], end_pts: int, about: MediaProbe, splitter: str) -> dict:
+def _clip_row(
+    video_id: str, span: ClipSpan, pts: list[int], end_pts: int, about: VideoShape | MediaProbe, splitter: str
+) -> dict:
     start, end = pts[span.start], pts[span.end] if span.end < len(pts) else end_pts
     return {
         "clip_id": clip_id_of(video_id, start, end, splitter),

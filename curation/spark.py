@@ -41,6 +41,8 @@ class SparkConfig:
     """Inputs (videos or clips) in a task at most."""
     max_gigapixels_per_task: float = 20.0
     """Pixels a task decodes at most, predicted from duration, size and frame rate."""
+    chunk_s: float = 600.0
+    """Seconds of a long source that one task measures: longer ones are cut at key frames and joined again; 0 cuts none."""
     options: dict[str, str] | None = None
     """More of Spark's own settings, `spark.x.y: value`."""
 

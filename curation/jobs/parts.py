@@ -17,7 +17,13 @@ from moviegen.contracts.lake import Lake, Part, add_parts, drop_stale
 from moviegen.contracts.tables import TABLES
 from moviegen.errors import UsageError
 
-ID_COLUMNS = {"shots": "video_id", "signals": "video_id", "clips": "video_id", "failures": "input_id"}
+ID_COLUMNS = {
+    "chunks": "video_id",
+    "shots": "video_id",
+    "signals": "video_id",
+    "clips": "video_id",
+    "failures": "input_id",
+}
 """The column that holds the id at the beginning of a part's key; `clip_id` where not named."""
 
 MAX_MESSAGE_CHARS = 600

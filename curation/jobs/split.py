@@ -1,24 +1,44 @@
 """Split: every readable video becomes shots, per-frame signals and clips, in one decoding pass."""
 
+import json
+import logging
 from dataclasses import asdict
+from fractions import Fraction
+from pathlib import Path
 
-from curation.clips import splitter_hash
+from curation.chunks import ChunkMismatchError, join_chunks
+from curation.clips import VideoShape, split_config, split_measured, splitter_hash
 from curation.config import CurateConfig
+from curation.rows import read_files
+from moviegen.contracts.tables import CHUNKS
 
 from .ingest import check_unchanged, read_videos
 from .parts import Operation, Rows, Task, attempt
 from .session import Session, Work
+from .split_chunks import drop_chunks, measure_chunks
 
 TABLES = ("failures", "signals", "shots", "clips")
+
+log = logging.getLogger(__name__)
 
 
 def split(session: Session) -> None:
     """Splits the readable videos that are not split yet with these settings."""
     videos = {row["video_id"]: row for row in read_videos(session.lake, session.batch)}
-    inputs = {key: {name: row[name] for name in ("uri", "video_id", "size_bytes")} for key, row in videos.items()}
+    inputs = {
+        key: {name: row[name] for name in ("uri", "video_id", "size_bytes", "fps_num", "fps_den")}
+        for key, row in videos.items()
+    }
     _warn_of_replacement(session)
-    work = Work(operation(session.config), inputs, valid=set(inputs), cost=lambda key: gigapixels(videos[key]))
-    session.perform("split", [work], "videos")
+    wanted = operation(session.config)
+    chunked = measure_chunks(session, wanted, videos, lambda key: gigapixels(videos[key]))
+    for key, parts in chunked.items():
+        inputs[key]["chunks"] = parts
+    # joining chunks decodes nothing
+    cost = lambda key: 0.0 if key in chunked else gigapixels(videos[key])  # noqa: E731
+    session.perform("split", [Work(wanted, inputs, valid=set(inputs), cost=cost)], "videos")
+    if chunked:
+        drop_chunks(session)
 
 
 def _warn_of_replacement(session: Session) -> None:
@@ -49,17 +69,31 @@ def split_rows(task: Task) -> Rows:
     """Rows of shots, signals, clips and failures for a group of videos."""
     rows: Rows = {name: [] for name in TABLES}
     for video in task.inputs:
-        found = attempt(
-            "split", video["video_id"], lambda video=video: _split(video, task.operation.params), rows["failures"]
-        )
+        found = attempt("split", video["video_id"], lambda video=video: _split(task, video), rows["failures"])
         for name, added in (found or {}).items():
             rows[name] += added
     return rows
 
 
-def _split(video: dict, params: dict) -> Rows:
+def _split(task: Task, video: dict) -> Rows:
     from moviegen.media.worker import guarded_call
 
+    params = task.operation.params
     check_unchanged(video)
+    if parts := video.get("chunks"):
+        try:
+            return _join(video, [task.lake.root / part for part in parts], params)
+        except ChunkMismatchError as error:
+            log.warning("%s: %s; it is split in one pass", video["uri"], error)
     call = (video["uri"], video["video_id"], params["settings"])
     return guarded_call("curation.clips.split_video_json", *call, **params["limits"])
+
+
+def _join(video: dict, parts: list[Path], params: dict) -> Rows:
+    """Rows of a video whose chunks lie in these parts."""
+    rows = read_files(parts, CHUNKS, video_id=[video["video_id"]])
+    found = [json.loads(row["content"]) for row in sorted(rows, key=lambda row: row["chunk"]) if row["chunk"] >= 0]
+    config = split_config(params["settings"])
+    fps = Fraction(video["fps_num"] or 30, video["fps_den"] or 1)
+    about = VideoShape(Fraction(*found[0]["time_base"]), fps, *found[0]["size"])
+    return asdict(split_measured(join_chunks(found, config.cuts), about, video["video_id"], config))

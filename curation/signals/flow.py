@@ -43,14 +43,14 @@ class GridFlow:
 
 
 class FlowMeter:
-    """Optical flow of frames given one after another."""
+    """Optical flow of frames given one after another; which pairs are looked at depends on the first one's number alone."""
 
-    def __init__(self, fps: float) -> None:
+    def __init__(self, fps: float, start_frame: int = 0) -> None:
         self._stride = max(1, round(fps / MAX_HZ))
         self._dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         self._dis.setFinestScale(1)
         self._before: np.ndarray | None = None
-        self._number = 0
+        self._number = start_frame
         self.places: np.ndarray | None = None
 
     def add(self, luma: np.ndarray) -> GridFlow | None:
@@ -157,9 +157,10 @@ _WINDOW = 7
 
 def _around(values: np.ndarray) -> np.ndarray:
     """Means over `_WINDOW` pairs around each, along the first axis; the ends count on."""
-    from scipy.ndimage import uniform_filter1d
+    from scipy.ndimage import correlate1d
 
-    return uniform_filter1d(values, _WINDOW, axis=0, mode="nearest")
+    # a running sum would be quicker, but its last digits depend on where it began
+    return correlate1d(values, np.full(_WINDOW, 1 / _WINDOW), axis=0, mode="nearest")
 
 
 def _depth(

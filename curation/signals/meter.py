@@ -26,15 +26,18 @@ FLASH_FRAMES = 3
 
 
 class SignalMeter:
-    """Measures frames one after another. `orientation` is their turn for display, `sample_aspect` the pixels' shape."""
+    """Measures frames one after another, from number `start_frame` on. `orientation` is their turn for display, `sample_aspect` the
+    pixels' shape."""
 
-    def __init__(self, time_base: Fraction, orientation: Orientation, sample_aspect: Fraction, fps: float) -> None:
+    def __init__(
+        self, time_base: Fraction, orientation: Orientation, sample_aspect: Fraction, fps: float, start_frame: int = 0
+    ) -> None:
         self._time_base = time_base
         self._orientation = orientation
         self._sample_aspect = float(sample_aspect)
         self._blurred: np.ndarray | None = None
         self._before: np.ndarray | None = None
-        self._flow = FlowMeter(fps)
+        self._flow = FlowMeter(fps, start_frame)
         self._small_px = 1.0
         self._flows: list[GridFlow | None] = []
         self._vectors: list[FrameVectors] = []

@@ -171,6 +171,18 @@ SIGNALS = Table(
     ),
 )
 
+CHUNKS = Table(
+    "chunks",
+    ("video_id", "chunk"),
+    ("split",),
+    "Long sources while they are split: what each chunk gave, until all are joined. Empty between runs.",
+    (
+        _column("video_id", "string", "the video"),
+        _column("chunk", "int32", "number of the chunk, from 0; -1 is the plan"),
+        _column("content", "string", "JSON of what was measured; empty where the chunk failed"),
+    ),
+)
+
 CLIPS = Table(
     "clips",
     ("clip_id",),
@@ -303,6 +315,6 @@ FAILURES = Table(
 
 TABLES: dict[str, Table] = {
     table.name: table
-    for table in (VIDEOS, SHOTS, SIGNALS, CLIPS, SCORES, SELECTION, RULES, CAPTIONS, SHARDS, SAMPLES, FAILURES)
+    for table in (VIDEOS, CHUNKS, SHOTS, SIGNALS, CLIPS, SCORES, SELECTION, RULES, CAPTIONS, SHARDS, SAMPLES, FAILURES)
 }
 """Every table of the lake by name."""
