@@ -93,10 +93,14 @@ def crop_face(image: np.ndarray, box: np.ndarray, side_px: int, is_square: bool)
         half = max(right - left, bottom - top) / 2
         x, y = (left + right) / 2, (top + bottom) / 2
         left, top, right, bottom = x - half, y - half, x + half, y + half
-    height, width = image.shape[:2]
-    rows = slice(max(0, min(int(top), height - 1)), max(1, min(int(bottom), height)))
-    columns = slice(max(0, min(int(left), width - 1)), max(1, min(int(right), width)))
+    rows, columns = _pixels(top, bottom, image.shape[0]), _pixels(left, right, image.shape[1])
     return cv2.resize(image[rows, columns], (side_px, side_px), interpolation=cv2.INTER_AREA)
+
+
+def _pixels(first: float, end: float, length: int) -> slice:
+    """Whole pixels of a stretch inside 0..length, one at least."""
+    start = int(min(max(first, 0), length - 1))
+    return slice(start, max(start + 1, int(min(end, length))))
 
 
 def least_to_mean(vectors: np.ndarray) -> float:

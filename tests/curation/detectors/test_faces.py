@@ -1,4 +1,5 @@
 import xml.etree.ElementTree as ElementTree
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,19 @@ def test_largest_is_a_share_of_its_frame(clip_input, monkeypatch):
     }
 
 
+ULTRALIGHT_CLIPS = (
+    "ai_ltx2_dialogue.mp4",
+    "asl_again.mkv",
+    "asl_book.mkv",
+    "carphone_distorted.mp4",
+    "makeup_mpeg4.avi",
+    "pool_handheld.mp4",
+    "sam2_blocks.mp4",
+    "selfie_vertical.mp4",
+    "woman_portrait.mp4",
+)
+
+
 class TestUltralight:
     """version-RFB-320.onnx, real weights of Ultra-Light-Fast-Generic-Face-Detector-1MB."""
 
@@ -108,14 +122,13 @@ class TestUltralight:
             assert all(max(overlap(box, face) for face in ours) > 0.3 for box in boxes), name
 
     @pytest.mark.data
-    @pytest.mark.parametrize(
-        "name",
-        ["ai_ltx2_dialogue.mp4", "asl_again.mkv", "asl_book.mkv", "carphone_distorted.mp4", "makeup_mpeg4.avi", "pool_handheld.mp4", "sam2_blocks.mp4", "selfie_vertical.mp4", "woman_portrait.mp4"],
-    )
+    @pytest.mark.parametrize("name", ULTRALIGHT_CLIPS)
     def test_counts_of_real_clips(self, media_dir, media_truth, ultralight, clip_input, name):
         from moviegen.media.read import iter_frames
 
-        frames = [shrink(f.image, 640) for f in iter_frames(media_dir / name) if f.index in (10, 40, 70, 90)]
+        frames = [
+            shrink(f.image, 640) for f in islice(iter_frames(media_dir / name), 91) if f.index in (10, 40, 70, 90)
+        ]
         assert ultralight.score(clip_input(frames=frames))["faces.count"] == media_truth[name]["faces_max"]
 
     def test_another_network_is_refused(self, write_onnx, tmp_path):
