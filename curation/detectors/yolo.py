@@ -5,6 +5,7 @@ it suppresses overlaps) stands in its metadata, as `yolo export format=onnx` wri
 """
 
 import ast
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,16 +67,17 @@ class OnnxYolo:
                 "an export of ultralytics (one output of three axes, metadata names): yolo export format=onnx"
             )
         self.names: dict[int, str] = ast.literal_eval(about["names"])
-        stride = int(about.get("stride", 32))
-        side = -(-side_px // stride) * stride
-        self._size = input_size(self._session) or (side, side)
+        self._stride = int(about.get("stride", 32))
+        self._side_px = side_px
+        self._size = input_size(self._session)
         arguments = ast.literal_eval(about.get("args", "{}"))
         self._is_suppressed = about.get("end2end") == "True" or bool(arguments.get("nms"))
         """The network itself drops overlaps and answers (1, n, 6): box corners, probability, class."""
 
     def find(self, image: np.ndarray, min_probability: float) -> Found:
         """The objects of an image (H, W, 3) uint8 RGB."""
-        picture, scale, left, top = letterbox(image, self._size)
+        size = self._size or snug_size(image.shape[:2], self._side_px, self._stride)
+        picture, scale, left, top = letterbox(image, size)
         answer = run_picture(self._session, picture.transpose(2, 0, 1)[None] / np.float32(255))[0][0]
         decode = decode_suppressed if self._is_suppressed else decode_raw
         found = decode(answer, len(self.names), min_probability)
@@ -102,6 +104,12 @@ class PickledYolo:
         height, width = image.shape[:2]
         corners = np.clip(boxes.xyxy.cpu().numpy().astype(np.float64), 0, [width, height, width, height])
         return Found(corners, boxes.conf.cpu().numpy(), boxes.cls.cpu().numpy().astype(int))
+
+
+def snug_size(shape: tuple[int, int], side_px: int, stride: int) -> tuple[int, int]:
+    """(H, W) in whole strides that a picture of that shape fills but for less than a stride, once its longer side is `side_px`."""
+    scale = side_px / max(shape)
+    return tuple(math.ceil(max(1, round(side * scale)) / stride) * stride for side in shape)
 
 
 def letterbox(image: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, float, int, int]:
