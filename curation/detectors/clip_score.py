@@ -23,7 +23,7 @@ class ClipDetector:
     name: ClassVar[str] = "clip"
     version: ClassVar[int] = 1
     metrics: ClassVar[dict[str, str]] = {"clip.text_similarity": "cosine"}
-    cost: ClassVar[float] = 2500.0
+    cost: ClassVar[float] = 9000.0
     packages: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:

@@ -39,7 +39,7 @@ class FrameClassDetector:
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
-    cost: ClassVar[float] = 2000.0
+    cost: ClassVar[float] = 8000.0
     packages: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:

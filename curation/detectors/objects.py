@@ -38,7 +38,7 @@ class ObjectsDetector:
         "objects.person_count": "persons",
         "objects.person_fraction": "0..1",
     }
-    cost: ClassVar[float] = 500.0
+    cost: ClassVar[float] = 400.0
     packages: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
