@@ -22,7 +22,11 @@ DETECTORS: dict[str, str] = {
     "speech": "curation.detectors.speech:SpeechDetector",
     "aesthetic": "curation.detectors.aesthetics:AestheticDetector",
     "faces": "curation.detectors.faces:FacesDetector",
+    "objects": "curation.detectors.objects:ObjectsDetector",
     "ocr": "curation.detectors.ocr:OcrDetector",
+    "clip": "curation.detectors.clip_score:ClipDetector",
+    "nsfw": "curation.detectors.frame_classes:NsfwDetector",
+    "watermark": "curation.detectors.frame_classes:WatermarkDetector",
 }
 """Name in YAML -> `module:Class`."""
 

@@ -11,8 +11,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from curation.detectors.base import ClipInput, FrameRequest, check_package, check_weights
-from moviegen.errors import UsageError
+from curation.detectors.base import ClipInput, FrameRequest, check_weights
+from curation.detectors.clip_model import check_clip, check_head_fits, load_clip, load_head
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,7 @@ class AestheticDetector:
     frames: ClassVar[FrameRequest] = FrameRequest("middle")
 
     def __post_init__(self) -> None:
-        check_package(self.name, "open_clip", "pip install 'moviegen[detectors]'")
-        check_weights(self.name, "clip_weights", self.clip_weights, f"open_clip weights of {self.clip_model}")
+        check_clip(self.name, self.clip_weights, self.clip_model)
         check_weights(self.name, "head", self.head, "a LAION aesthetic head")
 
     def score(self, clip: ClipInput) -> dict[str, float]:
@@ -45,71 +44,14 @@ class AestheticDetector:
     def rate(self, image: np.ndarray) -> float:
         """The score of an image, (H, W, 3) uint8 RGB."""
         import torch
-        from PIL import Image
 
-        network, preprocess, head = self._networks
+        network, head = self._networks
         with torch.inference_mode():
-            embedding = network.encode_image(preprocess(Image.fromarray(image))[None])
-            return float(head(torch.nn.functional.normalize(embedding, dim=-1)))
+            return float(head(network.embed_images([image])))
 
     @cached_property
     def _networks(self) -> tuple:
-        """(CLIP, its preprocessing, the head), loaded once."""
-        import open_clip
-        import torch
-
-        try:
-            network, _, preprocess = open_clip.create_model_and_transforms(
-                self.clip_model, pretrained=str(self.clip_weights)
-            )
-        except RuntimeError as error:
-            raise UsageError(
-                f"detector aesthetic: {self.clip_weights} are not the weights of {self.clip_model}: {error}"
-            ) from error
-        head = load_head(self.head)
-        with torch.inference_mode():
-            width = network.eval().encode_image(preprocess(_grey_image())[None]).shape[-1]
-        if width != head[0].in_features:
-            raise UsageError(
-                f"detector aesthetic: {self.head} reads embeddings of {head[0].in_features} numbers, {self.clip_model} gives "
-                f"{width}; take the head of that model"
-            )
-        return network, preprocess, head
-
-
-def _grey_image():
-    from PIL import Image
-
-    return Image.new("RGB", (32, 32), (128, 128, 128))
-
-
-def load_head(path: Path):
-    """The head of a file as a torch Sequential of Linears: (B, D) embeddings of length one -> (B, 1) scores.
-
-    Dropouts between them do nothing when scoring and are left out. Raises UsageError when the file is no such head.
-    """
-    import torch
-
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise UsageError(f"detector aesthetic: {path} cannot be read as weights: {error}") from error
-    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise UsageError(f"detector aesthetic: {path} is no state dict of tensors")
-    prefixes = sorted({name.rpartition(".")[0] for name in state}, key=_layer_number)
-    layers = []
-    for prefix in prefixes:
-        weight, bias = state.get(f"{prefix}.weight".lstrip(".")), state.get(f"{prefix}.bias".lstrip("."))
-        if weight is None or bias is None or weight.ndim != 2:
-            raise UsageError(f"detector aesthetic: {path}: {prefix or 'its root'} is no Linear (weight and bias)")
-        layer = torch.nn.Linear(weight.shape[1], weight.shape[0])
-        layer.load_state_dict({"weight": weight.float(), "bias": bias.float()})
-        layers.append(layer)
-    if not layers or layers[-1].out_features != 1:
-        raise UsageError(f"detector aesthetic: {path} does not end in one number")
-    return torch.nn.Sequential(*layers).eval()
-
-
-def _layer_number(prefix: str) -> int:
-    last = prefix.rpartition(".")[2]
-    return int(last) if last.isdigit() else 0
+        """(CLIP, the head), loaded once."""
+        network, head = load_clip(self.name, self.clip_weights, self.clip_model), load_head(self.name, self.head)
+        check_head_fits(self.name, self.head, head, network)
+        return network, head

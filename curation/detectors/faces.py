@@ -1,5 +1,6 @@
-"""Faces: MTCNN (facenet-pytorch; its weights come in the wheel) or a YOLO face model of the user's own weights (ultralytics)."""
+"""Faces: how many, how large, whether one stays alone in the picture, and whether it stays the same person."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -7,44 +8,66 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from curation.detectors.base import ClipInput, FrameRequest, check_package, check_weights
+from curation.detectors.base import ClipInput, FrameRequest, check_package
+from curation.detectors.face_finders import FindFaces, mtcnn_finder, ultralight_finder, yolo_finder
+from curation.detectors.face_identity import FaceEmbedder, check_embedder, least_step, least_to_mean, load_embedder
+from curation.detectors.face_tracks import Track, link_faces, main_track, single_face_fraction
+from curation.detectors.onnx_model import check_onnx
+from curation.detectors.yolo import check_yolo
 from moviegen.errors import UsageError
+
+MIN_PROBABILITY = {"mtcnn": 0.95, "yolo": 0.5, "ultralight": 0.85}
+"""A face counts from this probability on, where the YAML does not say. Our decision: what gives the viewer's counts on real media."""
 
 
 @dataclass(frozen=True)
 class FacesDetector:
-    """How many faces, and how large. Thresholds for human-centred subsets [S §3.2.1] are the rules' matter."""
+    """How many faces, how large, and whose. Thresholds for human-centred subsets [S §3.2.1, §4.2.1] are the rules' matter."""
 
-    backend: Literal["mtcnn", "yolo"] = "mtcnn"
-    """`mtcnn`: weights come with facenet-pytorch; `yolo`: a face model for ultralytics (AGPL-3.0) by `weights`."""
+    backend: Literal["mtcnn", "yolo", "ultralight"] = "mtcnn"
+    """`mtcnn`: weights come with facenet-pytorch. By `weights`: `yolo`, a YOLO face model; `ultralight`, version-RFB-320.onnx."""
     weights: Path | None = None
-    """YOLO face model; none for mtcnn. A .pt file can run code when ultralytics loads it: only from people you trust, else .onnx."""
+    """Face model as .onnx; none for mtcnn. A YOLO .pt (a pickle, through ultralytics) only with `allow_pickle`."""
+    identity_weights: Path | None = None
+    """Face embedding: facenet-pytorch's InceptionResnetV1 (.pt) or an .onnx (ArcFace and its kin); without it no metric of identity."""
     count: int = 3
-    """Frames looked at, spread evenly."""
+    """Frames looked at, spread evenly. For tracks and identity take one a second, as the paper does [S §4.2.1]: 16 for clips of 16 s."""
     max_side_px: int = 640
     """Frames are looked at with their longer side at most this."""
-    min_probability: float = 0.95
-    """A face counts from this probability on; YOLO models are less sure of themselves, 0.5 is usual there."""
+    min_probability: float | None = None
+    """A face counts from this probability on; none for the backend's own, `MIN_PROBABILITY`."""
     min_face_px: int = 20
     """Smallest face looked for, in the scaled frame (mtcnn)."""
+    allow_pickle: bool = False
+    """Load a .pt YOLO model, which can run any code: only from people you trust."""
 
     name: ClassVar[str] = "faces"
-    version: ClassVar[int] = 1
-    metrics: ClassVar[dict[str, str]] = {"faces.count": "faces", "faces.largest": "0..1"}
+    version: ClassVar[int] = 2
+    metrics: ClassVar[dict[str, str]] = {
+        "faces.count": "faces",
+        "faces.largest": "0..1",
+        "faces.tracks": "faces",
+        "faces.single_face_fraction": "0..1",
+        "faces.identity_similarity": "cosine",
+        "faces.identity_step": "cosine",
+    }
     cost: ClassVar[float] = 300.0
 
     def __post_init__(self) -> None:
+        if self.backend not in MIN_PROBABILITY:
+            raise ValueError(f"detector faces: backend {self.backend!r} is not one of {', '.join(MIN_PROBABILITY)}")
         if self.backend == "mtcnn":
             check_package(self.name, "facenet_pytorch", "pip install --no-deps facenet-pytorch==2.6.0")
         elif self.backend == "yolo":
-            check_package(self.name, "ultralytics", "pip install 'moviegen[yolo]' (AGPL-3.0)")
-            if self.weights is None:
-                raise UsageError(
-                    "detector faces: backend yolo needs score.detectors.faces.weights, a YOLO face model (.pt)"
-                )
-            check_weights(self.name, "weights", self.weights, "a YOLO face model")
+            check_yolo(self.name, self.weights, self.allow_pickle, "a YOLO face model")
+        elif self.weights is None:
+            raise UsageError(
+                "detector faces: backend ultralight wants score.detectors.faces.weights, version-RFB-320.onnx"
+            )
         else:
-            raise ValueError(f"detector faces: backend {self.backend!r} is not one of mtcnn, yolo")
+            check_onnx(self.name, "weights", self.weights, "version-RFB-320.onnx or its like")
+        if self.identity_weights is not None:
+            check_embedder(self.name, self.identity_weights)
 
     @property
     def packages(self) -> tuple[str, ...]:
@@ -57,51 +80,58 @@ class FacesDetector:
         return FrameRequest("spread", self.count, self.max_side_px)
 
     def score(self, clip: ClipInput) -> dict[str, float]:
-        """Most faces in one frame, and the largest face as a share of its frame's area. Both 0 where no face is found."""
+        """Most faces in one frame, the largest as a share of its frame's area, how many different ones, and how often one is alone.
+
+        All 0 where no face is found. With `identity_weights`, of the face that covers most: the least cosine to its own mean, and of
+        neighbouring frames; both absent where it is seen in fewer than two frames.
+        """
         found = [self.find(frame) for frame in clip.frames]
-        areas = [
-            (box[2] - box[0]) * (box[3] - box[1]) / (frame.shape[0] * frame.shape[1])
-            for boxes, frame in zip(found, clip.frames, strict=True)
-            for box in boxes
-        ]
-        return {
+        tracks = link_faces(found)
+        scores = {
             "faces.count": float(max((len(boxes) for boxes in found), default=0)),
-            "faces.largest": float(min(1.0, max(areas, default=0.0))),
+            "faces.largest": largest_share(found, clip.frames),
+            "faces.tracks": float(len(tracks)),
+            "faces.single_face_fraction": single_face_fraction(found, tracks),
         }
+        subject = main_track(tracks)
+        if self.identity_weights is None or subject is None or len(subject.frames) < 2:
+            return scores
+        return scores | self.identity(subject, clip.frames)
+
+    def identity(self, track: Track, frames: Sequence[np.ndarray]) -> dict[str, float]:
+        """How alike the faces of a track of two frames or more are."""
+        vectors = self._embedder.embed([frames[i] for i in track.frames], track.boxes)
+        return {"faces.identity_similarity": least_to_mean(vectors), "faces.identity_step": least_step(vectors)}
 
     def find(self, image: np.ndarray) -> np.ndarray:
         """(n, 4) left, top, right, bottom of the faces of an image (H, W, 3) uint8 RGB, in its pixels, clipped to it."""
-        boxes, probabilities = (self._mtcnn if self.backend == "mtcnn" else self._yolo)(image)
+        boxes, probabilities = self._find(image)
         height, width = image.shape[:2]
-        kept = np.asarray(boxes, np.float64).reshape(-1, 4)[np.asarray(probabilities) >= self.min_probability]
+        kept = np.asarray(boxes, np.float64).reshape(-1, 4)[np.asarray(probabilities) >= self._least]
         return np.clip(kept, 0, [width, height, width, height])
 
-    @cached_property
-    def _mtcnn(self):
-        import torch
-        from facenet_pytorch import MTCNN
-
-        network = MTCNN(keep_all=True, min_face_size=self.min_face_px, device="cpu", post_process=False).eval()
-
-        def find(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            if min(image.shape[:2]) < 2 * self.min_face_px:
-                return np.zeros((0, 4)), np.zeros(0)
-            with torch.inference_mode():
-                boxes, probabilities = network.detect(image)
-            return (np.zeros((0, 4)), np.zeros(0)) if boxes is None else (boxes, probabilities)
-
-        return find
+    @property
+    def _least(self) -> float:
+        return MIN_PROBABILITY[self.backend] if self.min_probability is None else self.min_probability
 
     @cached_property
-    def _yolo(self):
-        from ultralytics import YOLO
+    def _find(self) -> FindFaces:
+        if self.backend == "mtcnn":
+            return mtcnn_finder(self.min_face_px)
+        if self.backend == "yolo":
+            return yolo_finder(self.weights, self.max_side_px, self._least)
+        return ultralight_finder(self.weights, self._least)
 
-        network = YOLO(str(self.weights))
+    @cached_property
+    def _embedder(self) -> FaceEmbedder:
+        return load_embedder(self.name, self.identity_weights)
 
-        def find(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            found = network.predict(
-                image[:, :, ::-1], imgsz=self.max_side_px, conf=self.min_probability, verbose=False
-            )[0]
-            return found.boxes.xyxy.cpu().numpy(), found.boxes.conf.cpu().numpy()
 
-        return find
+def largest_share(found: Sequence[np.ndarray], frames: Sequence[np.ndarray]) -> float:
+    """Area of the largest box as a share of its frame."""
+    shares = [
+        (box[2] - box[0]) * (box[3] - box[1]) / (frame.shape[0] * frame.shape[1])
+        for boxes, frame in zip(found, frames, strict=True)
+        for box in boxes
+    ]
+    return float(min(1.0, max(shares, default=0.0)))

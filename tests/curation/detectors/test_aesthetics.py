@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from curation.detectors import detector_version, load_detector
-from curation.detectors.aesthetics import load_head
+from curation.detectors.clip_model import load_head
 from moviegen.errors import UsageError
 
 open_clip = pytest.importorskip("open_clip")
@@ -21,7 +21,7 @@ RATINGS = {
 @pytest.mark.parametrize("kind", RATINGS)
 def test_laions_linear_heads_give_laions_numbers(media_dir, kind):
     folder = media_dir / "weights" / "laion_aesthetic_v1"
-    head = load_head(folder / f"sa_0_4_vit_{kind}_linear.pth")
+    head = load_head("aesthetic", folder / f"sa_0_4_vit_{kind}_linear.pth")
     for rating, expected in enumerate(RATINGS[kind]):
         embedding = np.load(folder / f"vit_{kind}_embeddings" / f"rating{rating}.npy")
         with torch.inference_mode():
@@ -32,7 +32,7 @@ def test_laions_linear_heads_give_laions_numbers(media_dir, kind):
 @pytest.mark.data
 def test_the_improved_head_is_five_linears(media_dir):
     path = media_dir / "weights" / "improved_aesthetic" / "sac+logos+ava1-l14-linearMSE.pth"
-    head = load_head(path)
+    head = load_head("aesthetic", path)
     assert [layer.out_features for layer in head] == [1024, 128, 64, 16, 1]
     state = torch.load(path, map_location="cpu", weights_only=True)
     embedding = torch.nn.functional.normalize(torch.randn(1, 768, generator=torch.Generator().manual_seed(0)), dim=-1)
@@ -104,10 +104,10 @@ def test_weights_of_another_model_are_refused(weights, clip_input):
 def test_a_file_that_is_no_head(tmp_path, state, message):
     torch.save(state, tmp_path / "head.pth")
     with pytest.raises(UsageError, match=message):
-        load_head(tmp_path / "head.pth")
+        load_head("aesthetic", tmp_path / "head.pth")
 
 
 def test_a_file_that_is_no_weights(tmp_path):
     (tmp_path / "head.pth").write_text("<html>")
     with pytest.raises(UsageError, match="cannot be read as weights"):
-        load_head(tmp_path / "head.pth")
+        load_head("aesthetic", tmp_path / "head.pth")

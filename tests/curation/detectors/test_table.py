@@ -60,7 +60,7 @@ def test_a_users_own_by_dotted_path(tmp_path, monkeypatch):
         ("curation.detectors.probe:Nothing", {}, "cannot be imported"),
         ("aesthetic", {}, "aesthetic: .*clip_weights"),
         ("aesthetic", {"clip_weights": "no.pt", "head": "no.pth"}, "no file no.pt. Put open_clip weights of ViT-L-14"),
-        ("faces", {"backend": "haar"}, "'haar' is not one of mtcnn, yolo"),
+        ("faces", {"backend": "haar"}, "'haar' is not one of mtcnn, yolo, ultralight"),
     ],
 )
 def test_refusals_say_what_to_do(name, params, message):
