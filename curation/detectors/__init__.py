@@ -18,6 +18,7 @@ DETECTORS: dict[str, str] = {
     "jitter": "curation.detectors.jitter:JitterDetector",
     "aesthetic": "curation.detectors.aesthetics:AestheticDetector",
     "faces": "curation.detectors.faces:FacesDetector",
+    "quality": "curation.detectors.quality:QualityDetector",
     "ocr": "curation.detectors.ocr:OcrDetector",
 }
 """Name in YAML -> `module:Class`."""
