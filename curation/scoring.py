@@ -27,7 +27,7 @@ def score_clips(
     images = _fetch(video, signals, (d.frames for d in ordered), clip)
     scores: dict[str, float] = {}
     for detector in ordered:
-        frames = [shrink(images[i], detector.frames.max_side_px) for i in detector.frames.indices(clip.num_frames)]
+        frames = [shrink(images[i], detector.frames.max_side_px) for i in detector.frames.indices(clip.num_frames, signals)]
         scores |= check_scores(detector, detector.score(ClipInput(clip, video, signals, frames)), clip)
     return scores
 
@@ -35,7 +35,7 @@ def score_clips(
 def clip_input(request: FrameRequest, clip: Clip, video: dict, signals: dict[str, np.ndarray]) -> ClipInput:
     """The clip with the frames of one request: what a captioner gets."""
     images = _fetch(video, signals, [request], clip)
-    frames = [shrink(images[i], request.max_side_px) for i in request.indices(clip.num_frames)]
+    frames = [shrink(images[i], request.max_side_px) for i in request.indices(clip.num_frames, signals)]
     return ClipInput(clip, video, signals, frames)
 
 
@@ -43,7 +43,7 @@ def _fetch(
     video: dict, signals: dict[str, np.ndarray], requests: Iterable[FrameRequest], clip: Clip
 ) -> dict[int, np.ndarray]:
     """Frames by their place in the clip, (H, W, 3) uint8 RGB of full size, so that sharing them changes no number."""
-    indices = sorted({index for request in requests for index in request.indices(clip.num_frames)})
+    indices = sorted({index for request in requests for index in request.indices(clip.num_frames, signals)})
     if not indices:
         return {}
     pts = [int(signals["pts"][index]) for index in indices]
