@@ -27,7 +27,9 @@ def score_clips(
     images = _fetch(video, signals, (d.frames for d in ordered), clip)
     scores: dict[str, float] = {}
     for detector in ordered:
-        frames = [shrink(images[i], detector.frames.max_side_px) for i in detector.frames.indices(clip.num_frames, signals)]
+        frames = [
+            shrink(images[i], detector.frames.max_side_px) for i in detector.frames.indices(clip.num_frames, signals)
+        ]
         scores |= check_scores(detector, detector.score(ClipInput(clip, video, signals, frames)), clip)
     return scores
 

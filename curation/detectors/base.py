@@ -50,7 +50,7 @@ def adaptive_indices(motion: np.ndarray, count: int) -> list[int]:
         return sample_frame_indices(num_frames, min(count, num_frames))
     change = np.nan_to_num(motion[1:].astype(np.float64))
     pace = np.cumsum(_shares(np.ones_like(change)) + _shares(change) + _shares(_sudden(change)))
-    targets = pace[-1] * np.arange(1, count - 1) / (count - 1)
+    targets = pace[-1] * np.arange(1, count - 1) / (count - 1) - 1e-9  # rounding must not push a step to the next frame
     chosen = {0, num_frames - 1, *(1 + np.searchsorted(pace, targets)).tolist()}
     while len(chosen) < count:  # steps that fell on one sudden change are spent on the longest gap
         before, after = max(pairwise(sorted(chosen)), key=lambda gap: gap[1] - gap[0])

@@ -9,6 +9,9 @@ import numpy as np
 from curation.detectors.base import ClipInput, FrameRequest, check_package
 from curation.detectors.overlay import Corners, split_overlay
 
+_MIN_LINE_ASPECT = 3.0
+"""Width over height from which a found shape is a line even if no letter of it is read: our decision, texture is squarer."""
+
 
 @dataclass(frozen=True)
 class TextBox:
@@ -33,6 +36,13 @@ class TextBox:
     def score(self) -> float:
         """Detection times recognition, the number the paper bounds."""
         return self.detection * self.recognition
+
+    @property
+    def is_foreign(self) -> bool:
+        """Is it a line in a script that the reader was not taught? It reads Cyrillic, say, as blanks, and is sure of them."""
+        (x0, y0), (x1, y1), _, (x3, y3) = self.corners
+        width, height = np.hypot(x1 - x0, y1 - y0), np.hypot(x3 - x0, y3 - y0)
+        return not self.text.strip(" .") and width >= _MIN_LINE_ASPECT * height
 
 
 @dataclass(frozen=True)
@@ -117,7 +127,7 @@ class OcrDetector:
             TextBox(text, float(detection), float(recognition), tuple((float(x), float(y)) for x, y in box))
             for text, recognition, detection, box in zip(said.txts, said.scores, found.scores, found.boxes, strict=True)
         ]
-        return [box for box in boxes if sum(c.isalnum() for c in box.text) >= self.min_chars]
+        return [box for box in boxes if sum(c.isalnum() for c in box.text) >= self.min_chars or box.is_foreign]
 
     @cached_property
     def _engine(self) -> tuple:
