@@ -46,7 +46,7 @@ def _inputs(
     heard = {request.audio for request in requests if request.audio is not None}
     sounds = {wanted: read_clip_sound(wanted, clip, video) for wanted in heard}
     for request in requests:
-        frames = [shrink(images[i], request.max_side_px) for i in request.indices(clip.num_frames)]
+        frames = [shrink(images[i], request.max_side_px) for i in request.indices(clip.num_frames, signals)]
         yield ClipInput(clip, video, signals, frames, None if request.audio is None else sounds[request.audio])
 
 
@@ -64,7 +64,7 @@ def _fetch_frames(
     video: dict, signals: dict[str, np.ndarray], requests: Iterable[FrameRequest], clip: Clip
 ) -> dict[int, np.ndarray]:
     """Frames by their place in the clip, (H, W, 3) uint8 RGB of full size, so that sharing them changes no number."""
-    indices = sorted({index for request in requests for index in request.indices(clip.num_frames)})
+    indices = sorted({index for request in requests for index in request.indices(clip.num_frames, signals)})
     if not indices:
         return {}
     pts = [int(signals["pts"][index]) for index in indices]

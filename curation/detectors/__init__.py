@@ -23,6 +23,7 @@ DETECTORS: dict[str, str] = {
     "aesthetic": "curation.detectors.aesthetics:AestheticDetector",
     "faces": "curation.detectors.faces:FacesDetector",
     "objects": "curation.detectors.objects:ObjectsDetector",
+    "quality": "curation.detectors.quality:QualityDetector",
     "ocr": "curation.detectors.ocr:OcrDetector",
     "clip": "curation.detectors.clip_score:ClipDetector",
     "nsfw": "curation.detectors.frame_classes:NsfwDetector",

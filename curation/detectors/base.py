@@ -5,6 +5,7 @@ nothing of thresholds. What it loads, it loads on first use and keeps.
 """
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar, Literal, Protocol, runtime_checkable
 
@@ -30,10 +31,10 @@ class AudioRequest:
 class FrameRequest:
     """Which frames of a clip a detector wants to see, and whether it wants to hear it."""
 
-    where: Literal["none", "middle", "spread"] = "none"
-    """`none`, the `middle` one, or `count` of them `spread` evenly."""
+    where: Literal["none", "middle", "spread", "adaptive"] = "none"
+    """`none`, the `middle` one, `count` of them `spread` evenly, or `adaptive`: denser where the picture changes."""
     count: int = 0
-    """Frames, for `spread`; fewer where the clip has fewer."""
+    """Frames, for `spread` and `adaptive`; fewer where the clip has fewer."""
     max_side_px: int | None = None
     """Longer side is scaled down to this; never up."""
     audio: AudioRequest | None = None
@@ -44,13 +45,48 @@ class FrameRequest:
         """Must the file be opened for it? What needs only the tables costs nothing."""
         return self.where != "none" or self.audio is not None
 
-    def indices(self, num_frames: int) -> list[int]:
-        """Places of the frames wanted in a clip of `num_frames`, from 0, in order."""
+    def indices(self, num_frames: int, signals: dict[str, np.ndarray] | None = None) -> list[int]:
+        """Places of the frames wanted in a clip of `num_frames`, from 0, in order. `adaptive` asks its `signals`."""
         if self.where == "none":
             return []
         if self.where == "middle":
             return [num_frames // 2]
+        if self.where == "adaptive":
+            return adaptive_indices(signals["motion"], self.count)
         return sample_frame_indices(num_frames, min(self.count, num_frames))
+
+
+def adaptive_indices(motion: np.ndarray, count: int) -> list[int]:
+    """`count` places in a clip, both ends among them, denser where the picture changes; all places where it has fewer.
+
+    Equal steps of time, change and sudden change, a third each. `motion` is (num_frames,), the change from the frame before in luma
+    levels. The paper samples "adaptively" [S App B.1]; this is our decision: a frame just after what comes up at once, such as a
+    subtitle, more of them where much moves, and never further apart than three even steps.
+    """
+    num_frames = len(motion)
+    if count < 2 or count >= num_frames:
+        return sample_frame_indices(num_frames, min(count, num_frames))
+    change = np.nan_to_num(motion[1:].astype(np.float64))
+    pace = np.cumsum(_shares(np.ones_like(change)) + _shares(change) + _shares(_sudden(change)))
+    targets = pace[-1] * np.arange(1, count - 1) / (count - 1) - 1e-9  # rounding must not push a step to the next frame
+    chosen = {0, num_frames - 1, *(1 + np.searchsorted(pace, targets)).tolist()}
+    while len(chosen) < count:  # steps that fell on one sudden change are spent on the longest gap
+        before, after = max(pairwise(sorted(chosen)), key=lambda gap: gap[1] - gap[0])
+        chosen.add((before + after) // 2)
+    return sorted(chosen)
+
+
+def _sudden(change: np.ndarray) -> np.ndarray:
+    """What stands out of the median of the nine frames around; nothing near the first frame, which is looked at anyway."""
+    around = np.lib.stride_tricks.sliding_window_view(np.pad(change, 4, mode="edge"), 9)
+    sudden = np.maximum(change - np.median(around, axis=1), 0)
+    sudden[:2] = 0
+    return sudden
+
+
+def _shares(change: np.ndarray) -> np.ndarray:
+    """Shares of one; of less where all of it is less than one level: a still clip has nothing to be dense about."""
+    return change / max(1.0, change.sum())
 
 
 @dataclass(frozen=True)

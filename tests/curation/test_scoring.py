@@ -3,9 +3,11 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from curation.detectors import load_detector
-from curation.detectors.base import AudioRequest, FrameRequest
+from curation.detectors.base import AudioRequest, FrameRequest, adaptive_indices
 from curation.scoring import clip_input, score_clip, score_clips, shrink
 from moviegen.media.audio import read_audio
 from moviegen.media.read import iter_frames
@@ -40,6 +42,50 @@ class Brightness:
 )
 def test_which_frames(request_, num_frames, indices):
     assert request_.indices(num_frames) == indices
+
+
+class TestAdaptive:
+    """The frames that a clip's motion chooses."""
+
+    def test_a_still_clip_is_sampled_evenly_with_both_ends(self):
+        assert adaptive_indices(np.zeros(101, np.float32), 5) == [0, 25, 50, 75, 100]
+
+    def test_denser_where_it_moves(self):
+        motion = np.where(np.arange(100) < 50, 0, 8).astype(np.float32)
+        chosen = np.array(adaptive_indices(motion, 8))
+        assert (chosen >= 50).sum() > (chosen < 50).sum()
+
+    def test_what_comes_up_at_once_is_seen_from_its_first_frame(self):
+        motion = np.full(100, 0.5, np.float32)
+        motion[60] = 5
+        assert 60 in adaptive_indices(motion, 4)
+
+    def test_the_first_frames_change_is_not_the_clips(self):
+        motion = np.zeros(101, np.float32)
+        motion[0] = 90
+        assert adaptive_indices(motion, 5) == [0, 25, 50, 75, 100]
+
+    @given(
+        st.lists(st.floats(0, 60, width=32), min_size=1, max_size=300),
+        st.integers(1, 12),
+    )
+    def test_distinct_places_in_order_never_far_apart(self, motion, count):
+        chosen = adaptive_indices(np.array(motion, np.float32), count)
+        assert len(chosen) == min(count, len(motion))
+        assert chosen == sorted(set(chosen))
+        assert 0 <= chosen[0] <= chosen[-1] < len(motion)
+        if 2 <= count < len(motion):
+            assert (chosen[0], chosen[-1]) == (0, len(motion) - 1)
+            assert np.diff(chosen).max() <= 3 * (len(motion) - 1) / (count - 1) + 1
+
+    def test_frames_come_by_the_clips_signals(self, film):
+        made = film("cuts", 1)
+        clip, signals = made.clips()[0]
+        request = FrameRequest("adaptive", 3)
+        seen = clip_input(request, clip, made.video, signals).frames
+        every = list(iter_frames(made.path, start_pts=clip.start_pts, end_pts=clip.end_pts))
+        for ours, index in zip(seen, adaptive_indices(signals["motion"], 3), strict=True):
+            np.testing.assert_array_equal(ours, every[index].image)
 
 
 def test_frames_are_those_of_the_clip(film):

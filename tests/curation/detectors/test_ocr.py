@@ -2,8 +2,12 @@ import cv2
 import numpy as np
 import pytest
 
+from curation.clips import SplitConfig, split_video
 from curation.detectors import load_detector
+from curation.detectors.ocr import TextBox
 from curation.scoring import score_clip
+from curation.signals import slice_signals
+from moviegen.contracts.clip import Clip
 from moviegen.media.read import read_frames_at, read_image
 
 pytest.importorskip("rapidocr")
@@ -28,7 +32,7 @@ def test_reads_and_scores_what_is_written(ocr, clip_input):
     assert box.score == box.detection * box.recognition > 0.6
     scores = ocr.score(clip_input(frames=[sign(), sign(("BREAKING NEWS", 120, 1.2))]))
     assert scores["ocr.max_score"] == box.score
-    assert scores["ocr.area"] == pytest.approx(box.area / (240 * 400))
+    assert scores["ocr.area_fraction"] == pytest.approx(box.area / (240 * 400), rel=0.05)
 
 
 def test_each_box_keeps_its_own_detection_score(ocr):
@@ -48,7 +52,31 @@ def test_each_box_keeps_its_own_detection_score(ocr):
 def test_nothing_written_scores_zero(ocr, clip_input):
     rng = np.random.default_rng(0)
     noise = cv2.GaussianBlur(rng.integers(0, 256, (240, 400, 3), dtype=np.uint8), (0, 0), 5)
-    assert ocr.score(clip_input(frames=[sign(), noise])) == {"ocr.max_score": 0.0, "ocr.area": 0.0}
+    assert ocr.score(clip_input(frames=[sign(), noise])) == dict.fromkeys(ocr.metrics, 0.0)
+
+
+def test_every_text_is_overlay_or_scene(ocr, clip_input):
+    """Still frames: the word at the bottom goes by its place, the one in the middle too; the area is both."""
+    frame = sign(("BREAKING NEWS", 225, 1.2), ("BAKERY", 130, 1.2))
+    scores = ocr.score(clip_input(frames=[frame, frame]))
+    by_text = {box.text.replace(" ", ""): box for box in ocr.read(frame)}
+    assert scores["ocr.overlay_score"] == by_text["BREAKINGNEWS"].score
+    assert scores["ocr.scene_score"] == by_text["BAKERY"].score
+    assert scores["ocr.max_score"] == max(scores["ocr.overlay_score"], scores["ocr.scene_score"])
+    assert scores["ocr.area_fraction"] == pytest.approx(sum(b.area for b in by_text.values()) / (240 * 400), rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("text", "corners", "is_foreign"),
+    [
+        ("  ", ((0, 0), (80, 0), (80, 16), (0, 16)), True),
+        (" . ", ((0, 0), (80, 0), (80, 16), (0, 16)), True),
+        ("  ", ((0, 0), (30, 0), (30, 16), (0, 16)), False),
+        ("E ", ((0, 0), (80, 0), (80, 16), (0, 16)), False),
+    ],
+)
+def test_a_line_read_as_blanks_is_of_another_script(text, corners, is_foreign):
+    assert TextBox(text, 0.9, 0.7, corners).is_foreign == is_foreign
 
 
 def test_planted_text_is_found_and_good_clips_are_clean(ocr, film):
@@ -86,3 +114,26 @@ def test_an_annotated_word_in_a_street_photograph(media_dir):
     image = read_image(media_dir / "images" / "text" / "img_2.jpg")
     found = load_detector("ocr", {"max_side_px": 960}).read(image)
     assert [box.text for box in found if box.score >= 0.6] == ["EXIT"]
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("name", "shot", "kind"),
+    [
+        ("composed/overlay_text_hevc10.mkv", 0, "overlay"),  # channel name in a corner, a still camera
+        ("hamilton_stage.mp4", 1, "overlay"),  # logo over a moving picture
+        ("bw_cuts_subtitles.mp4", 3, "overlay"),  # Cyrillic subtitles over a moving face
+        ("sam2_blocks.mp4", 0, "scene"),  # letter blocks under moving hands
+        ("pool_handheld.mp4", 0, None),
+        ("makeup_mpeg4.avi", 0, None),
+    ],
+)
+def test_overlay_and_scene_on_real_clips(media_dir, name, shot, kind):
+    config = SplitConfig(min_clip_s=0.5, start_trim_s=0.0, policy="tile")
+    result = split_video(str(media_dir / name), "0" * 32, config)
+    clip = next(Clip(**row) for row in result.clips if row["shot"] == shot)
+    signals = slice_signals(result.signals, clip.start_frame, clip.num_frames)
+    scores = score_clip(load_detector("ocr"), clip, {"uri": str(media_dir / name)}, signals)
+    assert (scores["ocr.max_score"] >= 0.6) == (kind is not None)
+    if kind is not None:
+        assert (scores["ocr.overlay_score"] > scores["ocr.scene_score"]) == (kind == "overlay")

@@ -38,7 +38,7 @@ def test_every_detector_of_the_table_declares_itself(name):
     assert detector.cost > 0
 
 
-@pytest.mark.parametrize("name", ["probe", "motion", "borders", "jitter", "ocr", "faces"])
+@pytest.mark.parametrize("name", ["probe", "motion", "borders", "jitter", "quality", "ocr", "faces"])
 def test_detectors_without_weights_of_the_users_load(name):
     assert isinstance(load_detector(name), Detector)
 
