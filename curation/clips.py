@@ -19,7 +19,7 @@ from moviegen.media.limits import MediaLimits
 from moviegen.media.probe import MediaProbe, probe
 from moviegen.media.read import OpenVideo, open_video
 
-SPLIT_VERSION = 2
+SPLIT_VERSION = 3
 """Raised when the same source and config give other rows than before."""
 
 POLICIES = ("one_per_shot", "tile")

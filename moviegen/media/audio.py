@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .demux import SEEKABLE_FORMATS, decode_packets, open_container, source_name
+from .demux import SEEKABLE_FORMATS, choose_audio_stream, decode_packets, open_container, source_name
 from .limits import AUDIO_FORMATS, VIDEO_FORMATS, MediaError, MediaLimits, UnreadableMediaError
 
 SEEK_MARGIN_S = 1.0
@@ -29,7 +29,7 @@ def read_audio(
     mono: bool = True,
     limits: MediaLimits | None = None,
 ) -> np.ndarray:
-    """(C, N) float32 in -1..1 of the first audio stream from `start_s` to `end_s` (or its end), C = 1 when mono, else 2.
+    """(C, N) float32 in -1..1 of the audio stream a player plays from `start_s` to `end_s` (or its end), C = 1 when mono, else 2.
 
     Seconds are on the file's own clock, that of the video's timestamps, so that sound and picture of a span belong together: where the
     sound starts later or has a hole there is silence. With `end_s`, N = round((end_s - start_s) * sample_rate) always.
@@ -40,9 +40,9 @@ def read_audio(
     limits = limits or MediaLimits(formats=(*VIDEO_FORMATS, *AUDIO_FORMATS))
     name = source_name(source)
     with open_container(source if isinstance(source, bytes) else Path(source), limits) as container:
-        if not container.streams.audio:
+        stream = choose_audio_stream(container)
+        if stream is None:
             raise NoAudioError(f"{name}: has no audio stream")
-        stream = container.streams.audio[0]
         if stream.codec_context is None:
             raise UnreadableMediaError(f"{name}: no decoder for its audio stream")
         stop_s = start_s + limits.max_duration_s if end_s is None else end_s

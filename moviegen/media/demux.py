@@ -50,6 +50,14 @@ def open_container(source: Path | bytes, limits: MediaLimits) -> Iterator[Any]:
         container.close()
 
 
+def choose_audio_stream(container: Any) -> Any | None:
+    """The sound a player plays: the first stream marked default, else the first; None where there is none."""
+    from av.stream import Disposition
+
+    streams = container.streams.audio
+    return next((s for s in streams if s.disposition & Disposition.default), streams[0] if streams else None)
+
+
 def source_name(source: Path | bytes) -> str:
     """What errors call the source."""
     return f"<{len(source)} bytes>" if isinstance(source, bytes) else str(source)

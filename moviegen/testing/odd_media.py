@@ -38,7 +38,7 @@ class Oddity:
     suffix: str = ".mp4"
     fps: Fraction = Fraction(24)
     shots: tuple[int, ...] = ()
-    """Frames of each shot; empty: three of 30 to 44 frames by the seed."""
+    """Frames of each shot; empty: three of 24 to 33 frames by the seed."""
     rates: tuple[tuple[int, int], ...] = ()
     """(frames a second, number of frames) of stretches; empty: `fps` throughout."""
     jitter_ms: tuple[int, int] = (0, 0)
@@ -57,6 +57,8 @@ class Oddity:
     """ffmpeg's options for the picture."""
     sound: tuple[str, ...] = ()
     """ffmpeg's options for the sound; empty: silent. Otherwise clicks, each at a known frame."""
+    sound_late_s: Fraction = Fraction(0)
+    """Seconds by which each click sounds after its frame appears."""
     remux: tuple[tuple[str, ...], ...] = ()
     """Runs of ffmpeg after the encoding: arguments with `{base}`, `{other}` (another video), `{cover}` (a still) and `{out}`."""
     edits: tuple[tuple[float, float], ...] = ()
@@ -85,8 +87,8 @@ class OddMedia:
     """Whether `times_s` are on the file's clock."""
     cuts: tuple[int, ...]
     """Places of the first frame of each shot but the first."""
-    clicks: tuple[int, ...]
-    """Places of the frames with which a click sounds."""
+    clicks_s: tuple[Fraction, ...]
+    """When clicks sound, on the clock of `times_s`."""
     has_sound: bool
     tick_s: float
 
@@ -94,7 +96,7 @@ class OddMedia:
 def make_odd_media(name: str, oddity: Oddity, folder: Path, seed: int = 0) -> OddMedia:
     """Writes `folder/name.suffix`. The same seed gives the same pictures and times. Raises EncodeError with ffmpeg's words."""
     rng = np.random.default_rng([seed, *name.encode()])
-    shots = oddity.shots or tuple(int(n) for n in rng.integers(30, 45, size=3))
+    shots = oddity.shots or tuple(int(n) for n in rng.integers(24, 34, size=3))
     starts = [int(start) for start in np.cumsum([0, *shots])]
     times = frame_times(oddity, starts, rng)
     clicks = [(start + end) // 2 for start, end in pairwise(starts)]
@@ -255,7 +257,9 @@ def _truth(
         times_s=tuple(time + offset for time in shown_s),
         has_own_clock=oddity.start_s is not None,
         cuts=tuple(cuts),
-        clicks=tuple(numbers.index(n) for n in clicks if n in numbers),
+        clicks_s=tuple(
+            time + offset + oddity.sound_late_s for n, time in zip(numbers, shown_s, strict=True) if n in clicks
+        ),
         has_sound=bool(oddity.sound),
         tick_s=oddity.tick_s,
     )
