@@ -16,14 +16,14 @@ MPEG4 = ("-c:v", "mpeg4", "-q:v", "2")
 CLOCK = ("-movie_timescale", "90000", "-video_track_timescale", "90000")
 MILLISECOND = 0.0011
 
-_DRIFT = ((15, 45), (15, 45), (8, 24), (5, 15), (6, 18))
-"""15 s with cuts at 3, 6, 9 and 12 s that an average rate puts at 4.6, 9.2, 11.6 and 13.2 s."""
+_DRIFT = ((15, 45), (15, 45), (8, 24), (5, 15), (5, 15))
+"""15 s with cuts at 3, 6, 9 and 12 s that an average rate puts at 4.7, 9.4, 11.9 and 13.4 s."""
 
 TIMING = {
     "constant": Oddity("nothing: the others are judged against it", sound=AAC),
-    "vfr_drift": Oddity("rates from 5 to 15", shots=(45, 45, 24, 15, 18), rates=_DRIFT, sound=AAC),
+    "vfr_drift": Oddity("rates from 5 to 15", shots=(45, 45, 24, 15, 15), rates=_DRIFT, sound=AAC),
     "vfr_drift_mkv": Oddity(
-        "the same in whole milliseconds", ".mkv", shots=(45, 45, 24, 15, 18), rates=_DRIFT, sound=AAC, tick_s=MILLISECOND
+        "the same in whole milliseconds", ".mkv", shots=(45, 45, 24, 15, 15), rates=_DRIFT, sound=AAC, tick_s=MILLISECOND
     ),
     "vfr_jitter": Oddity("no two gaps alike", jitter_ms=(10, 120), sound=AAC),
     "vfr_pauses": Oddity("pauses of 2 and 1 s before the cuts", pauses=((1, 2000), (2, 1000)), sound=AAC),
