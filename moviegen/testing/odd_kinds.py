@@ -92,6 +92,7 @@ HIDDEN = {
         "its 33-bit clock runs over after two seconds", ".ts", sound=MP3, start_s=None, tick_s=2e-5,
         remux=(("-i", "{base}", *COPY, "-output_ts_offset", "95440.2", "{out}"),),
     ),
+    "ts_joined": Oddity("two recordings in one file", ".ts", sound=MP3, start_s=None, tick_s=2e-5, copies=2),
     "no_duration_mkv": Oddity(
         "live: no duration, no index", ".mkv", sound=AAC, tick_s=MILLISECOND,
         remux=(("-i", "{base}", *COPY, "-f", "matroska", "pipe:1"),),

@@ -65,6 +65,8 @@ class Oddity:
     """(first, last) seconds of the stretches that an edit list written by hand shows, one after another."""
     shown: tuple[tuple[float, float], ...] = ()
     """(first, last) seconds of the stretches that are seen in the end; empty: `edits`, or all of it."""
+    copies: int = 1
+    """How often the file's bytes follow one another, the clock beginning again: recordings joined by `cat`."""
     start_s: Fraction | None = Fraction(0)
     """Seconds of the first frame on the file's clock; None: the container's own choice, only differences count."""
     tick_s: float = 1e-5
@@ -100,6 +102,7 @@ def make_odd_media(name: str, oddity: Oddity, folder: Path, seed: int = 0) -> Od
     starts = [int(start) for start in np.cumsum([0, *shots])]
     times = frame_times(oddity, starts, rng)
     clicks = [(start + end) // 2 for start, end in pairwise(starts)]
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}{oddity.suffix}"
     with tempfile.TemporaryDirectory(prefix="moviegen-odd-") as work:
         base = Path(work, f"base{oddity.suffix}") if oddity.remux else path
@@ -108,6 +111,7 @@ def make_odd_media(name: str, oddity: Oddity, folder: Path, seed: int = 0) -> Od
         if oddity.edits:
             base.write_bytes(set_edit_list(base.read_bytes(), oddity.edits))
         _remux(Path(work), base, path, oddity, seed)
+    path.write_bytes(path.read_bytes() * oddity.copies)
     return _truth(name, path, oddity, starts, times, clicks)
 
 
@@ -240,8 +244,7 @@ def _truth(
     name: str, path: Path, oddity: Oddity, starts: list[int], times: list[Fraction], clicks: list[int]
 ) -> OddMedia:
     numbers, shown_s, place_s = [], [], Fraction(0)
-    for first_s, last_s in oddity.shown or oddity.edits or ((0, float(times[-1])),):
-        first, last = Fraction(first_s), Fraction(last_s)
+    for first, last in _stretches(oddity, times[-1]):
         seen = [n for n in range(starts[-1]) if first <= times[n] < last]
         numbers += seen
         shown_s += [place_s + times[n] - first for n in seen]
@@ -263,3 +266,9 @@ def _truth(
         has_sound=bool(oddity.sound),
         tick_s=oddity.tick_s,
     )
+
+
+def _stretches(oddity: Oddity, end: Fraction) -> list[tuple[Fraction, Fraction]]:
+    """(first, last) seconds of what is seen, one after another."""
+    shown = oddity.shown or oddity.edits
+    return [(Fraction(first), Fraction(last)) for first, last in shown] or [(Fraction(0), end)] * oddity.copies
