@@ -1,12 +1,14 @@
 """Sound of a file as samples. `C` channels, `N` samples."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .container import MAX_JUMP_BACK_S
 from .demux import SEEKABLE_FORMATS, choose_audio_stream, decode_packets, open_container, source_name
+from .joined import joined_shifts
 from .limits import AUDIO_FORMATS, VIDEO_FORMATS, MediaError, MediaLimits, UnreadableMediaError
 
 SEEK_MARGIN_S = 1.0
@@ -48,7 +50,8 @@ def read_audio(
         stop_s = start_s + limits.max_duration_s if end_s is None else end_s
         _seek_before(container, stream, start_s)
         frames = decode_packets(name, container, stream, limits)
-        pieces = list(_pieces(frames, start_s, stop_s, sample_rate, "mono" if mono else "stereo"))
+        timed = _on_one_timeline(frames, lambda: joined_shifts(source, limits))
+        pieces = list(_pieces(timed, start_s, stop_s, sample_rate, "mono" if mono else "stereo"))
     num_samples = None if end_s is None else round((end_s - start_s) * sample_rate)
     return _lay(pieces, 1 if mono else 2, num_samples)
 
@@ -59,18 +62,32 @@ def _seek_before(container: Any, stream: Any, start_s: float) -> None:
         container.seek(round((start_s - SEEK_MARGIN_S) / stream.time_base), stream=stream, backward=True)
 
 
+def _on_one_timeline(frames: Iterable[Any], shifts: Callable[[], list[float]]) -> Iterator[tuple[float | None, Any]]:
+    """(seconds, frame): where the timestamps begin again, they go on as those of the pictures do."""
+    recording, shift_s, last_s = 0, 0.0, None
+    for frame in frames:
+        time_s = None if frame.time is None else float(frame.time)
+        if time_s is not None:
+            if last_s is not None and time_s < last_s - MAX_JUMP_BACK_S:
+                recording, moved_s = recording + 1, shifts()
+                # pictures that do not jump: the sound alone stumbles, and its clock is still theirs
+                shift_s = moved_s[min(recording, len(moved_s) - 1)] if moved_s else last_s + shift_s - time_s
+            last_s = time_s
+        yield (None if time_s is None else time_s + shift_s), frame
+
+
 def _pieces(
-    frames: Iterable[Any], start_s: float, stop_s: float, sample_rate: int, layout: str
+    frames: Iterable[tuple[float | None, Any]], start_s: float, stop_s: float, sample_rate: int, layout: str
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """(place of the first sample counted from `start_s`, samples (C, n)), resampled; each gap begins a new run."""
+    """(place of the first sample counted from `start_s`, samples (C, n)), resampled; each gap or step back begins a new run."""
     import av
 
-    resampler, place, expected_s = None, 0, 0.0
-    for frame in frames:
-        time_s = expected_s if frame.time is None else float(frame.time)
+    resampler, place, expected_s, last_s = None, 0, 0.0, 0.0
+    for stamp_s, frame in frames:
+        time_s = expected_s if stamp_s is None else stamp_s
         if time_s >= stop_s:
             break
-        if resampler is None or abs(time_s - expected_s) > MAX_GAP_S:
+        if resampler is None or abs(time_s - expected_s) > MAX_GAP_S or time_s < last_s:
             if resampler is not None:
                 yield from _laid_out(resampler.resample(None), place)
             resampler = av.AudioResampler(format="fltp", layout=layout, rate=sample_rate)
@@ -78,7 +95,7 @@ def _pieces(
         for at, samples in _laid_out(resampler.resample(frame), place):
             yield at, samples
             place = at + samples.shape[1]
-        expected_s = time_s + frame.samples / frame.sample_rate
+        last_s, expected_s = time_s, time_s + frame.samples / frame.sample_rate
     if resampler is not None:
         yield from _laid_out(resampler.resample(None), place)
 

@@ -88,7 +88,7 @@ def decode_packets(name: str, container: Any, stream: Any, limits: MediaLimits) 
     import av
 
     damaged, has_begun = 0, False
-    for packet in _demux(name, container, stream):
+    for packet in demux_packets(name, container, stream):
         try:
             frames = packet.decode()
         except av.error.MemoryError as error:
@@ -110,7 +110,8 @@ def decode_packets(name: str, container: Any, stream: Any, limits: MediaLimits) 
             raise UnreadableMediaError(f"{name}: is damaged near {_seconds(packet, stream)}: {why}")
 
 
-def _demux(name: str, container: Any, stream: Any) -> Iterator[Any]:
+def demux_packets(name: str, container: Any, stream: Any) -> Iterator[Any]:
+    """The stream's packets. Raises UnreadableMediaError where the file cannot be read on."""
     import av
 
     try:
