@@ -1,13 +1,15 @@
 """Sound of a file as samples. `C` channels, `N` samples."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .demux import SEEKABLE_FORMATS, decode_packets, open_container, source_name
+from .container import MAX_JUMP_BACK_S
+from .demux import SEEKABLE_FORMATS, choose_audio_stream, decode_packets, open_container, source_name
+from .joined import joined_shifts
 from .limits import AUDIO_FORMATS, VIDEO_FORMATS, MediaError, MediaLimits, UnreadableMediaError
 
 SEEK_MARGIN_S = 1.0
@@ -46,7 +48,7 @@ def read_audio(
     mono: bool = True,
     limits: MediaLimits | None = None,
 ) -> np.ndarray:
-    """(C, N) float32 in -1..1 of the first audio stream from `start_s` to `end_s` (or its end), C = 1 when mono, else 2.
+    """(C, N) float32 in -1..1 of the audio stream a player plays from `start_s` to `end_s` (or its end), C = 1 when mono, else 2.
 
     Seconds are on the file's own clock, that of the video's timestamps, so that sound and picture of a span belong together: where the
     sound starts later or has a hole there is silence. With `end_s`, N = round((end_s - start_s) * sample_rate) always.
@@ -77,7 +79,8 @@ def read_sound(
         stop_s = start_s + limits.max_duration_s if end_s is None else end_s
         _seek_before(container, stream, start_s)
         frames = decode_packets(name, container, stream, limits)
-        pieces = list(_pieces(frames, start_s, stop_s, sample_rate, layout))
+        timed = _on_one_timeline(frames, lambda: joined_shifts(source, limits))
+        pieces = list(_pieces(timed, start_s, stop_s, sample_rate, layout))
     num_samples = None if end_s is None else round((end_s - start_s) * sample_rate)
     samples = _lay(pieces, _num_channels(layout), num_samples)
     if not np.isfinite(samples).all():
@@ -86,9 +89,9 @@ def read_sound(
 
 
 def _audio_stream(name: str, container: Any) -> Any:
-    if not container.streams.audio:
+    stream = choose_audio_stream(container)
+    if stream is None:
         raise NoAudioError(f"{name}: has no audio stream")
-    stream = container.streams.audio[0]
     if stream.codec_context is None:
         raise UnreadableMediaError(f"{name}: no decoder for its audio stream")
     if not stream.codec_context.sample_rate or not stream.codec_context.layout.nb_channels:
@@ -114,19 +117,33 @@ def _seek_before(container: Any, stream: Any, start_s: float) -> None:
         container.seek(round((start_s - SEEK_MARGIN_S) / stream.time_base), stream=stream, backward=True)
 
 
+def _on_one_timeline(frames: Iterable[Any], shifts: Callable[[], list[float]]) -> Iterator[tuple[float | None, Any]]:
+    """(seconds, frame): where the timestamps begin again, they go on as those of the pictures do."""
+    recording, shift_s, last_s = 0, 0.0, None
+    for frame in frames:
+        time_s = None if frame.time is None else float(frame.time)
+        if time_s is not None:
+            if last_s is not None and time_s < last_s - MAX_JUMP_BACK_S:
+                recording, moved_s = recording + 1, shifts()
+                # pictures that do not jump: the sound alone stumbles, and its clock is still theirs
+                shift_s = moved_s[min(recording, len(moved_s) - 1)] if moved_s else last_s + shift_s - time_s
+            last_s = time_s
+        yield (None if time_s is None else time_s + shift_s), frame
+
+
 def _pieces(
-    frames: Iterable[Any], start_s: float, stop_s: float, sample_rate: int, layout: str
+    frames: Iterable[tuple[float | None, Any]], start_s: float, stop_s: float, sample_rate: int, layout: str
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """(place of the first sample counted from `start_s`, samples (C, n)), resampled; each gap begins a new run."""
+    """(place of the first sample counted from `start_s`, samples (C, n)), resampled; each gap or step back begins a new run."""
     import av
 
     sample_format = "fltp" if _num_channels(layout) <= MAX_PLANES else "flt"
-    resampler, place, expected_s = None, 0, 0.0
-    for frame in frames:
-        time_s = expected_s if frame.time is None else float(frame.time)
+    resampler, place, expected_s, last_s = None, 0, 0.0, 0.0
+    for stamp_s, frame in frames:
+        time_s = expected_s if stamp_s is None else stamp_s
         if time_s >= stop_s:
             break
-        if resampler is None or abs(time_s - expected_s) > MAX_GAP_S:
+        if resampler is None or abs(time_s - expected_s) > MAX_GAP_S or time_s < last_s:
             if resampler is not None:
                 yield from _laid_out(resampler.resample(None), place)
             resampler = av.AudioResampler(format=sample_format, layout=layout, rate=sample_rate)
@@ -134,7 +151,7 @@ def _pieces(
         for at, samples in _laid_out(resampler.resample(frame), place):
             yield at, samples
             place = at + samples.shape[1]
-        expected_s = time_s + frame.samples / frame.sample_rate
+        last_s, expected_s = time_s, time_s + frame.samples / frame.sample_rate
     if resampler is not None:
         yield from _laid_out(resampler.resample(None), place)
 

@@ -15,6 +15,9 @@ from .truncation import check_whole
 MAX_JUMP_BACK_S = 1
 """Timestamps that go back by more than this start a new timeline (joined recordings), which is appended to the old one."""
 
+MAX_HELD_FRAMES = 16
+"""Frames that a decoder holds back at most, to put them in order [H.264 Annex A: the size of its buffer]."""
+
 
 @dataclass(frozen=True)
 class Timed:
@@ -121,8 +124,10 @@ class _Clock:
     """Timestamps that always grow: FFmpeg's where they do, the next tick where they stand or step back."""
 
     def __init__(self, container: Any, stream: Any) -> None:
-        # AVI has no presentation timestamps: what FFmpeg guesses runs back and forth, its decoding timestamps do not.
+        # AVI has no presentation timestamps: what FFmpeg guesses runs back and forth, its decoding timestamps do not. They are late
+        # by the frames that the decoder holds back, so the first frame's is taken from the index.
         self._use_dts = container.format.name == "avi"
+        self._start = _first_key(stream) if self._use_dts else None
         self._jump = int(MAX_JUMP_BACK_S / stream.time_base)
         self._offset = 0
         self._last: int | None = None
@@ -132,7 +137,9 @@ class _Clock:
         stamp = frame.dts if self._use_dts else frame.pts
         step = max(1, frame.duration or 1)
         if self._last is None:
-            self.first = self._last = stamp or 0
+            if self._start is not None and stamp is not None and 0 < stamp - self._start <= MAX_HELD_FRAMES * step:
+                self._offset = self._start - stamp
+            self.first = self._last = (stamp or 0) + self._offset
             return self._last
         pts = self._last + step if stamp is None else stamp + self._offset
         if pts < self._last - self._jump:
@@ -140,6 +147,11 @@ class _Clock:
             pts = self._last + step
         self._last = max(pts, self._last + 1)
         return self._last
+
+
+def _first_key(stream: Any) -> int | None:
+    """Timestamp of the first key frame by the container's index; None where it has none."""
+    return next((entry.timestamp for entry in stream.index_entries if entry.is_keyframe), None)
 
 
 def choose_video_stream(name: str, container: Any) -> Any:

@@ -50,6 +50,14 @@ def open_container(source: Path | bytes, limits: MediaLimits) -> Iterator[Any]:
         container.close()
 
 
+def choose_audio_stream(container: Any) -> Any | None:
+    """The sound a player plays: the first stream marked default, else the first; None where there is none."""
+    from av.stream import Disposition
+
+    streams = container.streams.audio
+    return next((s for s in streams if s.disposition & Disposition.default), streams[0] if streams else None)
+
+
 def source_name(source: Path | bytes) -> str:
     """What errors call the source."""
     return f"<{len(source)} bytes>" if isinstance(source, bytes) else str(source)
@@ -80,7 +88,7 @@ def decode_packets(name: str, container: Any, stream: Any, limits: MediaLimits) 
     import av
 
     damaged, has_begun = 0, False
-    for packet in _demux(name, container, stream):
+    for packet in demux_packets(name, container, stream):
         try:
             frames = packet.decode()
         except av.error.MemoryError as error:
@@ -102,7 +110,8 @@ def decode_packets(name: str, container: Any, stream: Any, limits: MediaLimits) 
             raise UnreadableMediaError(f"{name}: is damaged near {_seconds(packet, stream)}: {why}")
 
 
-def _demux(name: str, container: Any, stream: Any) -> Iterator[Any]:
+def demux_packets(name: str, container: Any, stream: Any) -> Iterator[Any]:
+    """The stream's packets. Raises UnreadableMediaError where the file cannot be read on."""
     import av
 
     try:

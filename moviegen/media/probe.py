@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from .container import header_duration, open_video
+from .demux import choose_audio_stream
 from .limits import MediaLimits, UnreadableMediaError
 
 
@@ -17,7 +18,7 @@ class MediaProbe:
     """Demuxer's name, as FFmpeg writes it (`mov,mp4,m4a,3gp,3g2,mj2`)."""
     video_codec: str
     audio_codec: str | None
-    """Codec of the first audio stream; None when there is none."""
+    """Codec of the audio stream a player plays; None when there is none."""
     width: int
     """Pixels as displayed: sample aspect and turn applied."""
     height: int
@@ -50,7 +51,7 @@ def probe(path: Path | str, limits: MediaLimits | None = None) -> MediaProbe:
     path = Path(path)
     with open_video(path, limits) as video:
         stream, container = video.stream, video.container
-        audio = container.streams.audio[0] if container.streams.audio else None
+        audio = choose_audio_stream(container)
         width, height = video.display_size
         orientation = video.orientation
         return MediaProbe(
