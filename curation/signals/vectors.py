@@ -16,6 +16,7 @@ class FrameVectors:
 
 
 def frame_vectors(frame) -> FrameVectors:
+    """The motion vectors that the decoder attached to an `av.VideoFrame`, summed; none where the codec gave none."""
     from av.video.frame import PictureType
 
     is_anchor = PictureType(frame.pict_type) != PictureType.B
