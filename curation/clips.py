@@ -12,15 +12,18 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
+
 from curation.measure import Measured, measure
 from curation.shots import CutConfig, shot_rows
+from curation.signals.borders import SIDES, typical_border
 from curation.signals.table import signal_rows
 from moviegen.contracts.clip import clip_id_of, hash_id
 from moviegen.media.limits import MediaLimits
 from moviegen.media.probe import MediaProbe, probe
 from moviegen.media.read import open_video
 
-SPLIT_VERSION = 3
+SPLIT_VERSION = 4
 """Raised when the same source and config give other rows than before."""
 
 POLICIES = ("one_per_shot", "tile")
@@ -43,6 +46,9 @@ class SplitConfig:
     """`one_per_shot` or `tile`."""
     max_long_shots: int | None = 2
     """At most so many shots longer than `max_clip_s` are taken of a video, at random (the paper takes 1-2 [S App B.1]); None: all."""
+
+    crop_borders: bool = False
+    """Clips are cropped to what lies inside steady black borders, instead of being left to the rule that rejects them."""
 
     def __post_init__(self) -> None:
         if not 0 < self.min_clip_s <= self.max_clip_s:
@@ -97,6 +103,8 @@ def split_measured(
     shots = shot_rows(video_id, measured.cuts, pts, end_pts)
     spans = plan_clips(shots, pts, end_pts, about.time_base, video_id, config)
     clips = [_clip_row(video_id, span, pts, end_pts, about, splitter_hash(config)) for span in spans]
+    if config.crop_borders:
+        clips = [_cropped(clip, measured.columns) for clip in clips]
     return SplitResult(shots, signal_rows(video_id, measured.columns), clips)
 
 
@@ -198,4 +206,22 @@ def _clip_row(
         "fps_den": about.fps.denominator,
         "width": about.width,
         "height": about.height,
+        **dict.fromkeys(CROPS, 0),
     }
+
+
+CROPS = tuple(f"crop_{side}" for side in SIDES)
+
+MIN_CROPPED = 0.5
+"""Share of the picture that must be left: what seems all border is a dark shot."""
+
+
+def _cropped(clip: dict, columns: dict[str, list[float]]) -> dict:
+    """The clip's row without its borders, in whole pairs of pixels so that no border is left."""
+    span = slice(clip["start_frame"], clip["start_frame"] + clip["num_frames"])
+    borders = [typical_border(np.asarray(columns[f"border_{side}"][span], np.float32)) for side in SIDES]
+    top, bottom, left, right = (math.ceil(border / 2) * 2 for border in borders)
+    width, height = clip["width"] - left - right, clip["height"] - top - bottom
+    if width <= 0 or height <= 0 or width * height < MIN_CROPPED * clip["width"] * clip["height"]:
+        return clip
+    return {**clip, "width": width, "height": height, **dict(zip(CROPS, (top, bottom, left, right), strict=True))}

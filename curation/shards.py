@@ -1,7 +1,7 @@
 """A kept clip becomes a sample, samples become a tar: encoded once, the same input giving the same bytes."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -142,7 +142,7 @@ def clip_frames(path: Path, clip: Clip, fps: Fraction, size: tuple[int, int]) ->
     time: Fraction | None = next(times)
     shown: Frame | None = None
     count = 0
-    for frame in iter_frames(path, start_pts=clip.start_pts, end_pts=clip.end_pts, size=size):
+    for frame in _read(path, clip, size):
         count += 1
         while shown is not None and time is not None and time < frame.pts:
             yield shown.image
@@ -156,6 +156,17 @@ def clip_frames(path: Path, clip: Clip, fps: Fraction, size: tuple[int, int]) ->
     while time is not None:
         yield shown.image
         time = next(times, None)
+
+
+def _read(path: Path, clip: Clip, size: tuple[int, int]) -> Iterator[Frame]:
+    """The clip's frames at a size; a cropped clip is cropped first."""
+    if not clip.is_cropped:
+        yield from iter_frames(path, start_pts=clip.start_pts, end_pts=clip.end_pts, size=size)
+        return
+    import cv2
+
+    for frame in iter_frames(path, start_pts=clip.start_pts, end_pts=clip.end_pts):
+        yield replace(frame, image=cv2.resize(clip.crop(frame.image), size, interpolation=cv2.INTER_AREA))
 
 
 def encoded_size(width: int, height: int, short_side_px: int) -> tuple[int, int]:

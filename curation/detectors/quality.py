@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from curation.detectors.base import ClipInput, FrameRequest
+from curation.signals.borders import SIDES, typical_border
 
 _SECOND_BLUR_PX = 1.0
 """Standard deviation of the blur that sharpness compares with: the scale at which a picture looks sharp or soft at its own size."""
@@ -87,7 +88,7 @@ class QualityDetector:
 
         Sharpness wants edges, noise flat places that are neither black nor white, blockiness four blocks side by side.
         """
-        measured = [self.measure(crop_borders(frame, clip.signals)) for frame in clip.frames]
+        measured = [self.measure(inside_borders(frame, clip)) for frame in clip.frames]
         found = {metric: [row[metric] for row in measured if row[metric] is not None] for metric in self.metrics}
         return {metric: float(np.median(values)) for metric, values in found.items() if values}
 
@@ -108,17 +109,14 @@ class QualityDetector:
         }
 
 
-def crop_borders(image: np.ndarray, signals: dict[str, np.ndarray]) -> np.ndarray:
-    """The picture inside its black borders (median over the clip's frames that show any edge, or none), in full where nothing is left."""
+def inside_borders(image: np.ndarray, clip: ClipInput) -> np.ndarray:
+    """A picture of the clip inside its black borders; in full where they are cut off already, or where nothing would be left."""
+    if clip.clip.is_cropped:
+        return image
     height, width = image.shape[:2]
-    top, bottom, left, right = (_median(signals[f"border_{side}"]) for side in ("top", "bottom", "left", "right"))
+    top, bottom, left, right = (int(np.ceil(typical_border(clip.signals[f"border_{side}"]))) for side in SIDES)
     inside = image[top : height - bottom, left : width - right]
     return inside if inside.size else image
-
-
-def _median(values: np.ndarray) -> int:
-    telling = values[np.isfinite(values)]
-    return int(np.ceil(np.median(telling))) if len(telling) else 0
 
 
 def sharpness_of(luma: np.ndarray, noise: float = 0.0) -> float | None:

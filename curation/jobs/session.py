@@ -149,10 +149,12 @@ class Session:
 
     def _tasks(self, work: Work, pending: list[str]) -> list[Task]:
         group = work.group or (lambda keys: [(group, {}) for group in self.group(keys, work.cost)])
-        return [
+        tasks = [
             make_task(self.lake, self.batch, work.operation, keys, work.inputs, **extra)
             for keys, extra in group(pending)
         ]
+        # the costliest first: what is done together costs about the same, and the last core to finish has little left
+        return sorted(tasks, key=lambda task: -sum(map(work.cost, task.keys)))
 
     def group(self, keys: Sequence[str], cost: Callable[[str], float] = lambda key: 0.0) -> list[list[str]]:
         """Keys in groups of the size that the config's `spark` section asks for."""

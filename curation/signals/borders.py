@@ -41,6 +41,20 @@ def border_box(luma: np.ndarray) -> tuple[float, float, float, float]:
     return rows.border(1), rows.border(-1), columns.border(1), columns.border(-1)
 
 
+SIDES = ("top", "bottom", "left", "right")
+
+MIN_TELLING = 0.1
+"""Share of frames that must show a straight edge, or none, on a side: below it the side has no border. Our decision: a night scene
+shows a false edge here and there."""
+
+
+def typical_border(values: np.ndarray) -> float:
+    """The border of one side that most telling frames agree on, from its column of the signals: subtitles in a bar, a flash or a
+    dark moment do not move it."""
+    telling = values[np.isfinite(values)]
+    return float(np.median(telling)) if len(telling) >= MIN_TELLING * len(values) and len(telling) else 0.0
+
+
 class _Lines:
     """The rows (or, `upright`, the columns) of a picture as shares of lit pieces, computed where they are asked for."""
 

@@ -5,6 +5,10 @@ import json
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
 
 ID_LENGTH = 32
 """Hex digits of an id: 128 bits of a SHA-256."""
@@ -98,7 +102,13 @@ class Clip:
     fps_num: int
     fps_den: int
     width: int
+    """As displayed and without what is cropped, px."""
     height: int
+    crop_top: int = 0
+    """Rows of the picture as displayed, px, that do not belong to the clip: borders that the split cut off."""
+    crop_bottom: int = 0
+    crop_left: int = 0
+    crop_right: int = 0
 
     def __post_init__(self) -> None:
         if self.end_pts <= self.start_pts:
@@ -120,6 +130,16 @@ class Clip:
     def start_s(self) -> float:
         """Seconds from the source's timestamp zero to the first frame."""
         return float(pts_to_seconds(self.start_pts, self.time_base))
+
+    @property
+    def is_cropped(self) -> bool:
+        """Whether the clip is less than the source's picture."""
+        return any((self.crop_top, self.crop_bottom, self.crop_left, self.crop_right))
+
+    def crop(self, image: "np.ndarray") -> "np.ndarray":
+        """The clip's part (H, W, 3) of a picture of the source as displayed, of full size. A view."""
+        height, width = image.shape[:2]
+        return image[self.crop_top : height - self.crop_bottom, self.crop_left : width - self.crop_right]
 
     @property
     def duration(self) -> float:

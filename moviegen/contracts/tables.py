@@ -200,8 +200,12 @@ CLIPS = Table(
         _column("num_frames", "int64", "frames in the clip", "frames"),
         _column("fps_num", "int64", "average frame rate of the source, numerator"),
         _column("fps_den", "int64", "average frame rate of the source, denominator"),
-        _column("width", "int32", "width as displayed", "px"),
-        _column("height", "int32", "height as displayed", "px"),
+        _column("width", "int32", "width as displayed, without what is cropped", "px"),
+        _column("height", "int32", "height as displayed, without what is cropped", "px"),
+        _column("crop_top", "int32", "rows at the top that are not the clip's: a border cut off", "px"),
+        _column("crop_bottom", "int32", "rows at the bottom", "px"),
+        _column("crop_left", "int32", "columns at the left", "px"),
+        _column("crop_right", "int32", "columns at the right", "px"),
     ),
 )
 
