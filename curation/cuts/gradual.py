@@ -30,7 +30,7 @@ MAX_MIX_ERROR = 0.2
 MAX_MOVING_MIX_ERROR = 0.5
 """The same where the shots move while they are mixed: detail must then be lost as only mixing loses it, and the change go on evenly."""
 
-MOVING_DETAIL = (0.4, 0.72)
+MOVING_DETAIL = (0.4, 0.7)
 """Least and most detail there: mixing unrelated pictures leaves a half and more, what leaves less is a blur."""
 
 MAX_JUMP = 0.35
@@ -48,8 +48,11 @@ MIN_MOVING_SPREAD = 0.6
 MAX_MOVING_DETOUR = 1.06
 """`MAX_DETOUR` there."""
 
-MAX_DETAIL = 0.8
-"""Detail of the mixtures, in units of what the outer pictures have. Mixing two pictures leaves about half; panning and motion leave all."""
+MAX_DETAIL = 0.75
+"""Detail of the mixtures, in units of what the outer pictures have. Mixing two pictures leaves 0.54 to 0.74; motion leaves all."""
+
+MAX_FADE_DETAIL = 0.8
+"""The same where one of the pictures is flat."""
 
 MAX_LIKENESS = 0.8
 """Correlation of first and last picture above which they show the same."""
@@ -212,12 +215,14 @@ def _judge(film: _Film, window: _Window, details: np.ndarray) -> Hit | None:
     values = film.values[window.start : window.end + 1]
     change = np.abs(values[-1] - values[0]).reshape(-1, 3)
     is_flat = min(values[0].std(), values[-1].std()) < FLAT
-    least = MIN_MOVING_SPREAD if window.may_mix and window.error >= MAX_MIX_ERROR else MIN_SPREAD
+    is_moving = window.may_mix and window.error >= MAX_MIX_ERROR
+    least = MIN_MOVING_SPREAD if is_moving else MIN_SPREAD
     if (change.max(axis=1) > 6).mean() <= MIN_CHANGED or (not is_flat and _spread(change) < least):
         return None
     if window.may_mix:
         left = _detail_left(details[window.start : window.end + 1], window.share)
-        if left < MAX_DETAIL if window.error < MAX_MIX_ERROR else MOVING_DETAIL[0] < left < MOVING_DETAIL[1]:
+        low, high = MOVING_DETAIL if is_moving else (0.0, MAX_FADE_DETAIL if is_flat else MAX_DETAIL)
+        if low <= left < high:
             return _hit(window, window.share, min(window.error, MAX_MIX_ERROR), "fade" if is_flat else "dissolve")
     share, errors = pieces(values[0], values, values[-1])
     if _rises(share[:, None])[0] and is_wipe(values[0], values[1:-1], values[-1], errors):
