@@ -2,7 +2,7 @@
 
 Nothing is learned; the thresholds were set on real media with ground truth and on seeds of the hard suite that are not published, and are
 our decision. What is found at a frame depends on the `CONTEXT_FRAMES` before and after it alone: a video may be worked on in pieces that
-overlap by so much, and gives the same to the bit: the products of coarse pictures are whole numbers that float32 holds exactly.
+overlap by so much, and gives the same to the bit: the products of coarse pictures are whole numbers, held exactly.
 """
 
 from dataclasses import dataclass
