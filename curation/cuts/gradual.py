@@ -66,6 +66,9 @@ MAX_LIKENESS = 0.8
 MIN_WIPE_ASIDE = 0.35
 """How far the inner pictures of a wipe lie aside of the mixtures; half way through a wipe it is 0.5."""
 
+MAX_WIPE_BEND = 0.25
+"""`MAX_BEND` of wipes."""
+
 MAX_DETOUR = 1.4
 """Squared distances of an inner picture to the first and the last, over the squared distance of those: 1 on the way, 2 off it."""
 
@@ -117,21 +120,16 @@ def gradual_transitions(pictures: np.ndarray) -> list[Hit]:
 
 def apart(hits: list[Hit]) -> list[Hit]:
     """The hits that no better one overlaps, in order; made in rounds, so that a hit depends on those within a few windows alone."""
-    kept: list[Hit] = []
+    hits = sorted(set(hits), key=lambda hit: (hit.distance * (2 * hit.error - 1), *hit[:2]))
+    start, end = (np.array([hit[i] for hit in hits]) for i in (0, 1))
+    overlap = np.minimum(end[:, None], end) - np.maximum(start[:, None], start) > 2
+    better = np.tril(overlap, -1)
+    left, kept = np.ones(len(hits), bool), np.zeros(len(hits), bool)
     for _ in range(ROUNDS):
-        best = [hit for hit in hits if all(not _overlap(hit, other) or _rank(hit) <= _rank(other) for other in hits)]
-        kept += best
-        hits = [hit for hit in hits if not any(_overlap(hit, other) for other in best)]
-    return sorted(kept)
-
-
-def _overlap(a: Hit, b: Hit) -> bool:
-    return min(a.end, b.end) - max(a.start, b.start) > 2
-
-
-def _rank(hit: Hit) -> tuple[float, int, int]:
-    """Smallest for the clearest transition."""
-    return hit.distance * (2 * hit.error - 1), hit.start, hit.end
+        best = left & ~(better & left).any(axis=1)
+        kept |= best
+        left &= ~(overlap & best).any(axis=1)
+    return sorted(hits[i] for i in np.flatnonzero(kept))
 
 
 def nearby_products(values: np.ndarray, reach: int, block: int = 64) -> np.ndarray:
@@ -189,11 +187,13 @@ def _windows(film: _Film, length: int) -> list[_Window]:
         & (alike[starts] < MAX_MOVING_LIKENESS)
     )
     is_mixture &= jump < MAX_JUMP
-    is_pieced = (error > MIN_WIPE_ASIDE) & (detour < MAX_DETOUR)
-    if is_pieced.any():
-        three = (film.values[starts[is_pieced] + place] for place in (0, length // 2, length))
-        is_pieced[is_pieced] = may_be_wipe(*three)
-    found = np.flatnonzero((is_mixture | is_pieced) & _rises(share))
+    rises = _rises(share)
+    is_pieced = (error > MIN_WIPE_ASIDE) & (detour < MAX_DETOUR) & (bend < MAX_WIPE_BEND) & rises & ~is_mixture
+    for quarter in (2, 1, 3):
+        first = starts[is_pieced]
+        pictures = (film.values[first + place] for place in (0, quarter * length // 4, length))
+        is_pieced[is_pieced] = may_be_wipe(*pictures)
+    found = np.flatnonzero((is_mixture & rises) | is_pieced)
     return [
         _Window(int(starts[k]), share[:, k], float(error[k]), float(distance[starts[k]]), bool(is_mixture[k]))
         for k in found
@@ -243,6 +243,7 @@ def _judge(film: _Film, window: _Window, details: np.ndarray) -> Hit | None:
         low, high = MOVING_DETAIL if is_moving else (0.0, MAX_FADE_DETAIL if is_flat else MAX_DETAIL)
         if low <= left < high:
             return _hit(window, window.share, min(window.error, MAX_MIX_ERROR), "fade" if is_flat else "dissolve")
+        return None
     share, errors = pieces(values[0], values, values[-1])
     if _rises(share[:, None])[0] and is_wipe(values[0], values[1:-1], values[-1], errors):
         return _hit(window, share, min(float(errors.max()), MAX_WIPE_ERROR), "wipe")
