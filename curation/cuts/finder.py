@@ -2,7 +2,7 @@
 
 Nothing is learned; the thresholds were set on real media with ground truth and on seeds of the hard suite that are not published, and are
 our decision. What is found at a frame depends on the `CONTEXT_FRAMES` before and after it alone: a video may be worked on in pieces that
-overlap by so much, and gives the same to the bit: the products of coarse pictures are whole numbers that float32 holds exactly.
+overlap by so much, and gives the same to the bit: the products of coarse pictures are whole numbers, held exactly.
 """
 
 from dataclasses import dataclass
@@ -19,6 +19,9 @@ MAX_FPS = 30
 
 MARGIN = 2
 """Frames added on either side of a gradual transition, so that none of it is left in a shot."""
+
+FADE_TAIL = 8
+"""Another frame is added on either side of a fade for every so many of its frames: fades begin and end too softly to be seen."""
 
 
 @dataclass(frozen=True)
@@ -56,16 +59,19 @@ def find_transitions(pictures: np.ndarray, stride: int = 1) -> list[Transition]:
         for start, end in slides(thin, changes_of(thin) if stride > 1 else changes)
         if all(min(end, other[1]) - max(start, other[0]) <= 2 for other in gradual)
     ]
-    found = [
-        Transition(max(0, (start - MARGIN + 1) * stride), min(len(pictures), (end + MARGIN) * stride), kind)
-        for start, end, kind in gradual
-    ]
+    found = [_with_margin(*each, stride, len(pictures)) for each in gradual]
     found += [
         Transition(frame, frame, "cut")
         for frame in hard_cuts(pictures, changes)
         if not any(other.start <= frame <= other.end for other in found)
     ]
     return sorted(found, key=lambda each: (each.start, each.end))
+
+
+def _with_margin(start: int, end: int, kind: str, stride: int, num_frames: int) -> Transition:
+    """A transition between the thinned frames `start` and `end`, which still are only old and only new, in frames of the video."""
+    margin = MARGIN + (end - start) // FADE_TAIL if kind == "fade" else MARGIN
+    return Transition(max(0, (start - margin + 1) * stride), min(num_frames, (end + margin) * stride), kind)
 
 
 def tidy(found: list[Transition]) -> list[Transition]:

@@ -66,8 +66,8 @@ def unexplained_change(old: np.ndarray, new: np.ndarray, reach: int = 3) -> floa
 
 
 def detail(pictures: np.ndarray) -> np.ndarray:
-    """Energy of the fine structure of pictures (N, H, W, 3) uint8: mean square of the difference of neighbouring pixels, (N,)."""
+    """Energy of the fine structure of pictures (N, H, W, 3) uint8: mean square difference of pixels, down and across, (N, 2)."""
     grey = [cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY) for picture in pictures]
     down = [cv2.norm(each[1:], each[:-1], cv2.NORM_L2SQR) / each[1:].size for each in grey]
     across = [cv2.norm(each[:, 1:], each[:, :-1], cv2.NORM_L2SQR) / each[:, 1:].size for each in grey]
-    return np.array(down, np.float32) + np.array(across, np.float32)
+    return np.stack([down, across], axis=1, dtype=np.float32) if down else np.zeros((0, 2), np.float32)
