@@ -21,7 +21,7 @@ class BordersDetector:
     frames: ClassVar[FrameRequest] = FrameRequest()
 
     def score(self, clip: ClipInput) -> dict[str, float]:
-        """Widest border (px) that is not cropped off, and share of the picture that is border. Absent when every frame is black altogether."""
+        """Widest border (px) that is not cropped off, and share of the picture that is border. Absent when all frames are black."""
         boxes = np.stack([clip.signals[f"border_{side}"] for side in SIDES])
         if np.isnan(boxes).all():
             return {}
