@@ -17,6 +17,7 @@ DETECTORS: dict[str, str] = {
     "borders": "curation.detectors.borders:BordersDetector",
     "jitter": "curation.detectors.jitter:JitterDetector",
     "still": "curation.detectors.still:StillDetector",
+    "light": "curation.detectors.light:LightDetector",
     "camera": "curation.detectors.camera:CameraDetector",
     "audio": "curation.detectors.audio:AudioDetector",
     "speech": "curation.detectors.speech:SpeechDetector",

@@ -15,7 +15,11 @@ class BordersDetector:
 
     name: ClassVar[str] = "borders"
     version: ClassVar[int] = 2
-    metrics: ClassVar[dict[str, str]] = {"borders.max_px": "px", "borders.area_fraction": "0..1"}
+    metrics: ClassVar[dict[str, str]] = {
+        "borders.max_px": "px",
+        "borders.area_fraction": "0..1",
+        "borders.unsteady_fraction": "0..1",
+    }
     cost: ClassVar[float] = 0.03
     packages: ClassVar[tuple[str, ...]] = ()
     frames: ClassVar[FrameRequest] = FrameRequest()
@@ -34,4 +38,15 @@ class BordersDetector:
         return {
             "borders.max_px": max(top, bottom, left, right),
             "borders.area_fraction": 1 - picture / (width * height),
+            "borders.unsteady_fraction": float(np.mean(_unsteady(boxes))),
         }
+
+
+STEADY_PX = 4.0
+"""A bar that moves by less is the same: subtitles, compression and a dark shot's edge move it so far. Our decision."""
+
+
+def _unsteady(boxes: np.ndarray) -> np.ndarray:
+    """Which frames have other bars than the clip usually has, on any side; `boxes` (4, N), (N,) bool."""
+    usual = np.array([typical_border(values) for values in boxes])[:, None]
+    return (np.isfinite(boxes) & (np.abs(boxes - usual) > STEADY_PX)).any(axis=0)

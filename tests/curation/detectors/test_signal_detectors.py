@@ -175,3 +175,18 @@ def test_motion_tells_moving_from_still_and_shaken(film):
     assert still["motion.vmaf"] < 0.02 < good["motion.vmaf"] < shaken["motion.vmaf"]
     assert still["motion.static_fraction"] == 1
     assert good["motion.vector"] < 7 < shaken["motion.vector"]
+
+
+class TestLight:
+    def test_counts_flashes_and_black_frames(self, clip_input):
+        flash, black = np.zeros(48), np.zeros(48)
+        flash[[10, 11, 12, 30]], black[:12] = 90, 0.99
+        scores = load_detector("light").score(clip_input(48, flash=flash, black=black, luma=np.full(48, 100.0)))
+        assert scores == {"light.luma": 100.0, "light.black_fraction": 0.25, "light.flashes_per_second": 1.0}
+
+
+def test_bars_that_change_are_told(clip_input):
+    top = [20] * 30 + [0] * 10
+    scores = load_detector("borders").score(clip_input(40, border_top=top))
+    assert scores["borders.max_px"] == 20
+    assert scores["borders.unsteady_fraction"] == 0.25
