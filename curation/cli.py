@@ -25,6 +25,7 @@ VERBS = {
     "shard": "encode kept clips into WebDataset tars",
     "check": "look for anything in a lake that must not be there",
     "report": "write one offline HTML file about a lake",
+    "timeline": "draw a video's signals, shots and clips over time",
 }
 
 
@@ -38,6 +39,8 @@ def curate(argv: Sequence[str]) -> int:
         return _check(rest)
     if verb == "report":
         return _report(rest)
+    if verb == "timeline":
+        return _timeline(rest)
     if verb in VERBS:
         return _run(verb, rest)
     import difflib
@@ -182,6 +185,38 @@ def _report(argv: list[str]) -> int:
     path = config.output or config.lake / REPORT_FILE
     write_report(config.lake, config.subset, path)
     print(path)
+    return 0
+
+
+@dataclass(frozen=True)
+class TimelineConfig:
+    """Which video is drawn."""
+
+    lake: Path
+    """Folder of the lake."""
+    video: str
+    """Id, uri or file name of the video."""
+    output: Path | None = None
+    """The picture: .png, .svg or .pdf; the video's name with .png in this folder when left out."""
+
+
+def _timeline(argv: list[str]) -> int:
+    from moviegen.config import parse_config
+    from moviegen.contracts.lake import existing_lake
+
+    from .stats.timeline import draw_timeline
+
+    examples = [
+        "moviegen curate timeline lake/ holiday.mp4",
+        "moviegen curate timeline lake/ 3f2a9c --output holiday.svg",
+    ]
+    config, _ = parse_config(
+        TimelineConfig, argv, prog="moviegen curate timeline", summary="Draw a video's signals, shots and clips over time.",
+        examples=examples, positionals=["lake", "video"],
+    )  # fmt: skip
+    path = config.output or Path(f"{Path(config.video).stem}.png")
+    counts = draw_timeline(existing_lake(config.lake), config.video, path)
+    print(f"{path}: {counts['shots']} shots, {counts['clips']} clips; kept clips are green, rejected ones red")
     return 0
 
 

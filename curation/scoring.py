@@ -46,7 +46,10 @@ def _inputs(
     heard = {request.audio for request in requests if request.audio is not None}
     sounds = {wanted: read_clip_sound(wanted, clip, video) for wanted in heard}
     for request in requests:
-        frames = [shrink(clip.crop(images[i]), request.max_side_px) for i in request.indices(clip.num_frames, signals)]
+        frames = [
+            shrink(images[i][clip.crop_window(*images[i].shape[:2])], request.max_side_px)
+            for i in request.indices(clip.num_frames, signals)
+        ]
         yield ClipInput(clip, video, signals, frames, None if request.audio is None else sounds[request.audio])
 
 

@@ -166,7 +166,8 @@ def _read(path: Path, clip: Clip, size: tuple[int, int]) -> Iterator[Frame]:
     import cv2
 
     for frame in iter_frames(path, start_pts=clip.start_pts, end_pts=clip.end_pts):
-        yield replace(frame, image=cv2.resize(clip.crop(frame.image), size, interpolation=cv2.INTER_AREA))
+        inside = frame.image[clip.crop_window(*frame.image.shape[:2])]
+        yield replace(frame, image=cv2.resize(inside, size, interpolation=cv2.INTER_AREA))
 
 
 def encoded_size(width: int, height: int, short_side_px: int) -> tuple[int, int]:

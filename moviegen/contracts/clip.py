@@ -5,10 +5,6 @@ import json
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import numpy as np
 
 ID_LENGTH = 32
 """Hex digits of an id: 128 bits of a SHA-256."""
@@ -136,10 +132,9 @@ class Clip:
         """Whether the clip is less than the source's picture."""
         return any((self.crop_top, self.crop_bottom, self.crop_left, self.crop_right))
 
-    def crop(self, image: "np.ndarray") -> "np.ndarray":
-        """The clip's part (H, W, 3) of a picture of the source as displayed, of full size. A view."""
-        height, width = image.shape[:2]
-        return image[self.crop_top : height - self.crop_bottom, self.crop_left : width - self.crop_right]
+    def crop_window(self, height: int, width: int) -> tuple[slice, slice]:
+        """The clip's rows and columns of a picture of the source as displayed, of full size."""
+        return slice(self.crop_top, height - self.crop_bottom), slice(self.crop_left, width - self.crop_right)
 
     @property
     def duration(self) -> float:

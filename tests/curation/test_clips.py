@@ -164,3 +164,35 @@ def test_refusals(config, message):
 def test_the_splitters_hash_changes_with_every_setting():
     configs = [SplitConfig(), SplitConfig(start_trim_s=0), SplitConfig(cuts=CutConfig(threshold=2.5))]
     assert len({splitter_hash(config) for config in configs}) == 3
+
+
+class TestCrop:
+    @pytest.mark.parametrize("kind", ["letterbox", "pillarbox"])
+    def test_bars_are_cut_off_and_nobody_sees_them(self, film, kind):
+        from curation.detectors import load_detector
+        from curation.detectors.base import FrameRequest
+        from curation.scoring import clip_input, score_clip
+        from curation.shards import clip_frames
+
+        made = film(kind, 2)
+        [(whole, _)] = made.clips()
+        [(clip, signals)] = made.clips(crop_borders=True)
+        top, bottom, left, right = made.footage.borders
+        cut = clip.crop_top, clip.crop_bottom, clip.crop_left, clip.crop_right
+        assert cut == pytest.approx((top, bottom, left, right), abs=3)
+        assert (clip.width, clip.height) == (whole.width - sum(cut[2:]), whole.height - sum(cut[:2]))
+        assert clip.is_cropped
+        assert not whole.is_cropped
+        [image] = clip_input(FrameRequest("middle"), clip, made.video, signals).frames
+        assert image.shape == (clip.height, clip.width, 3)
+        assert (
+            load_detector("borders").score(clip_input(FrameRequest(), clip, made.video, signals))["borders.max_px"] <= 2
+        )
+        assert score_clip(load_detector("borders"), clip, made.video, signals)["borders.area_fraction"] < 0.02
+        frame = next(clip_frames(made.path, clip, clip.fps, (clip.width // 2 * 2, clip.height // 2 * 2)))
+        edges = [frame[0], frame[-1], frame[:, 0], frame[:, -1]]
+        assert min(edge.mean() for edge in edges) > 8, "no black edge is left"
+
+    def test_a_picture_without_bars_stays(self, film):
+        [(clip, _), *_] = film("good", 1).clips(crop_borders=True)
+        assert not clip.is_cropped

@@ -1,0 +1,113 @@
+"""A video's signals over time as a picture: where it was cut, what was taken, what moved."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from curation.rows import read_table
+from curation.signals.table import SIGNAL_COLUMNS, slice_signals
+from moviegen.contracts.lake import Lake
+from moviegen.errors import UsageError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("change, 0..255", ("cut_score", "difference")),
+    ("motion", ("motion", "motion_vector")),
+    ("flow, diagonals/s", ("flow", "flow_residual")),
+    ("camera, diagonals/s", ("camera_x", "camera_y")),
+    ("light, 0..255", ("luma", "flash")),
+    ("bars, px", ("border_top", "border_bottom", "border_left", "border_right")),
+)
+"""Label and the signals of each row of the picture."""
+
+SIZE_IN = (14.0, 9.0)
+MAX_POINTS = 4000
+"""Points of a line: of longer videos the highest of each stretch is drawn, so that no peak is lost."""
+
+
+def draw_timeline(lake: Lake, video: str, path: Path) -> dict[str, int]:
+    """Writes the picture (png, svg or pdf by its ending) of a video, given by id, file name or uri; its shots and clips counted.
+
+    Shot ends are lines, gradual transitions grey, clips green where a selection keeps them, red where one rejects them, else blue.
+    Raises UsageError when no video, or more than one, is meant, or when it has not been split.
+    """
+    from matplotlib.figure import Figure
+
+    row = find_video(lake, video)
+    video_id = row["video_id"]
+    parts = [each for each in read_table(lake, "signals") if each["video_id"] == video_id]
+    if not parts:
+        raise UsageError(f"{row['uri']}: has no signals; it failed, or `moviegen curate split` has not been run on it")
+    signals = slice_signals(parts, 0, sum(len(each["pts"]) for each in parts))
+    shots = [each for each in read_table(lake, "shots") if each["video_id"] == video_id]
+    clips = [each for each in read_table(lake, "clips") if each["video_id"] == video_id]
+    colours = _colours(lake, clips)
+    figure = Figure(figsize=SIZE_IN, layout="constrained")
+    axes = figure.subplots(len(ROWS), 1, sharex=True)
+    for axis, (label, names) in zip(axes, ROWS, strict=True):
+        for name in names:
+            _line(axis, signals["pts_s"], signals[name], name)
+        _mark(axis, signals["pts_s"], shots, clips, colours)
+        axis.set_ylabel(label)
+        axis.legend(loc="upper right", fontsize="x-small", ncols=4)
+    axes[0].set_title(f"{Path(row['uri']).name}: {len(shots)} shots, {len(clips)} clips")
+    axes[-1].set_xlabel("seconds")
+    figure.savefig(path, dpi=90)
+    return {"shots": len(shots), "clips": len(clips)}
+
+
+def find_video(lake: Lake, video: str) -> dict:
+    """The row of `videos` whose id begins so, whose uri it is or ends in it. Raises UsageError naming some there are."""
+    rows = [row for row in read_table(lake, "videos") if row["status"] == "ok"]
+    found = [row for row in rows if row["uri"] == video or row["video_id"] == video]
+    found = found or [row for row in rows if Path(row["uri"]).name == video]
+    found = found or [row for row in rows if len(video) >= 6 and row["video_id"].startswith(video)]
+    if len(found) == 1:
+        return found[0]
+    some = ", ".join(Path(row["uri"]).name for row in (found or rows)[:5])
+    what = f"{len(found)} videos are called" if found else "no readable video is called"
+    raise UsageError(
+        f"{lake.root}: {what} {video!r}; give an id, a uri or a file's name, such as one of {some or 'none'}"
+    )
+
+
+def _colours(lake: Lake, clips: list[dict]) -> dict[str, str]:
+    """Colour of each clip by what the selections say."""
+    ids = {clip["clip_id"] for clip in clips}
+    colours = dict.fromkeys(ids, "tab:blue")
+    for row in read_table(lake, "selection"):
+        if row["clip_id"] in ids and colours[row["clip_id"]] != "tab:green":
+            colours[row["clip_id"]] = "tab:green" if row["keep"] else "tab:red"
+    return colours
+
+
+def _line(axis: "Axes", seconds: np.ndarray, values: np.ndarray, name: str) -> None:
+    """One signal; nothing for a codec without vectors."""
+    assert name in SIGNAL_COLUMNS
+    known = np.isfinite(values) if len(values) == len(seconds) else np.zeros(len(seconds), bool)
+    seconds, values = seconds[known], values[: len(seconds)][known] if known.any() else np.zeros(0)
+    if len(values) > MAX_POINTS:
+        step = -(-len(values) // MAX_POINTS)
+        edges = np.arange(0, len(values), step)
+        seconds, values = seconds[edges], np.maximum.reduceat(values, edges)
+    axis.plot(seconds, values, linewidth=0.8, label=name)
+
+
+def _mark(axis: "Axes", seconds: np.ndarray, shots: list[dict], clips: list[dict], colours: dict[str, str]) -> None:
+    last = len(seconds) - 1
+    for clip in clips:
+        end = min(clip["start_frame"] + clip["num_frames"], last)
+        axis.axvspan(
+            seconds[clip["start_frame"]], seconds[end], color=colours[clip["clip_id"]], alpha=0.12, linewidth=0
+        )
+    for shot in shots:
+        start = seconds[shot["start_frame"]]
+        if shot["start_frame"]:
+            axis.axvline(start, color="black", linewidth=0.6, alpha=0.7)
+        if shot["transition_frames"]:
+            axis.axvspan(
+                start, seconds[min(shot["start_frame"] + shot["transition_frames"], last)], color="grey", alpha=0.35
+            )
