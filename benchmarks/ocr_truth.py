@@ -50,7 +50,7 @@ def score_file(detector, name: str) -> tuple[dict[str, float], float, int]:
     """(highest score of each metric, detector's seconds a clip, clips) of a file."""
     from curation.clips import SplitConfig, split_video
     from curation.scoring import score_clip
-    from curation.signals import slice_signals
+    from curation.signals.table import slice_signals
     from moviegen.contracts.clip import Clip
 
     config = SplitConfig(min_clip_s=1.0, start_trim_s=0.0, policy="tile", max_long_shots=None)

@@ -128,7 +128,7 @@ def paper_clip(**scores: float) -> dict[str, float]:
     return {
         "probe.source_duration": 28, "probe.min_side": 768, "probe.aspect": 1.78, "ocr.max_score": 0.2,
         "borders.area_fraction": 0.0, "probe.duration": 14, "aesthetic.middle": 4.0, "motion.vmaf": 2.1,
-        "motion.vector": 3.0, "jitter.shots_per_second": 0.5,
+        "motion.px_per_frame": 3.0, "jitter.shots_per_second": 0.5, "still.freeze_fraction": 0.0, "still.picture_fraction": 0.4,
     } | {name.replace("__", "."): score for name, score in scores.items()}  # fmt: skip
 
 
@@ -143,7 +143,9 @@ def paper_clip(**scores: float) -> dict[str, float]:
         ({"borders__area_fraction": 0.1}, "border"),
         ({"probe__duration": 11.9}, "scene_change"),
         ({"aesthetic__middle": 3.99}, "aesthetics"),
-        ({"motion__vector": 0.5}, "motion_vector"),
+        ({"still__freeze_fraction": 0.6}, "static"),
+        ({"still__picture_fraction": 1.0}, "slideshow"),
+        ({"motion__px_per_frame": 0.5}, "motion_vector"),
         ({"motion__vmaf": 2.0}, "motion"),
         ({"jitter__shots_per_second": 0.85}, "jitter"),
     ],

@@ -6,7 +6,7 @@ from curation.clips import SplitConfig, split_video
 from curation.detectors import load_detector
 from curation.detectors.ocr import TextBox
 from curation.scoring import score_clip
-from curation.signals import slice_signals
+from curation.signals.table import slice_signals
 from moviegen.contracts.clip import Clip
 from moviegen.media.read import read_frames_at, read_image
 

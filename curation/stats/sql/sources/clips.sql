@@ -13,4 +13,8 @@ select
     fps_den,
     width,
     height,
+    crop_top,
+    crop_bottom,
+    crop_left,
+    crop_right,
 from read_parquet(getvariable('clips_files'), hive_partitioning = true, hive_types_autocast = false)
