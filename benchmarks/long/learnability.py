@@ -1,6 +1,6 @@
 """Does the system learn what the captions say? World, curation, the tiny recipe, then the oracle on 64 prompts of another seed.
 
-    python benchmarks/long/learnability.py OUTPUT                 everything, about 90 minutes on two cores; goes on where it stopped
+    python benchmarks/long/learnability.py OUTPUT                 everything, about three hours on two cores; goes on where it stopped
     python benchmarks/long/learnability.py OUTPUT --lake LAKE     on a lake that is there already
     python benchmarks/long/learnability.py --model MODEL          only the measurement
 
@@ -81,7 +81,12 @@ def main() -> int:
     parser.add_argument("output", nargs="?", type=Path, help="folder for everything that is made")
     parser.add_argument("--lake", type=Path, help="a curated lake of toy videos")
     parser.add_argument("--model", type=Path, help="a finished model: only measure it")
-    parser.add_argument("--num_clips", type=int, default=480, help="good toy videos to make")
+    parser.add_argument(
+        "--num_clips",
+        type=int,
+        default=2400,
+        help="good toy videos to make; of 480 the model learns the clips by heart",
+    )
     parser.add_argument("--num_prompts", type=int, default=64)
     parser.add_argument("--num_inference_steps", type=int, default=50)
     parser.add_argument("--guidance_scale", type=float, default=3.0)
