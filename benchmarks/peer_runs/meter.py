@@ -87,7 +87,6 @@ class _Tree:
             self._look(with_pss=count % 4 == 0)
             count += 1
             if time.monotonic() > deadline:
-                _end_descendants(except_pid=process.pid)
                 process.kill()
                 process.wait()
                 process.returncode = 124
@@ -107,9 +106,9 @@ class _Tree:
         self.peak_rss, self.peak_pss = max(self.peak_rss, rss), max(self.peak_pss, pss)
 
 
-def _end_descendants(except_pid: int = 0) -> None:
+def _end_descendants() -> None:
     """Ends what the program left running (some start servers and leave them), so that their cost is counted and nothing stays."""
-    while left := [child for child in psutil.Process().children(recursive=True) if child.pid != except_pid]:
+    while left := psutil.Process().children(recursive=True):
         for child in left:
             try:
                 child.send_signal(signal.SIGKILL)

@@ -84,11 +84,8 @@ def _ours(job: Job, verb: str) -> list[str]:
     if verb in ("run", "ingest"):
         flags["input"] = job.corpus.videos
     words = [str(word) for name, value in flags.items() for word in (f"--{name}", value)]
-    return [sys.executable, "-c", _START.format(root=str(ROOT)), "curate", verb, *words, "--quiet"]
-
-
-_START = "import sys; sys.path.insert(0, {root!r}); from moviegen.cli import main; sys.exit(main(sys.argv[1:]))"
-"""`moviegen` of this tree, whatever is installed."""
+    # this tree's moviegen, whatever is installed, in Spark's workers too
+    return ["env", f"PYTHONPATH={ROOT}", sys.executable, "-m", "moviegen.cli", "curate", verb, *words, "--quiet"]
 
 
 def _ours_spans(job: Job) -> list[Span | None]:
