@@ -80,7 +80,8 @@ test-airflow: setup $(AIRFLOW)/.complete
 	@MOVIEGEN_BIN="$(CURDIR)/$(BIN)/moviegen" "$(AIRFLOW)/bin/python" -m pytest -q -m airflow -o addopts="--import-mode=importlib" -o timeout= tests/dags
 
 bench: setup
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@failed=""; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || failed="$$failed $$script"; done; \
+	if [ -n "$$failed" ]; then echo "a promise is missed in:$$failed"; exit 1; fi
 
 constraints: setup
 	@"$(DEPS)/bin/python" -m pip freeze --exclude-editable
