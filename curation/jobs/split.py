@@ -37,8 +37,7 @@ def split(session: Session) -> None:
     # joining chunks decodes nothing
     cost = lambda key: 0.0 if key in chunked else gigapixels(videos[key])  # noqa: E731
     session.perform("split", [Work(wanted, inputs, valid=set(inputs), cost=cost)], "videos")
-    if chunked:
-        drop_chunks(session)
+    drop_chunks(session)
 
 
 def _warn_of_replacement(session: Session) -> None:

@@ -7,10 +7,9 @@ from dataclasses import asdict
 
 from curation.rows import read_table
 from moviegen.contracts.clip import hash_id
-from moviegen.media.limits import MediaError
 
 from .ingest import check_unchanged
-from .parts import Operation, Rows, Task, finish, pending_keys
+from .parts import Operation, Rows, Task, attempt, finish, pending_keys
 from .session import Session, Work
 
 TABLES = ("chunks",)
@@ -69,7 +68,9 @@ _COLUMNS = ("uri", "video_id", "size_bytes", "fps_num", "fps_den")
 
 
 def drop_chunks(session: Session) -> None:
-    """Takes back what is committed of chunks: the videos are split."""
+    """Takes back what is committed of chunks, by a run before this one too: the videos are split."""
+    if session.dry_run or not session.lake.read_commit("chunks", session.batch).parts:
+        return
     for operation in _operations(session, session.config.spark.chunk_s):
         finish(session.lake, session.batch, operation, set(), trim=False)
 
@@ -107,12 +108,13 @@ def chunk_rows(task: Task) -> Rows:
 
 
 def _row(video: dict, number: int, call: Callable[[], object]) -> dict:
-    try:
-        content = json.dumps(call())
-    except MediaError as error:
-        log.warning("chunk %s of %s: %s; the video is split in one pass", number, video["uri"], error)
-        content = "[]" if number == PLAN else ""
-    return {"video_id": video["video_id"], "chunk": number, "content": content}
+    """What failed is no chunk: the video is split in one pass, which gives the failure its row or does without chunks."""
+    failures: list[dict] = []
+    found = attempt("split:chunks", video["video_id"], call, failures)
+    for failure in failures:
+        log.warning("chunk %s of %s: %s; the video is split in one pass", number, video["uri"], failure["message"])
+    nothing = "[]" if number == PLAN else ""
+    return {"video_id": video["video_id"], "chunk": number, "content": nothing if failures else json.dumps(found)}
 
 
 def _plan(video: dict, params: dict) -> list[dict]:

@@ -61,6 +61,7 @@ def test_the_same_rows_with_and_without_chunks(sources, tmp_path):
         for column, values in a.items():
             np.testing.assert_array_equal(values, b[column], err_msg=column)
     assert read_table(chunked, "chunks", "default") == [], "chunks go when they are joined"
+    assert [path.name for path in (tmp_path / "chunked" / "_commits" / "chunks").iterdir()] == ["default.json"]
     _, again = split(sources, tmp_path / "chunked", 13.0)
     assert [o.num_now for o in again] == [0, 0]
 
@@ -77,3 +78,23 @@ def test_chunks_that_disagree_are_split_in_one_pass_and_it_is_said(sources, tmp_
     assert "it is split in one pass" in caplog.text
     assert len(read_table(lake, "shots", "default")) == 9
     assert read_table(lake, "failures", "default") == []
+
+
+def test_a_run_killed_before_it_dropped_its_chunks_drops_them_the_next_time(sources, tmp_path, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr("curation.jobs.split.drop_chunks", lambda session: None)
+        lake, _ = split(sources, tmp_path / "lake", 13.0)
+    assert read_table(lake, "chunks", "default")
+    split(sources, tmp_path / "lake", 13.0)
+    assert read_table(lake, "chunks", "default") == []
+
+
+def test_a_chunk_that_fails_for_any_reason_stops_nothing(sources, tmp_path, monkeypatch, caplog):
+    def refuse(video):
+        raise OSError("the disk is gone for a moment")
+
+    monkeypatch.setattr("curation.jobs.split_chunks.check_unchanged", refuse)
+    lake, _ = split(sources, tmp_path / "lake", 13.0)
+    assert "the disk is gone" in caplog.text
+    assert len(read_table(lake, "shots", "default")) == 9
+    assert read_table(lake, "chunks", "default") == []
