@@ -12,6 +12,7 @@ from typing import ClassVar
 import numpy as np
 
 from curation.detectors.base import ClipInput, FrameRequest
+from curation.signals.camera_path import seen_frames, shake_of, smooth
 
 CLASSES = (
     "zoom_in", "zoom_out", "push_in", "pull_out", "pan_right", "pan_left", "truck_right", "truck_left",
@@ -24,9 +25,6 @@ STILL_SPEED = 0.012
 
 ZOOM_REACH = 0.25
 """Mean distance of a point from the picture's centre, diagonals: makes a growth comparable with a shift."""
-
-STEADY_S = 0.5
-"""Seconds over which an intended move keeps its speed; what is faster is trembling. Our decision."""
 
 CARRIED = (0.03, 0.12)
 """Parallax below which a camera only turns, and above which it is carried. Our decision."""
@@ -66,10 +64,10 @@ class CameraDetector:
 def classify(path: dict[str, np.ndarray], pts_s: np.ndarray) -> dict[str, float]:
     """The metrics of a camera's path: columns `camera_*` of the signals at times `pts_s`, (N,) each."""
     x, y, zoom = path["camera_x"], path["camera_y"], path["camera_zoom"] * ZOOM_REACH
-    smooth = [_smooth(values, pts_s) for values in (x, y, zoom)]
+    smoothed = [smooth(values, pts_s) for values in (x, y, zoom)]
     shake = shake_of(x, y, pts_s)
-    moves = {name: _kept(values) for name, values in zip(("x", "y", "zoom"), smooth, strict=True)}
-    roll = abs(_kept(_smooth(np.radians(path["camera_roll"]) * ZOOM_REACH, pts_s)))
+    moves = {name: _kept(values) for name, values in zip(("x", "y", "zoom"), smoothed, strict=True)}
+    roll = abs(_kept(smooth(np.radians(path["camera_roll"]) * ZOOM_REACH, pts_s)))
     # what an unsteady hand adds to the least that counts as still
     total = sum(abs(speed) for speed in moves.values()) + roll + STILL_SPEED + max(0.0, shake - STILL_SPEED / 2)
     shares = {name: speed / total for name, speed in moves.items()}
@@ -92,16 +90,6 @@ def classify(path: dict[str, np.ndarray], pts_s: np.ndarray) -> dict[str, float]
     return found | {"camera.speed": speed}
 
 
-def seen_frames(signals: dict[str, np.ndarray]) -> np.ndarray:
-    """Places of a clip's frames whose flow was looked at; not the first, whose flow is that from the frame before the clip."""
-    return np.flatnonzero(np.isfinite(signals["flow"][1:])) + 1
-
-
-def shake_of(x: np.ndarray, y: np.ndarray, pts_s: np.ndarray) -> float:
-    """How much a camera trembles: mean speed, diagonals a second, that it does not keep for `STEADY_S`."""
-    return float(np.mean(np.hypot(x - _smooth(x, pts_s), y - _smooth(y, pts_s))))
-
-
 _NAMES = {
     ("x", True): ("pan_left", "truck_left"),
     ("x", False): ("pan_right", "truck_right"),
@@ -111,14 +99,6 @@ _NAMES = {
     ("zoom", False): ("zoom_out", "pull_out"),
 }
 """Axis and whether the picture moves right, down or grows -> class of a camera that turns and of one that is carried."""
-
-
-def _smooth(values: np.ndarray, pts_s: np.ndarray) -> np.ndarray:
-    """Running mean over `STEADY_S` seconds."""
-    from scipy.ndimage import uniform_filter1d
-
-    step = float(np.median(np.diff(pts_s))) if len(pts_s) > 1 else STEADY_S
-    return uniform_filter1d(values, max(1, round(STEADY_S / max(step, 1e-3))), mode="nearest")
 
 
 def _kept(speeds: np.ndarray) -> float:

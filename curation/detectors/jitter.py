@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from curation.detectors.base import ClipInput, FrameRequest
-from curation.detectors.camera import seen_frames, shake_of
+from curation.signals.camera_path import seen_frames, shake_of
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import ClassVar
 import numpy as np
 
 from curation.detectors.base import ClipInput, FrameRequest
-from curation.detectors.camera import seen_frames
+from curation.signals.camera_path import seen_frames
 
 FROZEN_DIFFERENCE = 0.001 * 255
 """Mean absolute luma difference below which a frame repeats the one before: -60 dB, freezedetect's default."""
