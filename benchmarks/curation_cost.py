@@ -114,7 +114,7 @@ def encode_alone(path: Path, clips: list[Clip]) -> float:
         width, height = encoded_size(clip.width, clip.height, ENCODE.short_side_px)
         frames = list(clip_frames(path, clip, fps, (width, height)))
         start = cpu_now()
-        encode_clip(iter(frames), fps, width=width, height=height, crf=ENCODE.crf, preset=ENCODE.preset)
+        encode_clip(iter(frames), fps, width=width, height=height, crf=ENCODE.crf, preset=ENCODE.preset, planes=True)
         total += cpu_now() - start
     return total
 

@@ -1,7 +1,7 @@
 """A kept clip becomes a sample, samples become a tar: encoded once, the same input giving the same bytes."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,10 +12,10 @@ from moviegen.contracts.lake import atomic_write
 from moviegen.contracts.sample import SampleMeta, encode_sample
 from moviegen.contracts.shard import ShardName, encode_shard_path
 from moviegen.media.limits import UnreadableMediaError
-from moviegen.media.read import Frame, iter_frames, read_audio
+from moviegen.media.read import Frame, iter_planes, read_audio
 from moviegen.media.write import encode_clip
 
-SHARD_VERSION = 1
+SHARD_VERSION = 2
 """Raised when the same clip and settings give other bytes than before."""
 
 FPS_TOLERANCE = 0.02
@@ -94,6 +94,7 @@ def sample_of(
         sample_rate=config.audio_sample_rate,
         crf=config.crf,
         preset=config.preset,
+        planes=True,
     )
     meta = SampleMeta(
         clip_id=clip.clip_id,
@@ -134,7 +135,7 @@ def frame_times(clip: Clip, fps: Fraction) -> list[Fraction]:
 
 
 def clip_frames(path: Path, clip: Clip, fps: Fraction, size: tuple[int, int]) -> Iterator[np.ndarray]:
-    """The frames shown at each of the clip's `frame_times`, (H, W, 3) uint8 RGB of `size` (width, height).
+    """The planes shown at each of the clip's `frame_times`, (H * 3 / 2, W) uint8 of `size` (width, height), as `encode_clip` takes them.
 
     Raises UnreadableMediaError when the file does not have the clip's frames.
     """
@@ -142,7 +143,8 @@ def clip_frames(path: Path, clip: Clip, fps: Fraction, size: tuple[int, int]) ->
     time: Fraction | None = next(times)
     shown: Frame | None = None
     count = 0
-    for frame in _read(path, clip, size):
+    crop = clip.crop_window if clip.is_cropped else None
+    for frame in iter_planes(path, start_pts=clip.start_pts, end_pts=clip.end_pts, size=size, crop=crop):
         count += 1
         while shown is not None and time is not None and time < frame.pts:
             yield shown.image
@@ -156,18 +158,6 @@ def clip_frames(path: Path, clip: Clip, fps: Fraction, size: tuple[int, int]) ->
     while time is not None:
         yield shown.image
         time = next(times, None)
-
-
-def _read(path: Path, clip: Clip, size: tuple[int, int]) -> Iterator[Frame]:
-    """The clip's frames at a size; a cropped clip is cropped first."""
-    if not clip.is_cropped:
-        yield from iter_frames(path, start_pts=clip.start_pts, end_pts=clip.end_pts, size=size)
-        return
-    import cv2
-
-    for frame in iter_frames(path, start_pts=clip.start_pts, end_pts=clip.end_pts):
-        inside = frame.image[clip.crop_window(*frame.image.shape[:2])]
-        yield replace(frame, image=cv2.resize(inside, size, interpolation=cv2.INTER_AREA))
 
 
 def encoded_size(width: int, height: int, short_side_px: int) -> tuple[int, int]:

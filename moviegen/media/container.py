@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .demux import SEEKABLE_FORMATS, decode_packets, open_container, reason, source_name
-from .display import FrameConverter, Orientation, displayed_size, orientation_of
+from .display import FrameConverter, Orientation, PlanesConverter, displayed_size, orientation_of
 from .limits import MediaLimits, NoVideoError, UnreadableMediaError
 from .truncation import check_whole
 
@@ -72,6 +72,10 @@ class OpenVideo:
     def converter(self, size: tuple[int, int] | None = None) -> FrameConverter:
         """A function from a decoded frame to RGB (H, W, 3) uint8 as displayed, of `size` (width, height) if given."""
         return FrameConverter(self.display_size, self.orientation, size)
+
+    def planes_converter(self, size: tuple[int, int], crop: tuple[slice, slice] | None = None) -> PlanesConverter:
+        """A function from a decoded frame to the planes that an encoder takes, of `size` (width, height), cropped first."""
+        return PlanesConverter(self.display_size, self.orientation, size, crop)
 
     def frames(self) -> Iterator[Timed]:
         """Decoded frames from here to the end, in presentation order, checked against the limits as they come.

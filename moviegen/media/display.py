@@ -125,21 +125,84 @@ class FrameConverter:
     def __call__(self, frame: Any) -> np.ndarray:
         kind = (frame.width, frame.height, frame.format.name, int(frame.colorspace), int(frame.color_range))
         if kind != self._kind:
-            self._kind, self._graph = kind, self._make_graph(*kind)
+            scaled = self._cover.scaled[::-1] if self._orientation.transpose else self._cover.scaled
+            scale = ("scale", {"w": str(scaled[0]), "h": str(scaled[1]), "flags": SCALE_FLAGS})
+            self._kind, self._graph = kind, _graph(*kind, [scale], "rgb24")
         self._graph.vpush(frame)
         rgb = self._graph.vpull().to_ndarray()
         return np.ascontiguousarray(self._cover.crop(self._orientation.apply(rgb)))
 
-    def _make_graph(self, width: int, height: int, pix_fmt: str, colorspace: int, color_range: int) -> Any:
-        import av
 
-        graph = av.filter.Graph()
-        graph.threads = 1
-        source = graph.add(
-            "buffer", video_size=f"{width}x{height}", pix_fmt=pix_fmt, time_base="1/1", pixel_aspect="1/1",
-            colorspace=str(colorspace), range=str(color_range),
-        )  # fmt: skip
-        scaled = self._cover.scaled[::-1] if self._orientation.transpose else self._cover.scaled
-        scale = graph.add("scale", w=str(scaled[0]), h=str(scaled[1]), flags=SCALE_FLAGS)
-        graph.link_nodes(source, scale, graph.add("format", pix_fmts="rgb24"), graph.add("buffersink")).configure()
-        return graph
+class PlanesConverter:
+    """Turns decoded frames of one video into planes as an encoder takes them: displayed, cropped, of one size, 4:2:0, BT.709, video range.
+
+    `size` is (width, height), both even; `crop` the rows and columns of the picture as displayed that are kept. A frame comes out as
+    (H * 3 / 2, W) uint8: luma, then both chroma planes, each filling its rows one after another. No RGB lies between where the
+    source is BT.709 already, so nothing is lost to a second rounding.
+    """
+
+    def __init__(
+        self,
+        display_size: tuple[int, int],
+        orientation: Orientation,
+        size: tuple[int, int],
+        crop: tuple[slice, slice] | None = None,
+    ) -> None:
+        if size[0] % 2 or size[1] % 2 or min(size) < 2:
+            raise ValueError(f"size is {size}, wanted even (width, height)")
+        self._display_size = display_size
+        self._orientation = orientation
+        self._size = size
+        self._crop = crop
+        self._kind: tuple | None = None
+        self._graph: Any = None
+
+    def __call__(self, frame: Any) -> np.ndarray:
+        kind = (frame.width, frame.height, frame.format.name, int(frame.colorspace), int(frame.color_range))
+        if kind != self._kind:
+            self._kind, self._graph = kind, _graph(*kind, self._filters(frame.width, frame.height), "yuv420p")
+        self._graph.vpush(frame)
+        return self._graph.vpull().to_ndarray()
+
+    def _filters(self, width: int, height: int) -> list[tuple[str, dict[str, str]]]:
+        """The filters for frames of a coded size."""
+        filters: list[tuple[str, dict[str, str]]] = []
+        wide, high = self._display_size
+        stored = (high, wide) if self._orientation.transpose else (wide, high)
+        if self._crop is not None and stored != (width, height):
+            filters.append(("scale", {"w": str(stored[0]), "h": str(stored[1]), "flags": SCALE_FLAGS}))
+        if self._orientation.transpose:
+            filters.append(("transpose", {"dir": "cclock_flip"}))
+        if self._orientation.flip_x:
+            filters.append(("hflip", {}))
+        if self._orientation.flip_y:
+            filters.append(("vflip", {}))
+        if self._crop is not None:
+            rows, columns = self._crop
+            window = {
+                "w": columns.stop - columns.start,
+                "h": rows.stop - rows.start,
+                "x": columns.start,
+                "y": rows.start,
+            }
+            filters.append(("crop", {**{key: str(value) for key, value in window.items()}, "exact": "1"}))
+        wanted = {"w": str(self._size[0]), "h": str(self._size[1]), "out_color_matrix": "bt709", "out_range": "tv"}
+        return [*filters, ("scale", {**wanted, "flags": SCALE_FLAGS})]
+
+
+def _graph(
+    width: int, height: int, pix_fmt: str, colorspace: int, color_range: int,
+    filters: list[tuple[str, dict[str, str]]], out: str,
+) -> Any:  # fmt: skip
+    """FFmpeg's filters one after another, for frames of one kind, on one thread; they end in pixel format `out`."""
+    import av
+
+    graph = av.filter.Graph()
+    graph.threads = 1
+    source = graph.add(
+        "buffer", video_size=f"{width}x{height}", pix_fmt=pix_fmt, time_base="1/1", pixel_aspect="1/1",
+        colorspace=str(colorspace), range=str(color_range),
+    )  # fmt: skip
+    chain = [graph.add(name, **options) for name, options in filters]
+    graph.link_nodes(source, *chain, graph.add("format", pix_fmts=out), graph.add("buffersink")).configure()
+    return graph

@@ -3,7 +3,7 @@
 `T` frames, `H W` rows and columns. A `size` is (width, height) in px: the frame is scaled to cover it and cropped to its middle.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -19,6 +19,7 @@ __all__ = [
     "Frame",
     "OpenVideo",
     "iter_frames",
+    "iter_planes",
     "open_video",
     "read_audio",
     "read_frames_at",
@@ -36,7 +37,7 @@ class Frame:
     pts: int
     """Presentation timestamp on the stream's time base; in one file they grow from frame to frame."""
     image: np.ndarray
-    """(H, W, 3) uint8, RGB."""
+    """(H, W, 3) uint8, RGB; planes where they were asked for."""
 
 
 def iter_frames(
@@ -54,11 +55,38 @@ def iter_frames(
     """
     with open_video(Path(path), limits) as video:
         convert = video.converter(size)
-        for timed in _frames_from(video, start_pts):
-            if end_pts is not None and timed.pts >= end_pts:
-                return
-            if start_pts is None or timed.pts >= start_pts:
-                yield Frame(timed.index, timed.pts, convert(timed.frame))
+        for timed in _span(video, start_pts, end_pts):
+            yield Frame(timed.index, timed.pts, convert(timed.frame))
+
+
+def iter_planes(
+    path: Path | str,
+    *,
+    start_pts: int,
+    end_pts: int,
+    size: tuple[int, int],
+    crop: Callable[[int, int], tuple[slice, slice]] | None = None,
+    limits: MediaLimits | None = None,
+) -> Iterator[Frame]:
+    """Frames as `iter_frames` gives them, their `image` the planes that `encode_clip` takes: (H * 3 / 2, W) uint8, see `PlanesConverter`.
+
+    `size` is (width, height), both even; what is kept is stretched to it. `crop` gives the rows and columns to keep of the picture as
+    displayed, by its (height, width).
+    """
+    with open_video(Path(path), limits) as video:
+        width, height = video.display_size
+        convert = video.planes_converter(size, crop(height, width) if crop else None)
+        for timed in _span(video, start_pts, end_pts):
+            yield Frame(timed.index, timed.pts, convert(timed.frame))
+
+
+def _span(video: OpenVideo, start_pts: int | None, end_pts: int | None) -> Iterator[Timed]:
+    """Frames with timestamps in `[start_pts, end_pts)`."""
+    for timed in _frames_from(video, start_pts):
+        if end_pts is not None and timed.pts >= end_pts:
+            return
+        if start_pts is None or timed.pts >= start_pts:
+            yield timed
 
 
 def _frames_from(video: OpenVideo, start_pts: int | None) -> Iterator[Timed]:

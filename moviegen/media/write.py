@@ -98,33 +98,46 @@ def encode_clip(
     crf: int = 18,
     preset: str = "medium",
     container: str = "mp4",
+    planes: bool = False,
 ) -> bytes:
     """The bytes of a clip: H.264 (4:2:0, or 4:4:4 for odd sizes) and AAC, BT.709 stated, no dates.
 
-    `frames` are (height, width, 3) uint8 RGB and are not kept; `audio` is (C, N) float in -1..1. The same frames and settings give
-    the same bytes with the same ffmpeg: one encoding thread, `-bitexact`. Raises EncodeError with ffmpeg's words.
+    `frames` are (height, width, 3) uint8 RGB, or (height * 3 / 2, width) uint8 planes with `planes`, as `read.iter_planes` gives
+    them; they are not kept. `audio` is (C, N) float in -1..1. The same frames and settings give the same bytes with the same ffmpeg:
+    one encoding thread, `-bitexact`. Raises EncodeError with ffmpeg's words.
     """
     if fps <= 0:
         raise EncodeError(f"fps is {fps}, wanted more than 0")
+    if planes and (width % 2 or height % 2):
+        raise EncodeError(f"planes of {width}x{height} px: 4:2:0 has even sides only; give RGB frames")
     with tempfile.TemporaryDirectory(prefix="moviegen-encode-") as folder:
         sound = None if audio is None else _write_sound(Path(folder, "sound.f32"), audio)
         out = Path(folder, f"clip.{container}")
-        command = _command(fps, width, height, sound, sample_rate, crf, preset, container, out)
-        _feed(command, _raw(frames, width, height))
+        picture = _picture(fps, width, height, planes)
+        command = _command(picture, fps, width, height, sound, sample_rate, crf, preset, container, out)
+        _feed(command, _raw(frames, (height * 3 // 2, width) if planes else (height, width, 3)))
         return out.read_bytes()
 
 
+def _picture(fps: Fraction, width: int, height: int, planes: bool) -> Any:
+    """The stream of frames on stdin, BT.709."""
+    import ffmpeg
+
+    rate, pix_fmt = f"{fps.numerator}/{fps.denominator}", "yuv420p" if planes else "rgb24"
+    picture = ffmpeg.input("pipe:", format="rawvideo", pix_fmt=pix_fmt, s=f"{width}x{height}", framerate=rate)
+    if planes:
+        return picture.filter("setparams", colorspace="bt709", range="tv")
+    return picture.filter(
+        "scale", out_color_matrix="bt709", out_range="tv", flags="bicubic+accurate_rnd+full_chroma_int+bitexact"
+    )
+
+
 def _command(
-    fps: Fraction, width: int, height: int, sound: tuple[Path, int] | None, sample_rate: int, crf: int, preset: str,
-    container: str, out: Path,
+    picture: Any, fps: Fraction, width: int, height: int, sound: tuple[Path, int] | None, sample_rate: int, crf: int,
+    preset: str, container: str, out: Path,
 ) -> list[str]:  # fmt: skip
     import ffmpeg
 
-    rate = f"{fps.numerator}/{fps.denominator}"
-    picture = ffmpeg.input("pipe:", format="rawvideo", pix_fmt="rgb24", s=f"{width}x{height}", framerate=rate)
-    picture = picture.filter(
-        "scale", out_color_matrix="bt709", out_range="tv", flags="bicubic+accurate_rnd+full_chroma_int+bitexact"
-    )
     streams = [picture]
     if sound is not None:
         streams.append(ffmpeg.input(str(sound[0]), format="f32le", ar=sample_rate, ac=sound[1]).audio)
@@ -154,16 +167,15 @@ def _write_sound(path: Path, audio: np.ndarray) -> tuple[Path, int]:
     return path, audio.shape[0]
 
 
-def _raw(frames: Iterable[np.ndarray], width: int, height: int) -> Iterable[bytes]:
+def _raw(frames: Iterable[np.ndarray], shape: tuple[int, ...]) -> Iterable[memoryview]:
+    wanted = f"{shape} (height, width, RGB)" if len(shape) == 3 else f"{shape} (height * 3 / 2, width)"
     for number, frame in enumerate(frames):
-        if frame.shape != (height, width, 3) or frame.dtype != np.uint8:
-            raise EncodeError(
-                f"frame {number} is {frame.dtype} {frame.shape}, wanted uint8 {(height, width, 3)} (height, width, RGB)"
-            )
-        yield np.ascontiguousarray(frame).tobytes()
+        if frame.shape != shape or frame.dtype != np.uint8:
+            raise EncodeError(f"frame {number} is {frame.dtype} {frame.shape}, wanted uint8 {wanted}")
+        yield memoryview(np.ascontiguousarray(frame)).cast("B")
 
 
-def _feed(command: list[str], chunks: Iterable[bytes]) -> None:
+def _feed(command: list[str], chunks: Iterable[memoryview]) -> None:
     """Runs ffmpeg with the frames on its stdin; whatever goes wrong, it does not outlive this call."""
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     assert process.stdin

@@ -90,10 +90,10 @@ class TestVaryingRate:
         from curation import shards
         from moviegen.media.read import Frame
 
-        frames = [Frame(i, p, np.full((8, 8, 3), i, np.uint8)) for i, p in enumerate(pts)]
-        monkeypatch.setattr(shards, "iter_frames", lambda path, **_: iter(frames))
+        frames = [Frame(i, p, np.full((12, 8), i, np.uint8)) for i, p in enumerate(pts)]
+        monkeypatch.setattr(shards, "iter_planes", lambda path, **_: iter(frames))
         clip = self.clip(pts, end_pts)
-        return [int(image[0, 0, 0]) for image in clip_frames("file", clip, clip_fps(clip), (8, 8))]
+        return [int(image[0, 0]) for image in clip_frames("file", clip, clip_fps(clip), (8, 8))]
 
     def test_a_constant_rate_is_kept_frame_for_frame(self, monkeypatch):
         # Matroska rounds to milliseconds: 30 frames a second come at 0, 33, 67, 100
