@@ -1,5 +1,3 @@
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -44,22 +42,12 @@ def test_the_improved_head_is_five_linears(media_dir):
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory) -> dict[str, str]:
-    """A tiny CLIP of random weights known to open_clip, and a linear head for it."""
-    folder = tmp_path_factory.mktemp("clip")
-    config = {
-        "embed_dim": 16,
-        "vision_cfg": {"image_size": 32, "layers": 1, "width": 64, "patch_size": 8},
-        "text_cfg": {"context_length": 8, "vocab_size": 64, "width": 32, "heads": 2, "layers": 1},
-    }
-    (folder / "tiny-test.json").write_text(json.dumps(config))
-    open_clip.add_model_config(folder / "tiny-test.json")
-    torch.manual_seed(0)
-    network = open_clip.create_model("tiny-test", pretrained=None)
-    torch.save(network.state_dict(), folder / "clip.pt")
+def weights(tiny_clip, tmp_path_factory) -> dict[str, str]:
+    """A tiny CLIP and a linear head for it; beside it one for another model."""
+    folder = tmp_path_factory.mktemp("heads")
     torch.save(torch.nn.Linear(16, 1).state_dict(), folder / "head.pth")
     torch.save(torch.nn.Linear(8, 1).state_dict(), folder / "narrow.pth")
-    return {"clip_model": "tiny-test", "clip_weights": str(folder / "clip.pt"), "head": str(folder / "head.pth")}
+    return tiny_clip | {"head": str(folder / "head.pth")}
 
 
 def test_score_is_the_head_of_the_normalised_embedding(weights, clip_input):
@@ -67,7 +55,9 @@ def test_score_is_the_head_of_the_normalised_embedding(weights, clip_input):
 
     image = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
     scores = load_detector("aesthetic", weights).score(clip_input(frames=[image]))
-    network, _, preprocess = open_clip.create_model_and_transforms("tiny-test", pretrained=weights["clip_weights"])
+    network, _, preprocess = open_clip.create_model_and_transforms(
+        weights["clip_model"], pretrained=weights["clip_weights"]
+    )
     head = torch.load(weights["head"], weights_only=True)
     with torch.inference_mode():
         embedding = network.eval().encode_image(preprocess(Image.fromarray(image))[None])[0]

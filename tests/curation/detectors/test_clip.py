@@ -1,5 +1,3 @@
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -12,28 +10,12 @@ open_clip = pytest.importorskip("open_clip")
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory) -> dict[str, str]:
-    """A tiny CLIP of random weights known to open_clip."""
-    folder = tmp_path_factory.mktemp("clip")
-    config = {
-        "embed_dim": 16,
-        "vision_cfg": {"image_size": 32, "layers": 1, "width": 64, "patch_size": 8},
-        "text_cfg": {"context_length": 8, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1},
-    }
-    (folder / "tiny-text-test.json").write_text(json.dumps(config))
-    open_clip.add_model_config(folder / "tiny-text-test.json")
-    torch.manual_seed(0)
-    torch.save(open_clip.create_model("tiny-text-test", pretrained=None).state_dict(), folder / "clip.pt")
-    return {"clip_model": "tiny-text-test", "clip_weights": str(folder / "clip.pt")}
-
-
-@pytest.fixture(scope="module")
-def direct(weights):
+def direct(tiny_clip):
     """open_clip's own network, preprocessing and tokenizer."""
     network, _, preprocess = open_clip.create_model_and_transforms(
-        weights["clip_model"], pretrained=weights["clip_weights"]
+        tiny_clip["clip_model"], pretrained=tiny_clip["clip_weights"]
     )
-    return network.eval(), preprocess, open_clip.get_tokenizer(weights["clip_model"])
+    return network.eval(), preprocess, open_clip.get_tokenizer(tiny_clip["clip_model"])
 
 
 @pytest.fixture
@@ -51,17 +33,19 @@ def embeddings(direct, images) -> torch.Tensor:
 
 
 class TestTextSimilarity:
-    def test_is_open_clips_own_cosine(self, weights, direct, images, clip_input):
+    def test_is_open_clips_own_cosine(self, tiny_clip, direct, images, clip_input):
         text = "a dog runs over a meadow"
         clip = clip_input(frames=images, video={"source_caption": f"  a dog\n runs {text[11:]} "})
         network, _, tokenize = direct
         with torch.inference_mode():
             words = network.encode_text(tokenize([text]))[0]
         expected = float((embeddings(direct, images) @ (words / words.norm())).mean())
-        assert load_detector("clip", weights).score(clip) == {"clip.text_similarity": pytest.approx(expected, abs=1e-5)}
+        assert load_detector("clip", tiny_clip).score(clip) == {
+            "clip.text_similarity": pytest.approx(expected, abs=1e-5)
+        }
 
-    def test_other_words_other_similarity(self, weights, images, clip_input):
-        detector = load_detector("clip", weights)
+    def test_other_words_other_similarity(self, tiny_clip, images, clip_input):
+        detector = load_detector("clip", tiny_clip)
         found = {
             detector.score(clip_input(frames=images, video={"source_caption": t}))["clip.text_similarity"]
             for t in ("a dog", "rain")
@@ -69,8 +53,8 @@ class TestTextSimilarity:
         assert len(found) == 2
 
     @pytest.mark.parametrize("caption", [None, "", "  \n"])
-    def test_absent_without_a_caption(self, weights, images, clip_input, caption):
-        detector = load_detector("clip", weights)
+    def test_absent_without_a_caption(self, tiny_clip, images, clip_input, caption):
+        detector = load_detector("clip", tiny_clip)
         assert detector.score(clip_input(frames=images, video={"source_caption": caption})) == {}
         assert detector.score(clip_input(frames=images)) == {}
 
@@ -78,33 +62,33 @@ class TestTextSimilarity:
         with pytest.raises(UsageError, match=r"Put open_clip weights of ViT-L-14-quickgelu there.*clip\.clip_weights"):
             load_detector("clip", {"clip_weights": str(tmp_path / "none.pt")})
 
-    def test_weights_of_another_model_are_refused(self, weights, tmp_path, images, clip_input):
+    def test_weights_of_another_model_are_refused(self, tiny_clip, tmp_path, images, clip_input):
         torch.save(torch.nn.Linear(2, 2).state_dict(), tmp_path / "other.pt")
-        detector = load_detector("clip", weights | {"clip_weights": str(tmp_path / "other.pt")})
-        with pytest.raises(UsageError, match=r"detector clip: .*other\.pt are not the weights of tiny-text-test"):
+        detector = load_detector("clip", tiny_clip | {"clip_weights": str(tmp_path / "other.pt")})
+        with pytest.raises(UsageError, match=r"detector clip: .*other\.pt are not the weights of tiny-test"):
             detector.score(clip_input(frames=images, video={"source_caption": "rain"}))
 
-    def test_a_pickle_with_code_is_refused(self, weights, tmp_path, images, clip_input):
+    def test_a_pickle_with_code_is_refused(self, tiny_clip, tmp_path, images, clip_input):
         torch.save({"network": torch.nn.Linear(2, 2)}, tmp_path / "code.pt")
-        detector = load_detector("clip", weights | {"clip_weights": str(tmp_path / "code.pt")})
+        detector = load_detector("clip", tiny_clip | {"clip_weights": str(tmp_path / "code.pt")})
         with pytest.raises(UsageError, match="are not the weights"):
             detector.score(clip_input(frames=images, video={"source_caption": "rain"}))
 
-    def test_an_unknown_architecture_is_named(self, weights, images, clip_input):
-        detector = load_detector("clip", weights | {"clip_model": "ViT-X-99"})
+    def test_an_unknown_architecture_is_named(self, tiny_clip, images, clip_input):
+        detector = load_detector("clip", tiny_clip | {"clip_model": "ViT-X-99"})
         with pytest.raises(UsageError, match="detector clip: open_clip has no model 'ViT-X-99'"):
             detector.score(clip_input(frames=images, video={"source_caption": "rain"}))
 
 
-def test_detectors_share_one_network_until_the_file_changes(weights, tmp_path):
+def test_detectors_share_one_network_until_the_file_changes(tiny_clip, tmp_path):
     from pathlib import Path
 
     path = tmp_path / "clip.pt"
-    path.write_bytes(Path(weights["clip_weights"]).read_bytes())
-    first = load_clip("clip", path, weights["clip_model"])
-    assert load_clip("nsfw", path, weights["clip_model"]) is first
-    torch.save(open_clip.create_model(weights["clip_model"], pretrained=None).state_dict(), path)
-    assert load_clip("nsfw", path, weights["clip_model"]) is not first
+    path.write_bytes(Path(tiny_clip["clip_weights"]).read_bytes())
+    first = load_clip("clip", path, tiny_clip["clip_model"])
+    assert load_clip("nsfw", path, tiny_clip["clip_model"]) is first
+    torch.save(open_clip.create_model(tiny_clip["clip_model"], pretrained=None).state_dict(), path)
+    assert load_clip("nsfw", path, tiny_clip["clip_model"]) is not first
 
 
 class TestHeads:
@@ -120,8 +104,8 @@ class TestHeads:
         return layers
 
     @pytest.mark.parametrize("name", ["nsfw", "watermark"])
-    def test_score_is_the_heads_highest_answer(self, weights, direct, images, clip_input, head, tmp_path, name):
-        detector = load_detector(name, weights | {"head": str(tmp_path / "head.pth")})
+    def test_score_is_the_heads_highest_answer(self, tiny_clip, direct, images, clip_input, head, tmp_path, name):
+        detector = load_detector(name, tiny_clip | {"head": str(tmp_path / "head.pth")})
         with torch.inference_mode():
             expected = head(embeddings(direct, images))[:, 0]
         assert len({round(float(x), 4) for x in expected}) == 3
@@ -130,24 +114,24 @@ class TestHeads:
             f"{name}.max": pytest.approx(float(expected.max()), abs=1e-5)
         }
 
-    def test_sigmoid(self, weights, direct, images, head, tmp_path):
-        detector = load_detector("nsfw", weights | {"head": str(tmp_path / "head.pth"), "output": "sigmoid"})
+    def test_sigmoid(self, tiny_clip, direct, images, head, tmp_path):
+        detector = load_detector("nsfw", tiny_clip | {"head": str(tmp_path / "head.pth"), "output": "sigmoid"})
         with torch.inference_mode():
             expected = head(embeddings(direct, images))[:, 0].sigmoid()
         np.testing.assert_allclose(detector.rate(images), expected, atol=1e-5)
 
-    def test_a_head_without_activations(self, weights, direct, images, head, tmp_path):
-        detector = load_detector("nsfw", weights | {"head": str(tmp_path / "head.pth"), "activation": "none"})
+    def test_a_head_without_activations(self, tiny_clip, direct, images, head, tmp_path):
+        detector = load_detector("nsfw", tiny_clip | {"head": str(tmp_path / "head.pth"), "activation": "none"})
         expected = embeddings(direct, images)
         with torch.inference_mode():
             for layer in head:
                 expected = layer(expected) if isinstance(layer, torch.nn.Linear) else expected
         np.testing.assert_allclose(detector.rate(images), expected[:, 0], atol=1e-5)
 
-    def test_a_head_of_another_model_is_refused(self, weights, images, tmp_path):
+    def test_a_head_of_another_model_is_refused(self, tiny_clip, images, tmp_path):
         torch.save(torch.nn.Linear(8, 1).state_dict(), tmp_path / "narrow.pth")
-        detector = load_detector("nsfw", weights | {"head": str(tmp_path / "narrow.pth")})
-        with pytest.raises(UsageError, match=r"detector nsfw: .* embeddings of 8 numbers, tiny-text-test gives 16"):
+        detector = load_detector("nsfw", tiny_clip | {"head": str(tmp_path / "narrow.pth")})
+        with pytest.raises(UsageError, match=r"detector nsfw: .* embeddings of 8 numbers, tiny-test gives 16"):
             detector.rate(images)
 
     @pytest.mark.data
