@@ -70,6 +70,8 @@ def command(videos: Path, lake: Path) -> list[str]:
         DETECTORS,
         "--spark.max_inputs_per_task",
         4,
+        "--spark.start_above_s",
+        "0",
         "--spark.master",
         "local[2,1]",
         "--quiet",

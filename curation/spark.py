@@ -43,6 +43,9 @@ class SparkConfig:
     """Pixels a task decodes at most, predicted from duration, size and frame rate."""
     chunk_s: float = 600.0
     """Seconds of a long source that one task measures: longer ones are cut at key frames and joined again; 0 cuts none."""
+    start_above_s: float = 10.0
+    """CPU-seconds of work, predicted, up to which a run on this machine alone does without Spark: its start costs more than ten. 0: always
+    Spark."""
     options: dict[str, str] | None = None
     """More of Spark's own settings, `spark.x.y: value`."""
 
@@ -51,6 +54,10 @@ class SparkConfig:
             raise ValueError(
                 "spark.tasks_per_core and max_inputs_per_task are at least 1, max_gigapixels_per_task above 0"
             )
+
+    def is_worth_starting(self, seconds: float) -> bool:
+        """Whether so many CPU-seconds of work are worth a session; a cluster always is."""
+        return seconds > self.start_above_s or not self.master.startswith("local")
 
 
 def start_session(config: SparkConfig, log: Path) -> "SparkSession":
@@ -130,6 +137,11 @@ class SparkRunner:
         if self._session is None:
             self._session = start_session(self.config, self.log)
         return self._session
+
+    @property
+    def is_started(self) -> bool:
+        """Whether a session runs."""
+        return self._session is not None
 
     @property
     def wave_size(self) -> int:

@@ -17,6 +17,10 @@ from .session import Session, Work
 TABLES = ("failures", "captions")
 
 
+LOOKING_S = 5.0
+"""CPU-seconds that a captioner which looks at frames takes for a clip, at least."""
+
+
 def caption(session: Session) -> None:
     """Writes the captions that are missing for the subset's kept clips."""
     captioners = session.config.caption.captioners
@@ -47,16 +51,18 @@ def chosen_captions(lake: Lake, batch: str, captioners: Sequence[str]) -> dict[s
 
 def _work(session: Session, name: str, batch: Batch, wanted: list[str]) -> Work:
     params = session.config.caption.captioners[name]
+    captioner = load_captioner(name, params)
     operation = Operation(
         f"caption:{name.replace(':', '.')}",
-        captioner_version(load_captioner(name, params)),
+        captioner_version(captioner),
         TABLES,
         "curation.jobs.caption:caption_rows",
         {"captioner": name, "params": params, "limits": worker_limits(session.config)},
     )
     sources = {clip_id: batch.source(clip_id) for clip_id in batch.clips}
     keys = {clip_id: caption_key(source) for clip_id, source in sources.items()}
-    return Work(operation, {keys[clip_id]: sources[clip_id] for clip_id in wanted}, valid=set(keys.values()))
+    inputs = {keys[clip_id]: sources[clip_id] for clip_id in wanted}
+    return Work(operation, inputs, valid=set(keys.values()), extra_s=LOOKING_S if captioner.frames.needs_file else 0.0)
 
 
 def caption_key(source: dict) -> str:

@@ -17,6 +17,9 @@ from .session import Session, Work
 VERSION = 1
 """Raised when the rows of the same file would be others."""
 
+PROBE_S = 0.05
+"""CPU-seconds to hash and probe a file, roughly."""
+
 MAX_CAPTION_BYTES = 100_000
 """A caption file longer than this is refused."""
 
@@ -31,7 +34,7 @@ def ingest(session: Session) -> None:
         raise UsageError(
             f"{session.config.input}: no file there ends in {suffixes}; set --ingest.suffixes or another --input"
         )
-    session.perform("ingest", [Work(operation(session.config), files)], "files")
+    session.perform("ingest", [Work(operation(session.config), files, extra_s=PROBE_S)], "files")
 
 
 def operation(config: CurateConfig) -> Operation:

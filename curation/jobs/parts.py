@@ -73,6 +73,10 @@ class Runner(Protocol):
     """Runs tasks somewhere. `wave_size` tasks are committed together."""
 
     @property
+    def is_started(self) -> bool:
+        """Whether its first task would have nothing to wait for."""
+
+    @property
     def wave_size(self) -> int:
         """Tasks between two commits."""
 
@@ -81,8 +85,9 @@ class Runner(Protocol):
 
 
 class LocalRunner:
-    """Runs tasks in this process, one after another: for tests and for reading a stack trace."""
+    """Runs tasks in this process, one after another: small runs, tests, reading a stack trace."""
 
+    is_started = True
     wave_size = 4
 
     def map(self, texts: Sequence[str], label: str) -> Iterator[str]:

@@ -73,7 +73,7 @@ def _work(session: Session, name: str, detector: Detector, batch: Batch, wanted:
         video = batch.videos[batch.clips[clip_id]["video_id"]]
         return min(gigapixels(video), 0.1 * request.count) + SOUND_COST * (request.audio is not None)
 
-    return Work(operation, inputs, valid=set(batch.clips), cost=cost)
+    return Work(operation, inputs, valid=set(batch.clips), cost=cost, extra_s=detector.cost / 1000)
 
 
 def score_rows(task: Task) -> Rows:

@@ -4,7 +4,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from moviegen.contracts.lake import Lake, group_keys
 from moviegen.errors import UsageError
 
 from .parts import (
+    LocalRunner,
     Operation,
     Rows,
     Runner,
@@ -29,6 +30,9 @@ from .parts import (
     sweep_temporaries,
     write_parts,
 )
+
+SECONDS_PER_GIGAPIXEL = 2.5
+"""CPU-seconds of decoding and measuring, H.264 at 720p, measured."""
 
 LOCK_FILE = ".lock"
 """Held by the run that writes; beside it `.lock.json` says who that is."""
@@ -46,8 +50,14 @@ class Work:
     are gone is trimmed; None, it is made again."""
     cost: Callable[[str], float] = lambda key: 0.0
     """Gigapixels to decode for a key."""
+    extra_s: float = 0.0
+    """CPU-seconds that a key costs beside."""
     group: Callable[[list[str]], list[tuple[list[str], dict]]] | None = None
     """Groups of pending keys, each with the task's `extra`; None: by number and cost."""
+
+    def seconds(self, keys: Collection[str]) -> float:
+        """CPU-seconds that these keys cost, roughly."""
+        return sum(map(self.cost, keys)) * SECONDS_PER_GIGAPIXEL + self.extra_s * len(keys)
 
 
 @dataclass(frozen=True)
@@ -79,6 +89,8 @@ class Session:
     outcomes: list[Outcome] = field(default_factory=list)
     did_work: bool = False
     """Something was committed that was not before."""
+    here_s: float = 0.0
+    """CPU-seconds of work, predicted, that this process has done itself."""
     has_plan: bool = False
     """A dry run has found something to do: what later jobs will see is not known yet."""
 
@@ -94,13 +106,14 @@ class Session:
 
     def perform(self, label: str, works: Sequence[Work], noun: str = "clips") -> bool:
         """Does what is pending of some operations, in mixed waves, and commits it. False when nothing was left to do."""
-        tasks, before = [], {}
+        tasks, before, seconds = [], {}, 0.0
         for work in works:
             if self.retry_failed and not self.dry_run:
                 self._forget_failed(work)
             pending = pending_keys(self.lake, self.batch, work.operation, set(work.inputs), work.valid)
             before[work.operation.name] = len(work.inputs) - len(pending)
             tasks += self._tasks(work, sorted(pending))
+            seconds += work.seconds(pending)
         num_now = sum(len(task.keys) for task in tasks)
         if self.dry_run:
             self._plan(label, noun, num_now, sum(len(work.inputs) for work in works), len(tasks))
@@ -108,12 +121,21 @@ class Session:
         self.progress.start(label, num_now)
         if tasks:
             self.did_work = True
-            run_tasks(tasks, self.runner, label, lambda wave: self.progress.advance(sum(len(t.keys) for t in wave)))
+            run_tasks(
+                tasks, self._runner(seconds), label, lambda wave: self.progress.advance(sum(len(t.keys) for t in wave))
+            )
         for work in works:
             valid = set(work.inputs) if work.valid is None else work.valid
             finish(self.lake, self.batch, work.operation, valid, trim=work.valid is not None)
         self._account(label, works, before, self.progress.end(), noun)
         return num_now > 0
+
+    def _runner(self, seconds: float) -> Runner:
+        """The runner, or this process while Spark's start would cost more than all the work there was so far."""
+        if self.runner.is_started or self.config.spark.is_worth_starting(self.here_s + seconds):
+            return self.runner
+        self.here_s += seconds
+        return LocalRunner()
 
     def commit_rows(self, operation: Operation, keys: Sequence[str], rows: Rows) -> bool:
         """Commits rows that the driver made itself. False when they are committed already."""

@@ -25,11 +25,20 @@ NO_BUCKET = ""
 """Stands for the bucket of clips that no tar can take, because nobody wrote a caption for them."""
 
 
+ENCODING_COST = 4.0
+"""Times a clip's decoding that its encoding takes, roughly."""
+
+
 def shard(session: Session) -> None:
     """Writes the tars that are missing; a tar counts only while all its clips are still wanted just so."""
     inputs = shard_inputs(session)
     writing = operation(session.config)
-    work = Work(writing, inputs, group=lambda keys: number_groups(session, writing, inputs, keys))
+    work = Work(
+        writing,
+        inputs,
+        cost=lambda key: ENCODING_COST * clip_gigapixels(inputs[key]["clip"]),
+        group=lambda keys: number_groups(session, writing, inputs, keys),
+    )
     session.perform(f"shard {session.config.subset}", [work])
 
 
@@ -60,6 +69,11 @@ def shard_inputs(session: Session) -> dict[str, dict]:
         }
         inputs[f"{clip_id}-{hash_id(facts)}"] = facts | {"video": batch.videos[clip.video_id]}
     return inputs
+
+
+def clip_gigapixels(clip: dict) -> float:
+    """Pixels of a clip, in thousands of millions."""
+    return clip["num_frames"] * clip["width"] * clip["height"] / 1e9
 
 
 def number_groups(

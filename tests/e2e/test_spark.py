@@ -31,11 +31,12 @@ def moviegen(*words, **environment):
 def lake(run, tmp_path_factory):
     """A lake whose first run died at a commit, whose second run lost a task's worker, and whose third run ended."""
     path = tmp_path_factory.mktemp("spark") / "lake"
-    died = run(path, "--spark.master", "local[2,4]", FAULT_AT="commit.renamed#2")
+    always = "--spark.start_above_s", "0"
+    died = run(path, "--spark.master", "local[2,4]", *always, FAULT_AT="commit.renamed#2")
     assert died.returncode == -9, died.stderr
-    crashed = run(path, "--spark.master", "local[2,1]", FAULT_AT="part.synced#2")
+    crashed = run(path, "--spark.master", "local[2,1]", *always, FAULT_AT="part.synced#2")
     assert crashed.returncode != 0
-    done = run(path)
+    done = run(path, *always)
     assert done.returncode == 0, done.stderr
     assert "files: 12 = 4 accepted + 5 rejected + 3 failed" in done.stdout
     return path
@@ -43,6 +44,14 @@ def lake(run, tmp_path_factory):
 
 def test_killed_twice_it_ends_with_the_bytes_of_a_run_in_one_process(lake, local_lake, mini):
     assert mini.contents(lake) == mini.contents(local_lake)
+
+
+def test_a_small_run_starts_no_spark_and_ends_with_the_same_bytes(lake, run, mini, tmp_path):
+    done = run(tmp_path / "lake", "--spark.start_above_s", "1e9")
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "lake" / "_logs" / "spark.log").exists()
+    assert (lake / "_logs" / "spark.log").exists()
+    assert mini.contents(tmp_path / "lake") == mini.contents(lake)
 
 
 def test_nothing_half_written_is_left(lake):

@@ -4,8 +4,11 @@ import os
 
 import pytest
 
-from curation.jobs.session import LOCK_FILE, hold_lock
+from curation.config import CurateConfig
+from curation.jobs.parts import LocalRunner, Operation
+from curation.jobs.session import LOCK_FILE, SECONDS_PER_GIGAPIXEL, Session, Work, hold_lock
 from curation.progress import Progress
+from curation.spark import SparkConfig
 from moviegen.errors import UsageError
 
 
@@ -58,3 +61,34 @@ def test_plain_lines_come_now_and_then(capsys):
 def test_quiet_is_quiet(capsys):
     Progress(quiet=True).say("hello")
     assert capsys.readouterr().err == ""
+
+
+class TestWhoDoesTheWork:
+    """Spark is started when the work is worth its start."""
+
+    def session(self, tmp_path, runner, **spark):
+        return Session(CurateConfig(lake=tmp_path, spark=SparkConfig(**spark)), runner, Progress(quiet=True))
+
+    class Idle(LocalRunner):
+        is_started = False
+
+    def test_small_work_is_done_here_until_it_adds_up(self, tmp_path):
+        spark = self.Idle()
+        session = self.session(tmp_path, spark, start_above_s=10)
+        assert session._runner(6) is not spark
+        assert session._runner(3) is not spark
+        assert session._runner(6) is spark, "15 s in all"
+        assert session._runner(0.5) is not spark, "what is left is small, and no session runs yet"
+
+    @pytest.mark.parametrize("settings", [{"start_above_s": 0}, {"master": "spark://head:7077"}])
+    def test_always_spark(self, tmp_path, settings):
+        spark = self.Idle()
+        assert self.session(tmp_path, spark, **settings)._runner(0.1) is spark
+
+    def test_a_session_that_runs_is_used(self, tmp_path):
+        spark = LocalRunner()
+        assert self.session(tmp_path, spark)._runner(0.1) is spark
+
+    def test_what_it_costs_is_decoding_and_the_rest(self):
+        work = Work(Operation("x", "1", (), ""), {}, cost=lambda key: 2.0, extra_s=0.5)
+        assert work.seconds(["a", "b"]) == pytest.approx(2 * (2 * SECONDS_PER_GIGAPIXEL + 0.5))
