@@ -36,6 +36,7 @@ from curation.signals.table import slice_signals
 from moviegen.contracts.clip import Clip
 from moviegen.media.probe import probe
 from moviegen.media.read import open_video
+from moviegen.media.worker_child import keep_freed_memory
 from moviegen.media.write import encode_clip
 
 MAX_SPLIT_RATIO = 1.5
@@ -133,6 +134,7 @@ def main() -> int:
     parser.add_argument("files", nargs="*", type=Path)
     files = parser.parse_args().files
     cv2.setNumThreads(1)
+    keep_freed_memory()
     media = Path(os.environ.get("MOVIEGEN_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
     with tempfile.TemporaryDirectory() as folder:
         files = files or [media / name for name in REAL if (media / name).exists()] or toy_files(Path(folder))

@@ -21,7 +21,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from curation.shots import CutConfig, CutFinder
+from curation.measure import measure
+from curation.shots import CutConfig
 from moviegen.media.read import open_video
 from moviegen.media.write import find_ffmpeg
 from moviegen.testing.cut_match import Match, match_transitions
@@ -40,10 +41,8 @@ Finder = Callable[[Path], list[tuple[int, int]]]
 def ours(path: Path) -> list[tuple[int, int]]:
     """What `cuts.detector: transitions` finds, at its defaults."""
     with open_video(path) as video:
-        finder = CutFinder(CutConfig(), FPS)
-        for timed in video.frames():
-            finder.add(timed.frame.to_ndarray(format="bgr24"))
-    return [(cut.frame, cut.frame + cut.num_frames) for cut in finder.cuts()]
+        found = measure(video, CutConfig(), FPS).cuts
+    return [(cut.frame, cut.frame + cut.num_frames) for cut in found]
 
 
 def pyscenedetect(name: str, **settings: object) -> Finder:

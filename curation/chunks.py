@@ -18,7 +18,6 @@ from curation.cuts.finder import CONTEXT_FRAMES, Transition, find_transitions, s
 from curation.cuts.pictures import tiny_picture
 from curation.measure import FramePass, Measured
 from curation.shots import CutConfig, own_cuts
-from curation.signals.planes import small_luma
 from moviegen.media.container import OpenVideo
 from moviegen.media.limits import MediaLimits
 from moviegen.media.read import open_video
@@ -116,7 +115,7 @@ def measure_chunk(uri: str, chunk: dict, is_last: bool, cuts: dict, fps: list[in
             if not is_last and wanted.seek_frame + len(marks) >= wanted.end_frame + context:
                 break
             planes = frames.add(timed)
-            marks.append((timed.pts, zlib.crc32(np.ascontiguousarray(small_luma(planes.luma)))))
+            marks.append((timed.pts, zlib.crc32(np.ascontiguousarray(planes.small))))
     own = slice(wanted.start_frame - wanted.seek_frame, wanted.end_frame - wanted.seek_frame)
     stop = None if is_last else own.stop
     return {

@@ -8,6 +8,7 @@ Letters: N frames, P places of the grid.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -64,9 +65,10 @@ class FlowMeter:
         rows, columns = grid_of(luma.shape)
         self.places = places_of(luma.shape)
         diagonal = np.float32(np.hypot(*luma.shape))
-        return GridFlow(flow[np.ix_(rows, columns)].reshape(-1, 2) / diagonal, texture(luma, rows, columns))
+        return GridFlow(flow[rows[:, None], columns].reshape(-1, 2) / diagonal, texture(luma, rows, columns))
 
 
+@lru_cache(maxsize=8)
 def grid_of(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Rows and columns of the grid's places in a picture (H, W)."""
     across, along = GRID if shape[1] >= shape[0] else GRID[::-1]
@@ -77,6 +79,7 @@ def _centres(length: int, number: int) -> np.ndarray:
     return ((np.arange(number) + 0.5) * length / number).astype(np.intp)
 
 
+@lru_cache(maxsize=8)
 def places_of(shape: tuple[int, int]) -> np.ndarray:
     """(P, 2) float32: x and y of the grid's places from the picture's centre, in shares of the diagonal."""
     rows, columns = grid_of(shape)

@@ -7,7 +7,7 @@ import numpy as np
 
 from curation.signals.borders import border_box, displayed_border
 from curation.signals.flow import FLOW_COLUMNS, FlowMeter, GridFlow, flow_columns
-from curation.signals.planes import Planes, luma_level, small_luma
+from curation.signals.planes import Planes, luma_level
 from curation.signals.table import SIGNAL_COLUMNS, signal_rows
 from curation.signals.vectors import FrameVectors, frame_vectors, vector_lengths
 from moviegen.media.display import Orientation
@@ -36,6 +36,8 @@ class SignalMeter:
         self._orientation = orientation
         self._sample_aspect = float(sample_aspect)
         self._blurred: np.ndarray | None = None
+        self._spare: np.ndarray | None = None
+        """The picture before that, whose memory the next one takes."""
         self._before: np.ndarray | None = None
         self._flow = FlowMeter(fps, start_frame)
         self._small_px = 1.0
@@ -46,7 +48,7 @@ class SignalMeter:
     def add(self, frame, planes: Planes, pts: int, cut_score: float) -> None:
         """Measures one `av.VideoFrame` and its planes, shown at timestamp `pts`, whose content changed by `cut_score`."""
         luma = planes.luma
-        blurred, small = blur_luma(luma), small_luma(luma)
+        blurred, small = blur_luma(luma, self._spare), planes.small
         values = (
             pts,
             float(pts * self._time_base),
@@ -54,11 +56,11 @@ class SignalMeter:
             difference(self._before, luma),
             motion(self._blurred, blurred),
             luma_level(small),
-            float((small < BLACK_LUMA).mean()),
+            np.count_nonzero(small < BLACK_LUMA) / small.size,
             *displayed_border(border_box(luma), self._orientation, self._sample_aspect),
         )
         # the decoder's own buffer is kept, not a copy: the frame stays alive as long as the view does
-        self._blurred, self._before = blurred, luma
+        self._spare, self._blurred, self._before = self._blurred, blurred, luma
         self._vectors.append(frame_vectors(frame))
         self._flows.append(self._flow.add(small))
         self._small_px = float(np.hypot(*small.shape))
@@ -98,16 +100,19 @@ _MEASURED = tuple(
 )
 
 
-def blur_luma(luma: np.ndarray) -> np.ndarray:
-    """(H, W) int16, blurred luma in 1/128 of a level: the picture that VMAF's motion feature compares."""
+def blur_luma(luma: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """(H, W) int16, blurred luma in 1/128 of a level: the picture that VMAF's motion feature compares; into `out` where it fits."""
     kernel = _VMAF_KERNEL * np.float32(_FIXED_POINT**0.5)
-    blurred = cv2.sepFilter2D(luma, cv2.CV_16S, kernel, kernel)
+    # new memory of this size comes as untouched pages, which cost as much as the blur
+    blurred = cv2.sepFilter2D(
+        luma, cv2.CV_16S, kernel, kernel, dst=out if out is not None and out.shape == luma.shape else None
+    )
     # ffmpeg mirrors about the first pixel at the top and left as OpenCV does, but about the edge after the last at the bottom and
     # right: the last two lines are made again, which is cheaper than to enlarge the picture
     bottom = cv2.copyMakeBorder(luma[-6:], 0, 2, 0, 0, cv2.BORDER_REFLECT)
     blurred[-2:] = cv2.sepFilter2D(bottom, cv2.CV_16S, kernel, kernel)[-4:-2]
-    right = cv2.copyMakeBorder(luma[:, -6:], 0, 2, 0, 2, cv2.BORDER_REFLECT)
-    blurred[:, -2:] = cv2.sepFilter2D(right, cv2.CV_16S, kernel, kernel)[:-2, -4:-2]
+    right = cv2.copyMakeBorder(np.ascontiguousarray(luma[:, -6:].T), 0, 2, 0, 2, cv2.BORDER_REFLECT)
+    blurred[:, -2:] = cv2.sepFilter2D(right, cv2.CV_16S, kernel, kernel)[-4:-2, :-2].T
     return blurred
 
 

@@ -4,6 +4,7 @@ No frame is turned into RGB at full size: small pictures are made from the plane
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -25,6 +26,16 @@ class Planes:
     """(ceil(H / 2), ceil(W / 2)) uint8, 128 is no colour."""
     red: np.ndarray
     """(ceil(H / 2), ceil(W / 2)) uint8."""
+
+    @cached_property
+    def middle(self) -> np.ndarray:
+        """Luma on the way to `small`: what both that and the tiny picture are made from."""
+        return halved(self.luma, 2 * SMALL_PX)
+
+    @cached_property
+    def small(self) -> np.ndarray:
+        """Luma with a longer side of `SMALL_PX` to twice of it."""
+        return halved(self.middle, SMALL_PX)
 
 
 def frame_planes(frame) -> Planes:
@@ -50,12 +61,23 @@ def luma_level(luma: np.ndarray) -> float:
     return min(255.0, max(0.0, (float(cv2.mean(luma)[0]) - _LIMITED_BLACK) * 255 / _LIMITED_SPAN))
 
 
-def small_luma(luma: np.ndarray, at_least_px: int = SMALL_PX) -> np.ndarray:
-    """The luma halved as often as its longer side stays at `at_least_px` or more; each pixel is the mean of those it stands for."""
-    while max(luma.shape) >= 2 * at_least_px and min(luma.shape) >= 4:
-        height, width = luma.shape
-        luma = cv2.resize(luma[: height & ~1, : width & ~1], (width // 2, height // 2), interpolation=cv2.INTER_AREA)
-    return luma
+def halved(plane: np.ndarray, at_least_px: int) -> np.ndarray:
+    """A plane halved as often as its longer side stays at `at_least_px` or more; each pixel is the mean of those it stands for."""
+    while max(plane.shape) >= 2 * at_least_px and min(plane.shape) >= 4:
+        height, width = plane.shape
+        plane = cv2.resize(plane[: height & ~1, : width & ~1], (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+    return plane
+
+
+def mean_picture(planes: Planes, width: int, height: int) -> np.ndarray:
+    """(height, width, 3) uint8 BGR, each pixel the mean of those it stands for, of a frame of at least that size; sides are even."""
+    stacked = np.empty((height * 3 // 2, width), np.uint8)
+    cv2.resize(planes.middle, (width, height), dst=stacked[:height], interpolation=cv2.INTER_AREA)
+    half = width // 2, height // 2
+    chroma = stacked[height:].reshape(2, half[1], half[0])
+    for plane, out in zip((planes.blue, planes.red), chroma, strict=True):
+        cv2.resize(halved(plane, 2 * half[0]), half, dst=out, interpolation=cv2.INTER_AREA)
+    return cv2.cvtColor(stacked, cv2.COLOR_YUV2BGR_I420)
 
 
 def small_picture(planes: Planes, width: int, height: int) -> np.ndarray:

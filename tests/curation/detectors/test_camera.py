@@ -8,13 +8,13 @@ from curation.detectors import load_detector
 from curation.detectors.base import ClipInput
 from curation.detectors.camera import CLASSES
 from curation.signals.flow import FlowMeter, flow_columns
-from curation.signals.planes import small_luma
+from curation.signals.planes import SMALL_PX, halved
 from moviegen.testing.camera_moves import FPS, MOVES, make_clip
 
 
 def flow_of(frames: np.ndarray) -> dict[str, np.ndarray]:
     meter = FlowMeter(float(FPS))
-    small = [small_luma(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)) for frame in frames]
+    small = [halved(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), SMALL_PX) for frame in frames]
     flows = [meter.add(luma) for luma in small]
     return flow_columns(flows, meter.places, np.arange(len(frames)) / float(FPS), float(np.hypot(*small[0].shape)))
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.signals.flow import FlowMeter, fit_camera, flow_columns, places_of
-from curation.signals.planes import luma_plane, small_luma
+from curation.signals.planes import SMALL_PX, halved, luma_plane
 from moviegen.media.read import open_video
 
 HEIGHT, WIDTH, FPS = 360, 640, 10.0
@@ -32,7 +32,7 @@ def moved(image: np.ndarray, x: float, y: float, zoom: float = 0.0, roll: float 
 
 def measure(frames: list[np.ndarray], fps: float = FPS) -> dict[str, np.ndarray]:
     meter = FlowMeter(fps)
-    small = [small_luma(frame) for frame in frames]
+    small = [halved(frame, SMALL_PX) for frame in frames]
     flows = [meter.add(luma) for luma in small]
     return flow_columns(flows, meter.places, np.arange(len(frames)) / fps, float(np.hypot(*small[0].shape)))
 

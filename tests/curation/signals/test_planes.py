@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from curation.signals.meter import difference, flashes, scene_scores
-from curation.signals.planes import ContentScore, frame_planes, small_luma, small_picture
+from curation.signals.planes import SMALL_PX, ContentScore, frame_planes, halved, mean_picture, small_picture
 
 
 def frames(seed: int, number: int = 6) -> list[av.VideoFrame]:
@@ -47,6 +47,15 @@ def test_the_small_picture_has_the_frames_colours():
     assert np.abs(ours.astype(int) - theirs).mean() < 2
 
 
+def test_the_mean_picture_is_the_mean():
+    made = cv2.GaussianBlur(np.random.default_rng(3).integers(0, 256, (720, 1280, 3), dtype=np.uint8), (0, 0), 9)
+    frame = av.VideoFrame.from_ndarray(made, format="bgr24").reformat(format="yuv420p")
+    theirs = cv2.resize(frame.to_ndarray(format="bgr24"), (64, 36), interpolation=cv2.INTER_AREA)
+    apart = mean_picture(frame_planes(frame), 64, 36).astype(int) - theirs
+    assert np.abs(apart - apart.mean(axis=(0, 1))).mean() < 1.5
+    assert np.abs(apart.mean(axis=(0, 1))).max() < 2.5, "each halving rounds a half up"
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (3, 5), (107, 161), (721, 1281)])
 def test_odd_sizes(shape):
     height, width = shape
@@ -54,15 +63,15 @@ def test_odd_sizes(shape):
     planes = frame_planes(frame)
     assert planes.luma.shape == shape
     assert small_picture(planes, 33, 17).shape == (17, 33, 3)
-    small = small_luma(planes.luma)
+    small = planes.small
     assert max(small.shape) < 160
     assert np.ptp(small) == 0
 
 
-def test_small_luma_is_the_mean():
+def test_the_small_plane_is_the_mean():
     image = np.random.default_rng(0).integers(0, 256, (512, 1024), dtype=np.uint8)
     expected = image.reshape(64, 8, 128, 8).mean(axis=(1, 3))
-    np.testing.assert_allclose(small_luma(image), expected, atol=2.0)
+    np.testing.assert_allclose(halved(image, SMALL_PX), expected, atol=2.0)
 
 
 def test_content_score_of_the_first_frame_and_of_another_size_is_0():
