@@ -48,7 +48,7 @@ class DemoConfig:
     """Of the toy world."""
     recipe: Path = Path("configs/recipes/tiny.yaml")
     """Stages to train."""
-    minutes: dict[str, float] = field(default_factory=lambda: {"tae_64px": 0.6, "t2i_64px": 0.9, "t2v_64px": 1.75})
+    minutes: dict[str, float] = field(default_factory=lambda: {"tae_64px": 0.6, "t2i_64px": 0.8, "t2v_64px": 1.5})
     """Most minutes of each stage, so that the demo ends soon; the recipe's own steps take an hour and more."""
     num_judged: int = 64
     """Prompts that are generated and judged by the oracle, the shown ones included."""
