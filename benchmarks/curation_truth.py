@@ -5,6 +5,7 @@ out; a second run reuses it) and compares the tables with truth.json and manifes
 the truth calls uncertain, and cuts found inside a gradual transition, are left out.
 """
 
+import argparse
 import json
 import os
 import statistics
@@ -130,13 +131,16 @@ def report_motion(connection, names: dict[str, str], manifest: dict) -> None:
 
 def main() -> int:
     """Prints the four reports."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("lake", nargs="?", type=Path, help="where the tables go; a temporary folder when left out")
+    wanted = parser.parse_args().lake
     if not (MEDIA / "truth.json").exists():
         print(f"skipped: no real media in {MEDIA}")
         return 0
     from curation.stats.duck import open_lake
 
     with tempfile.TemporaryDirectory() as temporary:
-        lake = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(temporary) / "lake"
+        lake = wanted or Path(temporary) / "lake"
         curate(lake)
         truth = json.loads((MEDIA / "truth.json").read_text())
         manifest = {row["file"]: row for row in json.loads((MEDIA / "manifest.json").read_text())}

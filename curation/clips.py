@@ -23,7 +23,7 @@ from moviegen.media.limits import MediaLimits
 from moviegen.media.probe import MediaProbe, probe
 from moviegen.media.read import open_video
 
-SPLIT_VERSION = 5
+SPLIT_VERSION = 6
 """Raised when the same source and config give other rows than before."""
 
 POLICIES = ("one_per_shot", "tile")

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from curation.shots import Cut, CutConfig, CutFinder, look_maker
+from curation.shots import Cut, CutConfig, CutFinder, picture_maker
 from curation.signals.meter import SignalMeter
 from curation.signals.planes import ContentScore, Planes, frame_planes
 from moviegen.media.container import OpenVideo, Timed
@@ -29,7 +29,7 @@ class Finder(Protocol):
     """Looks for cuts in the small pictures of frames."""
 
     def add(self, picture: np.ndarray, score: float) -> None:
-        """The next frame's `Look.cuts` and its content score."""
+        """The next frame, (H, W, 3) uint8 BGR, and its content score."""
 
 
 class FramePass:
@@ -41,7 +41,7 @@ class FramePass:
         self._finder = finder
         self._fps = fps
         self._time_base = video.time_base
-        self._look = look_maker(config)
+        self._picture = picture_maker(config)
         self._content = ContentScore()
         self._duration = 0
         self.meter = SignalMeter(video.time_base, video.orientation, video.sample_aspect, float(fps), start_frame)
@@ -50,9 +50,9 @@ class FramePass:
     def add(self, timed: Timed) -> Planes:
         """Measures a frame; its planes."""
         planes = frame_planes(timed.frame)
-        look = self._look(timed.frame, planes)
-        score = self._content.add(look.content)
-        self._finder.add(look.cuts, score)
+        picture = self._picture(timed.frame, planes)
+        score = self._content.add(picture)
+        self._finder.add(picture, score)
         self.meter.add(timed.frame, planes, timed.pts, score)
         self.pts.append(timed.pts)
         self._duration = timed.frame.duration or 0

@@ -3,14 +3,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
 
 from curation.cuts.finder import Transition, TransitionFinder
-from curation.cuts.pictures import SIDE
-from curation.signals.planes import Planes, mean_picture, small_picture
+from curation.signals.planes import Planes, small_picture
 
 CUT_DETECTORS = ("transitions", "adaptive", "content")
 """`transitions`: hard cuts, dissolves, fades, wipes and slides by `curation.cuts`. The others find hard cuts alone: PySceneDetect's
@@ -72,7 +71,7 @@ class CutFinder:
             self._theirs = _pyscenedetect(config)
 
     def add(self, picture: np.ndarray, score: float) -> None:
-        """The next frame's `Look.cuts` and its content score."""
+        """The next frame, (H, W, 3) uint8 BGR at `working_size`, and its content score."""
         self._scores.append(score)
         if self._transitions is not None:
             self._transitions.add(picture)
@@ -125,41 +124,30 @@ def _pyscenedetect(config: CutConfig) -> list[tuple[str, Any]]:
     return [("cut", cuts), *fades]
 
 
-class Look(NamedTuple):
-    """Small pictures of a frame, (H, W, 3) uint8 BGR."""
+def picture_maker(config: CutConfig) -> Callable[[Any, Planes], np.ndarray]:
+    """A function that makes the small picture, (H, W, 3) uint8 BGR, of an `av.VideoFrame` and its planes.
 
-    content: np.ndarray
-    """For the content score."""
-    cuts: np.ndarray
-    """For who looks for cuts."""
-
-
-def look_maker(config: CutConfig) -> Callable[[Any, Planes], Look]:
-    """A function that makes the small pictures of an `av.VideoFrame` and its planes.
-
-    For PySceneDetect's detectors as its command makes them, by way of the full picture; for our own finder from the planes, in a tenth of
-    the time: content is told from a quarter as many pixels, and the scores differ by a twentieth or so.
+    For PySceneDetect's detectors as its command makes it, by way of the full picture; for our own finder from the planes, in a tenth of
+    the time: the content scores differ by a level or so.
     """
     from av.video.reformatter import VideoReformatter
 
     converter = VideoReformatter()
     sizes: list[tuple[int, int]] = []
 
-    def make(frame: Any, planes: Planes) -> Look:
+    def make(frame: Any, planes: Planes) -> np.ndarray:
         # the first frame decides: the command does not follow a change of size either
         if not sizes:
             sizes.append(working_size(frame.width, frame.height))
-        width, height = sizes[0]
         if config.detector == "transitions":
-            if min(planes.middle.shape) < max(SIDE) or min(width, height) < 2:
-                content = small_picture(planes, width, height)
-                return Look(content, content)
-            return Look(small_picture(planes, width // 2, height // 2), mean_picture(planes, *SIDE))
+            return small_picture(planes, *sizes[0])
         # frame.to_ndarray(format=...) starts threads for each frame, which live as long as the frame does
         image = converter.reformat(frame, format="bgr24", threads=1).to_ndarray()
-        if (frame.width, frame.height) != (width, height):
-            image = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
-        return Look(image, image)
+        return (
+            image
+            if (frame.width, frame.height) == sizes[0]
+            else cv2.resize(image, sizes[0], interpolation=cv2.INTER_LINEAR)
+        )
 
     return make
 

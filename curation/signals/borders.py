@@ -67,14 +67,15 @@ class _Lines:
 
     def lit(self, lines: slice) -> np.ndarray:
         """Share of lit pieces of each of some lines."""
-        part = self._luma[:, lines] if self._upright else self._luma[lines]
-        if self._upright:
-            pieces = cv2.resize(
-                np.ascontiguousarray(part), (part.shape[1], _NUM_SEGMENTS), interpolation=cv2.INTER_AREA
-            ).T
-        else:
-            pieces = cv2.resize(part, (_NUM_SEGMENTS, part.shape[0]), interpolation=cv2.INTER_AREA)
-        return np.count_nonzero(pieces > _BORDER_LUMA, axis=1) / pieces.shape[1]
+        return np.count_nonzero(self._pieces(lines) > _BORDER_LUMA, axis=1) / _NUM_SEGMENTS
+
+    def _pieces(self, lines: slice) -> np.ndarray:
+        """(lines, 64): means of the pieces of each of some lines."""
+        if not self._upright:
+            part = self._luma[lines]
+            return cv2.resize(part, (_NUM_SEGMENTS, part.shape[0]), interpolation=cv2.INTER_AREA)
+        part = np.ascontiguousarray(self._luma[:, lines])
+        return cv2.resize(part, (part.shape[1], _NUM_SEGMENTS), interpolation=cv2.INTER_AREA).T
 
     def border(self, step: int) -> float:
         """Dark lines before the first lit one, from the start (`step` 1) or the end (-1)."""
@@ -97,7 +98,9 @@ class _Lines:
 
     def _is_lit(self, line: int) -> bool:
         """Is this line lit? The quick question: most pictures have no border."""
-        return self.lit(slice(line, line + 1))[0] > 1 - _DARK_FRACTION
+        return (
+            np.count_nonzero(self._pieces(slice(line, line + 1)) > _BORDER_LUMA) > (1 - _DARK_FRACTION) * _NUM_SEGMENTS
+        )
 
     def _outer(self, start: int, number: int, step: int) -> np.ndarray:
         """Shares of `number` lines from the `start`-th on, counted from the side where `step` begins."""

@@ -28,14 +28,14 @@ class Planes:
     """(ceil(H / 2), ceil(W / 2)) uint8."""
 
     @cached_property
-    def middle(self) -> np.ndarray:
-        """Luma on the way to `small`: what both that and the tiny picture are made from."""
-        return halved(self.luma, 2 * SMALL_PX)
+    def half(self) -> np.ndarray:
+        """Luma halved once, where `small` is smaller still: the first step to both small pictures."""
+        return halved(self.luma, max(SMALL_PX, max(self.luma.shape) // 4 + 1))
 
     @cached_property
     def small(self) -> np.ndarray:
         """Luma with a longer side of `SMALL_PX` to twice of it."""
-        return halved(self.middle, SMALL_PX)
+        return halved(self.half, SMALL_PX)
 
 
 def frame_planes(frame) -> Planes:
@@ -69,26 +69,17 @@ def halved(plane: np.ndarray, at_least_px: int) -> np.ndarray:
     return plane
 
 
-def mean_picture(planes: Planes, width: int, height: int) -> np.ndarray:
-    """(height, width, 3) uint8 BGR, each pixel the mean of those it stands for, of a frame of at least that size; sides are even."""
-    stacked = np.empty((height * 3 // 2, width), np.uint8)
-    cv2.resize(planes.middle, (width, height), dst=stacked[:height], interpolation=cv2.INTER_AREA)
-    half = width // 2, height // 2
-    chroma = stacked[height:].reshape(2, half[1], half[0])
-    for plane, out in zip((planes.blue, planes.red), chroma, strict=True):
-        cv2.resize(halved(plane, 2 * half[0]), half, dst=out, interpolation=cv2.INTER_AREA)
-    return cv2.cvtColor(stacked, cv2.COLOR_YUV2BGR_I420)
-
-
 def small_picture(planes: Planes, width: int, height: int) -> np.ndarray:
-    """(height, width, 3) uint8 BGR, each pixel read between the nearest four, as PySceneDetect scales frames down."""
+    """(height, width, 3) uint8 BGR, each pixel read between the nearest four, as PySceneDetect scales frames down; luma is halved first
+    where that leaves enough of it."""
     even = (width + 1) // 2 * 2, (height + 1) // 2 * 2
     stacked = np.empty((even[1] * 3 // 2, even[0]), np.uint8)
     half = even[0] // 2, even[1] // 2
-    stacked[: even[1]] = cv2.resize(planes.luma, even, interpolation=cv2.INTER_LINEAR)
+    luma = planes.half if planes.half.shape[0] >= even[1] and planes.half.shape[1] >= even[0] else planes.luma
+    cv2.resize(luma, even, dst=stacked[: even[1]], interpolation=cv2.INTER_LINEAR)
     chroma = stacked[even[1] :].reshape(2, half[1], half[0])
-    chroma[0] = cv2.resize(planes.blue, half, interpolation=cv2.INTER_LINEAR)
-    chroma[1] = cv2.resize(planes.red, half, interpolation=cv2.INTER_LINEAR)
+    for plane, out in zip((planes.blue, planes.red), chroma, strict=True):
+        cv2.resize(plane, half, dst=out, interpolation=cv2.INTER_LINEAR)
     return cv2.cvtColor(stacked, cv2.COLOR_YUV2BGR_I420)[:height, :width]
 
 

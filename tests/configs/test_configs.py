@@ -80,11 +80,16 @@ def test_curation(path):
     from moviegen.config import parse_config
 
     if path.parts[1] == "filter":
-        load_rules(ROOT / path)
+        names = [rule.name for rule in load_rules(ROOT / path)]
+        assert len(set(names)) == len(names)
+        assert bool(names) == (path.name != "explore.yaml")
         return
     flags = ["--config", str(ROOT / path), "--input", "videos", "--lake", "lake"]
     config, _ = parse_config(CurateConfig, flags, prog="test", summary="", examples=())
-    find_files(config, ROOT / path)
+    rules = load_rules(find_files(config, ROOT / path).filter.rules)
+    measured = {"probe", *config.score.detectors}
+    asked = {rule.metric.partition(".")[0] for rule in rules if rule.if_missing == "error"}
+    assert asked <= measured, "a rule ends the run for want of a score"
 
 
 def test_sizes_of_a_recipe_fit_together():

@@ -53,6 +53,20 @@ def test_the_camera_is_found(x, y, zoom, roll, seed):
     assert found["camera_inliers"][1] > 0.8
 
 
+def test_most_cameras_are_found_closely():
+    """The bounds above are for the worst picture; these are for what one may expect, over 120 fixed moves."""
+    rng = np.random.default_rng(17)
+    to_move = {"camera_x": DIAGONAL / FPS, "camera_y": DIAGONAL / FPS, "camera_zoom": 1 / FPS, "camera_roll": 1 / FPS}
+    errors = []
+    for move in rng.uniform(-1, 1, (120, 4)) * (12, 12, 0.03, 1.5):
+        image = texture(int(rng.integers(100)))
+        found = measure([image, moved(image, *move)])
+        errors.append([found[name][1] * scale for name, scale in to_move.items()] - move)
+    errors = np.abs(errors)
+    assert (np.median(errors, axis=0) < (0.2, 0.3, 0.003, 0.15)).all()
+    assert (np.quantile(errors, 0.9, axis=0) < (0.5, 0.65, 0.006, 0.26)).all()
+
+
 def test_a_thing_that_moves_is_no_camera():
     background, thing = texture(1), texture(2)[:180, :200]
     frames = []
