@@ -109,9 +109,10 @@ def encode_alone(path: Path, clips: list[Clip], encode: EncodeConfig) -> float:
     for clip in clips:
         fps = clip_fps(clip)
         width, height = encoded_size(clip.width, clip.height, encode.short_side_px)
-        frames = list(clip_frames(path, clip, fps, (width, height)))
+        with open_video(path) as video:
+            frames, matrix = list(clip_frames(video, clip, fps, (width, height))), video.matrix
         start = cpu_now()
-        encode_clip(iter(frames), fps, width=width, height=height, crf=encode.crf, preset=encode.preset, planes=True)
+        encode_clip(iter(frames), fps, width=width, height=height, crf=encode.crf, preset=encode.preset, matrix=matrix)
         total += cpu_now() - start
     return total
 

@@ -12,10 +12,10 @@ from moviegen.contracts.lake import atomic_write
 from moviegen.contracts.sample import SampleMeta, encode_sample
 from moviegen.contracts.shard import ShardName, encode_shard_path
 from moviegen.media.limits import UnreadableMediaError
-from moviegen.media.read import Frame, iter_planes, read_audio
+from moviegen.media.read import Frame, OpenVideo, iter_planes, open_video, read_audio
 from moviegen.media.write import encode_clip
 
-SHARD_VERSION = 2
+SHARD_VERSION = 3
 """Raised when the same clip and settings give other bytes than before."""
 
 FPS_TOLERANCE = 0.02
@@ -85,17 +85,18 @@ def sample_of(
     width, height = encoded_size(clip.width, clip.height, config.short_side_px)
     path = Path(video["uri"])
     audio = _audio(path, clip, config) if video["has_audio"] else None
-    media = encode_clip(
-        clip_frames(path, clip, fps, (width, height)),
-        fps,
-        width=width,
-        height=height,
-        audio=audio,
-        sample_rate=config.audio_sample_rate,
-        crf=config.crf,
-        preset=config.preset,
-        planes=True,
-    )
+    with open_video(path) as opened:
+        media = encode_clip(
+            clip_frames(opened, clip, fps, (width, height)),
+            fps,
+            width=width,
+            height=height,
+            audio=audio,
+            sample_rate=config.audio_sample_rate,
+            crf=config.crf,
+            preset=config.preset,
+            matrix=opened.matrix,
+        )
     meta = SampleMeta(
         clip_id=clip.clip_id,
         video_id=clip.video_id,
@@ -134,7 +135,7 @@ def frame_times(clip: Clip, fps: Fraction) -> list[Fraction]:
     return [clip.start_pts + step * (2 * i + 1) / 2 for i in range(number)]
 
 
-def clip_frames(path: Path, clip: Clip, fps: Fraction, size: tuple[int, int]) -> Iterator[np.ndarray]:
+def clip_frames(video: OpenVideo, clip: Clip, fps: Fraction, size: tuple[int, int]) -> Iterator[np.ndarray]:
     """The planes shown at each of the clip's `frame_times`, (H * 3 / 2, W) uint8 of `size` (width, height), as `encode_clip` takes them.
 
     Raises UnreadableMediaError when the file does not have the clip's frames.
@@ -144,7 +145,7 @@ def clip_frames(path: Path, clip: Clip, fps: Fraction, size: tuple[int, int]) ->
     shown: Frame | None = None
     count = 0
     crop = clip.crop_window if clip.is_cropped else None
-    for frame in iter_planes(path, start_pts=clip.start_pts, end_pts=clip.end_pts, size=size, crop=crop):
+    for frame in iter_planes(video, start_pts=clip.start_pts, end_pts=clip.end_pts, size=size, crop=crop):
         count += 1
         while shown is not None and time is not None and time < frame.pts:
             yield shown.image
@@ -152,7 +153,7 @@ def clip_frames(path: Path, clip: Clip, fps: Fraction, size: tuple[int, int]) ->
         shown = frame
     if shown is None or count != clip.num_frames:
         raise UnreadableMediaError(
-            f"{path}: {count} frames in [{clip.start_pts}, {clip.end_pts}), {clip.num_frames} when it was split; "
+            f"{video.name}: {count} frames in [{clip.start_pts}, {clip.end_pts}), {clip.num_frames} when it was split; "
             f"if the file has changed, run `moviegen curate run` again"
         )
     while time is not None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .demux import SEEKABLE_FORMATS, decode_packets, open_container, reason, source_name
-from .display import FrameConverter, Orientation, PlanesConverter, displayed_size, orientation_of
+from .display import FrameConverter, Orientation, PlanesConverter, displayed_size, matrix_of, orientation_of
 from .limits import MediaLimits, NoVideoError, UnreadableMediaError
 from .truncation import check_whole
 
@@ -53,6 +53,8 @@ class OpenVideo:
         self.pix_fmt: str = frame.format.name
         self.sample_aspect: Fraction = aspect if aspect and aspect > 0 else Fraction(1)
         self.orientation: Orientation = orientation_of(frame)
+        self.matrix: str = matrix_of(frame)
+        """In which its planes go to an encoder: one of `display.MATRICES`."""
 
     @property
     def time_base(self) -> Fraction:
@@ -74,8 +76,8 @@ class OpenVideo:
         return FrameConverter(self.display_size, self.orientation, size)
 
     def planes_converter(self, size: tuple[int, int], crop: tuple[slice, slice] | None = None) -> PlanesConverter:
-        """A function from a decoded frame to the planes that an encoder takes, of `size` (width, height), cropped first."""
-        return PlanesConverter(self.display_size, self.orientation, size, crop)
+        """A function from a decoded frame to the planes that an encoder takes, of `size` (width, height), cropped first, in `matrix`."""
+        return PlanesConverter(self.display_size, self.orientation, size, crop, self.matrix)
 
     def frames(self) -> Iterator[Timed]:
         """Decoded frames from here to the end, in presentation order, checked against the limits as they come.

@@ -133,12 +133,27 @@ class FrameConverter:
         return np.ascontiguousarray(self._cover.crop(self._orientation.apply(rgb)))
 
 
-class PlanesConverter:
-    """Turns decoded frames of one video into planes as an encoder takes them: displayed, cropped, of one size, 4:2:0, BT.709, video range.
+MATRICES = ("bt709", "smpte170m")
+"""Matrices in which planes go to an encoder, by FFmpeg's names: BT.709 and BT.601."""
 
-    `size` is (width, height), both even; `crop` the rows and columns of the picture as displayed that are kept. A frame comes out as
-    (H * 3 / 2, W) uint8: luma, then both chroma planes, each filling its rows one after another. No RGB lies between where the
-    source is BT.709 already, so nothing is lost to a second rounding.
+
+def matrix_of(frame: Any) -> str:
+    """The one of `MATRICES` that an `av.VideoFrame` should be kept in: its own, BT.601 where it states none (as FFmpeg takes it), BT.709
+    for all others."""
+    is_601 = not frame.format.is_rgb and int(frame.colorspace) in _BT601
+    return "smpte170m" if is_601 else "bt709"
+
+
+_BT601 = (2, 5, 6)
+"""FFmpeg's AVCOL_SPC_UNSPECIFIED, AVCOL_SPC_BT470BG, AVCOL_SPC_SMPTE170M."""
+
+
+class PlanesConverter:
+    """Turns decoded frames of one video into planes as an encoder takes them: displayed, cropped, of one size, 4:2:0, video range.
+
+    `size` is (width, height), both even; `matrix` one of `MATRICES`; `crop` the rows and columns of the picture as displayed that are
+    kept. A frame comes out as (H * 3 / 2, W) uint8: luma, then both chroma planes, each filling its rows one after another. Where the
+    source has that matrix, range and size already, nothing is computed and nothing lost to a second rounding.
     """
 
     def __init__(
@@ -147,13 +162,17 @@ class PlanesConverter:
         orientation: Orientation,
         size: tuple[int, int],
         crop: tuple[slice, slice] | None = None,
+        matrix: str = "bt709",
     ) -> None:
         if size[0] % 2 or size[1] % 2 or min(size) < 2:
             raise ValueError(f"size is {size}, wanted even (width, height)")
+        if matrix not in MATRICES:
+            raise ValueError(f"matrix is {matrix!r}, wanted one of {', '.join(MATRICES)}")
         self._display_size = display_size
         self._orientation = orientation
         self._size = size
         self._crop = crop
+        self._matrix = matrix
         self._kind: tuple | None = None
         self._graph: Any = None
 
@@ -186,7 +205,7 @@ class PlanesConverter:
                 "y": rows.start,
             }
             filters.append(("crop", {**{key: str(value) for key, value in window.items()}, "exact": "1"}))
-        wanted = {"w": str(self._size[0]), "h": str(self._size[1]), "out_color_matrix": "bt709", "out_range": "tv"}
+        wanted = {"w": str(self._size[0]), "h": str(self._size[1]), "out_color_matrix": self._matrix, "out_range": "tv"}
         return [*filters, ("scale", {**wanted, "flags": SCALE_FLAGS})]
 
 

@@ -60,24 +60,23 @@ def iter_frames(
 
 
 def iter_planes(
-    path: Path | str,
+    video: OpenVideo,
     *,
     start_pts: int,
     end_pts: int,
     size: tuple[int, int],
     crop: Callable[[int, int], tuple[slice, slice]] | None = None,
-    limits: MediaLimits | None = None,
 ) -> Iterator[Frame]:
-    """Frames as `iter_frames` gives them, their `image` the planes that `encode_clip` takes: (H * 3 / 2, W) uint8, see `PlanesConverter`.
+    """Frames as `iter_frames` gives them, their `image` the planes that `encode_clip` takes with `video.matrix`: (H * 3 / 2, W) uint8, see
+    `PlanesConverter`.
 
     `size` is (width, height), both even; what is kept is stretched to it. `crop` gives the rows and columns to keep of the picture as
     displayed, by its (height, width).
     """
-    with open_video(Path(path), limits) as video:
-        width, height = video.display_size
-        convert = video.planes_converter(size, crop(height, width) if crop else None)
-        for timed in _span(video, start_pts, end_pts):
-            yield Frame(timed.index, timed.pts, convert(timed.frame))
+    width, height = video.display_size
+    convert = video.planes_converter(size, crop(height, width) if crop else None)
+    for timed in _span(video, start_pts, end_pts):
+        yield Frame(timed.index, timed.pts, convert(timed.frame))
 
 
 def _span(video: OpenVideo, start_pts: int | None, end_pts: int | None) -> Iterator[Timed]:

@@ -98,42 +98,45 @@ def encode_clip(
     crf: int = 18,
     preset: str = "medium",
     container: str = "mp4",
-    planes: bool = False,
+    matrix: str | None = None,
 ) -> bytes:
-    """The bytes of a clip: H.264 (4:2:0, or 4:4:4 for odd sizes) and AAC, BT.709 stated, no dates.
+    """The bytes of a clip: H.264 (4:2:0, or 4:4:4 for odd sizes) and AAC, its matrix stated, no dates.
 
-    `frames` are (height, width, 3) uint8 RGB, or (height * 3 / 2, width) uint8 planes with `planes`, as `read.iter_planes` gives
-    them; they are not kept. `audio` is (C, N) float in -1..1. The same frames and settings give the same bytes with the same ffmpeg:
-    one encoding thread, `-bitexact`. Raises EncodeError with ffmpeg's words.
+    `frames` are (height, width, 3) uint8 RGB, stored in BT.709, or with `matrix` (one of `display.MATRICES`) the planes of that matrix,
+    (height * 3 / 2, width) uint8, as `read.iter_planes` gives them; they are not kept. `audio` is (C, N) float in -1..1. The same
+    frames and settings give the same bytes with the same ffmpeg: one encoding thread, `-bitexact`. Raises EncodeError with ffmpeg's
+    words.
     """
     if fps <= 0:
         raise EncodeError(f"fps is {fps}, wanted more than 0")
-    if planes and (width % 2 or height % 2):
+    if matrix and (width % 2 or height % 2):
         raise EncodeError(f"planes of {width}x{height} px: 4:2:0 has even sides only; give RGB frames")
     with tempfile.TemporaryDirectory(prefix="moviegen-encode-") as folder:
         sound = None if audio is None else _write_sound(Path(folder, "sound.f32"), audio)
         out = Path(folder, f"clip.{container}")
-        picture = _picture(fps, width, height, planes)
-        command = _command(picture, fps, width, height, sound, sample_rate, crf, preset, container, out)
-        _feed(command, _raw(frames, (height * 3 // 2, width) if planes else (height, width, 3)))
+        picture = _picture(fps, width, height, matrix)
+        command = _command(
+            picture, matrix or "bt709", fps, width, height, sound, sample_rate, crf, preset, container, out
+        )
+        _feed(command, _raw(frames, (height * 3 // 2, width) if matrix else (height, width, 3)))
         return out.read_bytes()
 
 
-def _picture(fps: Fraction, width: int, height: int, planes: bool) -> Any:
-    """The stream of frames on stdin, BT.709."""
+def _picture(fps: Fraction, width: int, height: int, matrix: str | None) -> Any:
+    """The stream of frames on stdin: planes of a matrix, or RGB made BT.709."""
     import ffmpeg
 
-    rate, pix_fmt = f"{fps.numerator}/{fps.denominator}", "yuv420p" if planes else "rgb24"
+    rate, pix_fmt = f"{fps.numerator}/{fps.denominator}", "yuv420p" if matrix else "rgb24"
     picture = ffmpeg.input("pipe:", format="rawvideo", pix_fmt=pix_fmt, s=f"{width}x{height}", framerate=rate)
-    if planes:
-        return picture.filter("setparams", colorspace="bt709", range="tv")
+    if matrix:
+        return picture.filter("setparams", colorspace=matrix, range="tv")
     return picture.filter(
         "scale", out_color_matrix="bt709", out_range="tv", flags="bicubic+accurate_rnd+full_chroma_int+bitexact"
     )
 
 
 def _command(
-    picture: Any, fps: Fraction, width: int, height: int, sound: tuple[Path, int] | None, sample_rate: int, crf: int,
+    picture: Any, matrix: str, fps: Fraction, width: int, height: int, sound: tuple[Path, int] | None, sample_rate: int, crf: int,
     preset: str, container: str, out: Path,
 ) -> list[str]:  # fmt: skip
     import ffmpeg
@@ -144,7 +147,7 @@ def _command(
     settings: dict[str, Any] = {
         "format": container, "vcodec": "libx264", "crf": crf, "preset": preset, "threads": 1,
         "pix_fmt": "yuv420p" if width % 2 == height % 2 == 0 else "yuv444p",
-        "colorspace": "bt709", "color_primaries": "bt709", "color_trc": "bt709", "color_range": "tv",
+        "colorspace": matrix, "color_primaries": "bt709", "color_trc": "bt709", "color_range": "tv",
         "fflags": "+bitexact", "flags:v": "+bitexact", "flags:a": "+bitexact", "map_metadata": -1,
     }  # fmt: skip
     if sound is not None:

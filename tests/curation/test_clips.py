@@ -12,7 +12,7 @@ from curation.shots import Cut, CutConfig, shot_rows
 from moviegen.contracts.clip import Clip
 from moviegen.contracts.tables import CLIPS, SHOTS, SIGNALS
 from moviegen.media.limits import MediaError, UnreadableMediaError
-from moviegen.media.read import iter_frames
+from moviegen.media.read import iter_frames, open_video
 
 TIME_BASE = Fraction(1, 1000)
 
@@ -190,7 +190,8 @@ class TestCrop:
         )
         assert score_clip(load_detector("borders"), clip, made.video, signals)["borders.area_fraction"] < 0.02
         size = (clip.width // 2 * 2, clip.height // 2 * 2)
-        frame = next(clip_frames(made.path, clip, clip.fps, size))[: size[1]]
+        with open_video(made.path) as video:
+            frame = next(clip_frames(video, clip, clip.fps, size))[: size[1]]
         edges = [frame[0], frame[-1], frame[:, 0], frame[:, -1]]
         assert min(edge.mean() for edge in edges) > 16 + 7, "no black edge is left; black is 16"
 

@@ -1,4 +1,4 @@
-"""Planes for the encoder show the same picture as the RGB frames do: turned, cropped, scaled, in BT.709."""
+"""Planes for the encoder show the same picture as the RGB frames do: turned, cropped, scaled, in the file's own matrix."""
 
 import itertools
 from fractions import Fraction
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from av.video.reformatter import ColorRange, Colorspace
 
-from moviegen.media.display import FrameConverter, Orientation, PlanesConverter, displayed_size
+from moviegen.media.display import MATRICES, FrameConverter, Orientation, PlanesConverter, displayed_size, matrix_of
 from moviegen.media.read import iter_frames, iter_planes, open_video, read_video
 from moviegen.media.write import EncodeError, encode_clip
 
@@ -22,10 +22,11 @@ def picture(height: int, width: int) -> np.ndarray:
     return (np.stack([x, y, 1 - (x + y) / 2], -1) * 200 + 20).astype(np.uint8)
 
 
-def rgb_of(planes: np.ndarray) -> np.ndarray:
-    """What a viewer sees of BT.709 planes in the video range."""
+def rgb_of(planes: np.ndarray, matrix: str = "bt709") -> np.ndarray:
+    """What a viewer sees of planes in the video range."""
     frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
-    frame.colorspace, frame.color_range = Colorspace.ITU709, ColorRange.MPEG
+    colorspace = {"bt709": Colorspace.ITU709, "smpte170m": Colorspace.ITU601}[matrix]
+    frame.colorspace, frame.color_range = colorspace, ColorRange.MPEG
     return FrameConverter((frame.width, frame.height), Orientation(), None)(frame)
 
 
@@ -59,28 +60,43 @@ def test_colours_are_those_of_the_file(pix_fmt, colorspace, color_range):
     image = picture(64, 80)
     source = av.VideoFrame.from_ndarray(image, format="rgb24")
     frame = source if pix_fmt == "rgb24" else frame_of(image, pix_fmt, colorspace, color_range)
-    found = rgb_of(PlanesConverter((80, 64), Orientation(), (80, 64))(frame))
-    assert apart(found, image) < 2.5, "the matrices are 10 to 20 levels apart"
-    assert apart(found, FrameConverter((80, 64), Orientation(), None)(frame)) < 2
+    for matrix in MATRICES:
+        found = rgb_of(PlanesConverter((80, 64), Orientation(), (80, 64), matrix=matrix)(frame), matrix)
+        assert apart(found, image) < 2.5, "the matrices are 10 to 20 levels apart"
+        assert apart(found, FrameConverter((80, 64), Orientation(), None)(frame)) < 2
 
 
-def test_a_source_in_bt709_is_not_rounded_again():
+@pytest.mark.parametrize(("colorspace", "matrix"), [(1, "bt709"), (2, "smpte170m"), (5, "smpte170m"), (6, "smpte170m")])
+def test_a_source_is_kept_in_its_own_matrix_and_not_rounded_again(colorspace, matrix):
     planes = np.random.default_rng(0).integers(16, 236, (96, 64), np.uint8)
     frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
-    frame.colorspace, frame.color_range = Colorspace.ITU709, ColorRange.MPEG
-    assert (PlanesConverter((64, 64), Orientation(), (64, 64))(frame) == planes).all()
+    frame.colorspace, frame.color_range = colorspace, ColorRange.MPEG
+    assert matrix_of(frame) == matrix
+    assert (PlanesConverter((64, 64), Orientation(), (64, 64), matrix=matrix)(frame) == planes).all()
+
+
+@pytest.mark.parametrize("pix_fmt", ["rgb24", "gbrp"])
+def test_rgb_and_wide_gamut_go_to_bt709(pix_fmt):
+    frame = av.VideoFrame.from_ndarray(picture(64, 80), format="rgb24").reformat(format=pix_fmt)
+    assert matrix_of(frame) == "bt709"
+    frame = frame_of(picture(64, 80), "yuv420p", Colorspace.BT2020, ColorRange.MPEG)
+    assert matrix_of(frame) == "bt709"
 
 
 def test_odd_sizes_are_refused():
     with pytest.raises(ValueError, match="even"):
         PlanesConverter((63, 64), Orientation(), (63, 64))
     with pytest.raises(EncodeError, match="even sides only"):
-        encode_clip([], Fraction(10), width=63, height=64, planes=True)
+        encode_clip([], Fraction(10), width=63, height=64, matrix="bt709")
+    with pytest.raises(ValueError, match="matrix is 'bt2020', wanted one of bt709, smpte170m"):
+        PlanesConverter((64, 64), Orientation(), (64, 64), matrix="bt2020")
 
 
 def test_the_encoder_takes_them_as_they_are(clip_path: Path):
-    frames = list(iter_planes(clip_path, start_pts=0, end_pts=1 << 40, size=(128, 96)))
-    clip = encode_clip((frame.image for frame in frames), Fraction(24), width=128, height=96, crf=1, planes=True)
+    with open_video(clip_path) as video:
+        frames = list(iter_planes(video, start_pts=0, end_pts=1 << 40, size=(128, 96)))
+        matrix = video.matrix
+    clip = encode_clip((frame.image for frame in frames), Fraction(24), width=128, height=96, crf=1, matrix=matrix)
     back = read_video(clip)
     assert len(back) == len(frames)
     assert apart(back, read_video(clip_path)) < 1
@@ -99,6 +115,13 @@ def test_real_files_look_the_same(media_dir, name):
         start = video.start_pts
     end = start + 1 + int(0.4 / float(video.time_base))
     frames = list(iter_frames(media_dir / name, start_pts=start, end_pts=end, size=(width, height)))
-    planes = list(iter_planes(media_dir / name, start_pts=start, end_pts=end, size=(width, height)))
+    with open_video(media_dir / name) as video:
+        planes, matrix = list(iter_planes(video, start_pts=start, end_pts=end, size=(width, height))), video.matrix
     assert [frame.pts for frame in planes] == [frame.pts for frame in frames]
-    assert max(apart(rgb_of(a.image), b.image) for a, b in zip(planes, frames, strict=True)) < 2
+    assert max(apart(rgb_of(a.image, matrix), b.image) for a, b in zip(planes, frames, strict=True)) < 2
+    clip = encode_clip(
+        (frame.image for frame in planes), Fraction(24), width=width, height=height, crf=1, matrix=matrix
+    )
+    with open_video(clip) as back:
+        assert back.matrix == matrix
+    assert apart(read_video(clip), np.stack([frame.image for frame in frames])) < 2, "colours as before, and said so"
