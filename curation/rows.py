@@ -72,5 +72,6 @@ def _filtered(file: Path, names: list[str], filters: list) -> "pa.Table":
 
 
 def read_table(lake: Lake, name: str, batch: str | None = None, columns: Sequence[str] | None = None) -> list[dict]:
-    """Committed rows of a table, of one batch or of all. Nothing that no commit names is read."""
-    return read_files(lake.committed_files(name, batch), TABLES[name], columns)
+    """Committed rows of a table, of one batch or of all. Nothing that no commit names is read, nor a part without rows."""
+    files = [lake.root / part.path for part in lake.committed_parts(name, batch) if part.num_rows]
+    return read_files(files, TABLES[name], columns)

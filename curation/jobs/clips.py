@@ -74,8 +74,17 @@ class Batch:
 def read_signals(lake: Lake, source: dict) -> "dict[str, np.ndarray]":
     """The signals of a clip's frames by name, as detectors take them."""
     clip = source["clip"]
-    rows = _video_signals(lake.root / source["signals"], clip["video_id"])
-    return slice_signals(rows, clip["start_frame"], clip["num_frames"])
+    return _clip_signals(lake.root / source["signals"], clip["video_id"], clip["start_frame"], clip["num_frames"])
+
+
+@lru_cache(maxsize=512)
+def _clip_signals(part: Path, video_id: str, start_frame: int, num_frames: int) -> "dict[str, np.ndarray]":
+    # the detectors that need no more than these come to a clip one after another: some 20 KB are kept of each
+    found = slice_signals(_video_signals(part, video_id), start_frame, num_frames)
+    shared = {name: values.copy() for name, values in found.items()}
+    for values in shared.values():
+        values.flags.writeable = False
+    return shared
 
 
 @lru_cache(maxsize=4)

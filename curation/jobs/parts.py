@@ -7,6 +7,7 @@ same command goes on with what is not committed, and ends with the same parts as
 
 import importlib
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -187,13 +188,29 @@ def make_task(
 def run_tasks(
     tasks: Sequence[Task], runner: Runner, label: str, on_wave: Callable[[list[Task]], None] = lambda tasks: None
 ) -> None:
-    """Runs tasks in waves, in order; after each wave its parts are committed. Tasks of several operations may be mixed."""
-    todo = list(tasks)
+    """Runs tasks in waves, in order; after each wave its parts are committed. Tasks of several operations may be mixed.
+
+    A commit names every part there is, so its cost grows with the batch: where it costs more than `_MAX_COMMIT_SHARE` of the work,
+    waves become longer.
+    """
+    todo, size = list(tasks), runner.wave_size
     while todo:
-        wave, todo = todo[: runner.wave_size], todo[runner.wave_size :]
+        wave, todo = todo[:size], todo[size:]
+        start = time.perf_counter()
         results = [json.loads(text) for text in runner.map([encode_task(task) for task in wave], label)]
+        worked = time.perf_counter()
         commit_parts(wave, [(table, _part(values)) for result in results for table, values in result])
         on_wave(wave)
+        size = next_wave_size(size, worked - start, time.perf_counter() - worked)
+
+
+_MAX_COMMIT_SHARE = 0.02
+_NOTICED_S = 0.1
+
+
+def next_wave_size(size: int, work_s: float, commit_s: float) -> int:
+    """Tasks of the next wave, after one of `size` whose work and whose commit took so long."""
+    return 2 * size if commit_s > max(_NOTICED_S, _MAX_COMMIT_SHARE * work_s) else size
 
 
 def _part(values: dict) -> Part:

@@ -114,6 +114,9 @@ class Session:
             before[work.operation.name] = len(work.inputs) - len(pending)
             tasks += self._tasks(work, sorted(pending))
             seconds += work.seconds(pending)
+        if len(works) > 1:
+            # what several operations do to the same inputs is done one after another: signals are read once
+            tasks = sorted(tasks, key=lambda task: task.keys)
         num_now = sum(len(task.keys) for task in tasks)
         if self.dry_run:
             self._plan(label, noun, num_now, sum(len(work.inputs) for work in works), len(tasks))

@@ -11,7 +11,7 @@ import os
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from moviegen.errors import UsageError
@@ -50,7 +50,8 @@ class Commit:
 
 def encode_commit(commit: Commit) -> str:
     """The text of a commit file; parts sorted by path, so that the same parts give the same bytes."""
-    parts = [asdict(part) for part in sorted(commit.parts, key=lambda p: p.path)]
+    # `vars`, not `asdict`, which copies every key of every part: a commit is written after each wave
+    parts = [vars(part) for part in sorted(commit.parts, key=lambda p: p.path)]
     record = {"format": COMMIT_FORMAT, "table": commit.table, "batch": commit.batch, "parts": parts}
     return json.dumps(record, sort_keys=True, indent=1, ensure_ascii=False) + "\n"
 

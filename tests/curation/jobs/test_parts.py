@@ -15,6 +15,7 @@ from curation.jobs.parts import (
     encode_task,
     finish,
     make_task,
+    next_wave_size,
     pending_keys,
     run_tasks,
     sweep_temporaries,
@@ -117,6 +118,12 @@ def test_a_killed_run_goes_on_and_ends_as_one_that_was_not(tmp_path, num_tasks, 
         do(lake, KEYS, runner=DyingRunner(num_tasks))
     do(lake, KEYS)
     assert state(lake) == reference
+
+
+def test_waves_grow_while_commits_cost_more_than_a_fiftieth_of_the_work():
+    assert next_wave_size(8, work_s=30.0, commit_s=0.3) == 8
+    assert next_wave_size(8, work_s=30.0, commit_s=0.7) == 16
+    assert next_wave_size(8, work_s=0.01, commit_s=0.05) == 8, "too little to notice"
 
 
 POINTS = [*(f"{point}#1" for point in CRASH_POINTS), "part.renamed#4", "commit.synced#3", "commit.renamed#2"]
