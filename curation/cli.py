@@ -216,7 +216,8 @@ def _timeline(argv: list[str]) -> int:
     )  # fmt: skip
     path = config.output or Path(f"{Path(config.video).stem}.png")
     counts = draw_timeline(existing_lake(config.lake), config.video, path)
-    print(f"{path}: {counts['shots']} shots, {counts['clips']} clips; kept clips are green, rejected ones red")
+    words = ", ".join(f"{number} {noun if number != 1 else noun[:-1]}" for noun, number in counts.items())
+    print(f"{path}: {words}; kept clips are green, rejected ones red")
     return 0
 
 

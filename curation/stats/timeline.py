@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from curation.rows import read_table
+from curation.rows import read_table, read_video
 from curation.signals.table import SIGNAL_COLUMNS, slice_signals
 from moviegen.contracts.lake import Lake
 from moviegen.errors import UsageError
@@ -16,14 +16,16 @@ if TYPE_CHECKING:
 ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("change, 0..255", ("cut_score", "difference")),
     ("motion", ("motion", "motion_vector")),
-    ("flow, diagonals/s", ("flow", "flow_residual")),
-    ("camera, diagonals/s", ("camera_x", "camera_y")),
+    ("flow, diag/s", ("flow", "flow_residual")),
+    ("camera, diag/s", ("camera_x", "camera_y")),
     ("light, 0..255", ("luma", "flash")),
     ("bars, px", ("border_top", "border_bottom", "border_left", "border_right")),
 )
 """Label and the signals of each row of the picture."""
 
 SIZE_IN = (14.0, 9.0)
+_LEAST_SPAN = 0.01
+"""Of an axis: a signal that stays the same is a line in the middle."""
 MAX_POINTS = 4000
 """Points of a line: of longer videos the highest of each stretch is drawn, so that no peak is lost."""
 
@@ -38,12 +40,11 @@ def draw_timeline(lake: Lake, video: str, path: Path) -> dict[str, int]:
 
     row = find_video(lake, video)
     video_id = row["video_id"]
-    parts = [each for each in read_table(lake, "signals") if each["video_id"] == video_id]
+    parts = read_video(lake, "signals", video_id)
     if not parts:
         raise UsageError(f"{row['uri']}: has no signals; it failed, or `moviegen curate split` has not been run on it")
     signals = slice_signals(parts, 0, sum(len(each["pts"]) for each in parts))
-    shots = [each for each in read_table(lake, "shots") if each["video_id"] == video_id]
-    clips = [each for each in read_table(lake, "clips") if each["video_id"] == video_id]
+    shots, clips = read_video(lake, "shots", video_id), read_video(lake, "clips", video_id)
     colours = _colours(lake, clips)
     figure = Figure(figsize=SIZE_IN, layout="constrained")
     axes = figure.subplots(len(ROWS), 1, sharex=True)
@@ -52,8 +53,14 @@ def draw_timeline(lake: Lake, video: str, path: Path) -> dict[str, int]:
             _line(axis, signals["pts_s"], signals[name], name)
         _mark(axis, signals["pts_s"], shots, clips, colours)
         axis.set_ylabel(label)
-        axis.legend(loc="upper right", fontsize="x-small", ncols=4)
-    axes[0].set_title(f"{Path(row['uri']).name}: {len(shots)} shots, {len(clips)} clips")
+        low, high = axis.get_ylim()
+        if high - low < _LEAST_SPAN:
+            axis.set_ylim(low - _LEAST_SPAN / 2, high + _LEAST_SPAN / 2)
+        axis.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize="x-small", borderaxespad=0.2)
+    counts = ", ".join(f"{n} {word}{'' if n == 1 else 's'}" for n, word in ((len(shots), "shot"), (len(clips), "clip")))
+    axes[0].set_title(
+        f"{Path(row['uri']).name}: {counts}; green kept, red rejected, blue not decided, grey a transition"
+    )
     axes[-1].set_xlabel("seconds")
     figure.savefig(path, dpi=90)
     return {"shots": len(shots), "clips": len(clips)}
