@@ -24,8 +24,6 @@ ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
 """Label and the signals of each row of the picture."""
 
 SIZE_IN = (14.0, 9.0)
-_LEAST_SPAN = 0.01
-"""Of an axis: a signal that stays the same is a line in the middle."""
 MAX_POINTS = 4000
 """Points of a line: of longer videos the highest of each stretch is drawn, so that no peak is lost."""
 
@@ -50,12 +48,12 @@ def draw_timeline(lake: Lake, video: str, path: Path) -> dict[str, int]:
     axes = figure.subplots(len(ROWS), 1, sharex=True)
     for axis, (label, names) in zip(axes, ROWS, strict=True):
         for name in names:
-            _line(axis, signals["pts_s"], signals[name], name)
+            values = signals[name]
+            if name in _WITHIN_SHOTS and len(values):
+                values = np.where(_between_shots(shots, len(values)), np.nan, values)
+            _line(axis, signals["pts_s"], values, name)
         _mark(axis, signals["pts_s"], shots, clips, colours)
         axis.set_ylabel(label)
-        low, high = axis.get_ylim()
-        if high - low < _LEAST_SPAN:
-            axis.set_ylim(low - _LEAST_SPAN / 2, high + _LEAST_SPAN / 2)
         axis.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize="x-small", borderaxespad=0.2)
     counts = ", ".join(f"{n} {word}{'' if n == 1 else 's'}" for n, word in ((len(shots), "shot"), (len(clips), "clip")))
     axes[0].set_title(
@@ -64,6 +62,19 @@ def draw_timeline(lake: Lake, video: str, path: Path) -> dict[str, int]:
     axes[-1].set_xlabel("seconds")
     figure.savefig(path, dpi=90)
     return {"shots": len(shots), "clips": len(clips)}
+
+
+_WITHIN_SHOTS = ("motion", "motion_vector", "flow", "flow_residual", "camera_x", "camera_y")
+"""Not drawn from one shot to the next, where nothing moves: what they say there would hide all the rest."""
+
+
+def _between_shots(shots: list[dict], num_frames: int) -> np.ndarray:
+    """(num_frames,) bool: the first frame of a shot, and the transition that leads into it."""
+    between = np.zeros(num_frames, bool)
+    for shot in shots:
+        start = shot["start_frame"]
+        between[start : start + max(1, shot["transition_frames"])] = True
+    return between
 
 
 def find_video(lake: Lake, video: str) -> dict:
