@@ -39,8 +39,9 @@ class SparkConfig:
     """Tasks a core gets between two commits: fewer lose less when killed, more spread better."""
     max_inputs_per_task: int = 16
     """Inputs (videos or clips) in a task at most."""
-    max_gigapixels_per_task: float = 20.0
-    """Pixels a task decodes at most, predicted from duration, size and frame rate."""
+    max_gigapixels_per_task: float = 4.0
+    """Pixels a task decodes at most, predicted from duration, size and frame rate: some ten CPU-seconds, so that the last tasks of a run
+    keep all cores busy."""
     chunk_s: float = 600.0
     """Seconds of a long source that one task measures: longer ones are cut at key frames and joined again; 0 cuts none."""
     start_above_s: float = 10.0
@@ -148,22 +149,30 @@ class SparkRunner:
         """Tasks between two commits: a few a core."""
         return self.session.sparkContext.defaultParallelism * self.config.tasks_per_core
 
-    def map(self, texts: Sequence[str], label: str) -> list[str]:
-        """The result text of each task text. Raises JobError when Spark gives a task up."""
-        try:
-            done = _in_thread(functools.partial(self._collect, list(texts), label))
-        except Exception as error:
-            raise _explained(error, label, self.log) from error
-        return [row.result for row in done]
+    waves_ahead = 1
 
-    def _collect(self, texts: list[str], label: str) -> list:
-        self.session.sparkContext.setJobDescription(label)
-        tasks = self.session.range(0, len(texts), 1, numPartitions=len(texts))
+    def begin(self, texts: Sequence[str], label: str) -> Callable[[], list[str]]:
+        """Begins a wave: Spark gives its tasks the cores that the waves before it leave. Waiting for it raises JobError when Spark gives
+        a task up."""
+        wait = _in_thread(functools.partial(self._collect, self.session, list(texts), label))
+
+        def results() -> list[str]:
+            try:
+                return [row.result for row in wait()]
+            except Exception as error:
+                raise _explained(error, label, self.log) from error
+
+        return results
+
+    def _collect(self, session: "SparkSession", texts: list[str], label: str) -> list:
+        session.sparkContext.setJobDescription(label)
+        tasks = session.range(0, len(texts), 1, numPartitions=len(texts))
         return tasks.mapInArrow(functools.partial(run_batches, texts), "result string").collect()
 
 
-def _in_thread(call: Callable[[], list]) -> list:
-    """What `call` returns, called in a thread: a signal then ends the wait at once, in the midst of a conversation with the JVM."""
+def _in_thread(call: Callable[[], list]) -> Callable[[], list]:
+    """Starts a call in a thread; what comes back waits for it. A signal ends the wait at once, in the midst of a conversation with the
+    JVM."""
     outcome: dict = {}
 
     def work() -> None:
@@ -174,10 +183,14 @@ def _in_thread(call: Callable[[], list]) -> list:
 
     thread = threading.Thread(target=work, name="spark", daemon=True)
     thread.start()
-    thread.join()
-    if "error" in outcome:
-        raise outcome["error"]
-    return outcome["value"]
+
+    def wait() -> list:
+        thread.join()
+        if "error" in outcome:
+            raise outcome["error"]
+        return outcome["value"]
+
+    return wait
 
 
 def _kill_jvm(session: "SparkSession") -> None:

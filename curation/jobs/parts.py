@@ -8,6 +8,7 @@ same command goes on with what is not committed, and ends with the same parts as
 import importlib
 import json
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -81,8 +82,13 @@ class Runner(Protocol):
     def wave_size(self) -> int:
         """Tasks between two commits."""
 
-    def map(self, texts: Sequence[str], label: str) -> Iterable[str]:
-        """The result text of each task text, in any order. `label` is for people who watch."""
+    @property
+    def waves_ahead(self) -> int:
+        """Waves that are begun while one is waited for, so that no core idles at the end of each."""
+
+    def begin(self, texts: Sequence[str], label: str) -> Callable[[], Iterable[str]]:
+        """Begins a wave; what comes back waits for it and gives the result text of each task text, in any order. `label` is for people
+        who watch."""
 
 
 class LocalRunner:
@@ -90,6 +96,11 @@ class LocalRunner:
 
     is_started = True
     wave_size = 4
+    waves_ahead = 0
+
+    def begin(self, texts: Sequence[str], label: str) -> Callable[[], Iterable[str]]:
+        """The work itself is done when it is asked for."""
+        return lambda: self.map(texts, label)
 
     def map(self, texts: Sequence[str], label: str) -> Iterator[str]:
         """The result text of each task text, in order."""
@@ -194,14 +205,19 @@ def run_tasks(
     waves become longer.
     """
     todo, size = list(tasks), runner.wave_size
-    while todo:
-        wave, todo = todo[:size], todo[size:]
-        start = time.perf_counter()
-        results = [json.loads(text) for text in runner.map([encode_task(task) for task in wave], label)]
+    begun: deque[tuple[list[Task], Callable[[], Iterable[str]]]] = deque()
+    start = time.perf_counter()
+    while todo or begun:
+        while todo and len(begun) <= runner.waves_ahead:
+            wave, todo = todo[:size], todo[size:]
+            begun.append((wave, runner.begin([encode_task(task) for task in wave], label)))
+        wave, wait = begun.popleft()
+        results = [json.loads(text) for text in wait()]
         worked = time.perf_counter()
         commit_parts(wave, [(table, _part(values)) for result in results for table, values in result])
         on_wave(wave)
         size = next_wave_size(size, worked - start, time.perf_counter() - worked)
+        start = time.perf_counter()
 
 
 _MAX_COMMIT_SHARE = 0.02

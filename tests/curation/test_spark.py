@@ -39,18 +39,26 @@ def tasks(folder, params, num_tasks=5):
 @pytest.mark.spark
 def test_spark_gives_what_this_process_gives(runner, tmp_path):
     texts = tasks(tmp_path, {"captioner": "source", "params": {}})
-    assert sorted(runner.map(texts, "test")) == sorted(LocalRunner().map(texts, "test"))
-    assert len(json.loads(runner.map(texts[:1], "test")[0])) == 2
+    assert sorted(runner.begin(texts, "test")()) == sorted(LocalRunner().map(texts, "test"))
+    assert len(json.loads(runner.begin(texts[:1], "test")()[0])) == 2
     assert runner.wave_size == 6
+
+
+@pytest.mark.spark
+def test_two_waves_at_once_do_not_mix(runner, tmp_path):
+    texts = tasks(tmp_path, {"captioner": "source", "params": {}}, 8)
+    first, second = runner.begin(texts[:5], "one"), runner.begin(texts[5:], "two")
+    assert sorted(second()) == sorted(LocalRunner().map(texts[5:], "two"))
+    assert sorted(first()) == sorted(LocalRunner().map(texts[:5], "one"))
 
 
 @pytest.mark.spark
 def test_a_users_mistake_comes_back_as_itself(runner, tmp_path):
     with pytest.raises(UsageError, match="no captioner 'sourze'; did you mean 'source'"):
-        runner.map(tasks(tmp_path, {"captioner": "sourze", "params": {}}), "test")
+        runner.begin(tasks(tmp_path, {"captioner": "sourze", "params": {}}), "test")()
 
 
 @pytest.mark.spark
 def test_any_other_error_names_the_job_and_the_log(runner, tmp_path):
     with pytest.raises(JobError, match=r"caption things: Spark gave a task up.*KeyError(.|\n)*spark\.log"):
-        runner.map(tasks(tmp_path, {"params": {}}), "caption things")
+        runner.begin(tasks(tmp_path, {"params": {}}), "caption things")()

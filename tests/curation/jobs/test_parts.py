@@ -126,6 +126,33 @@ def test_waves_grow_while_commits_cost_more_than_a_fiftieth_of_the_work():
     assert next_wave_size(8, work_s=0.01, commit_s=0.05) == 8, "too little to notice"
 
 
+class EagerRunner(LocalRunner):
+    """Begins waves ahead, and does each when it is begun."""
+
+    waves_ahead = 2
+
+    def __init__(self):
+        self.events = []
+
+    def begin(self, texts, label):
+        self.events.append("begin")
+        results = list(self.map(texts, label))
+
+        def wait():
+            self.events.append("wait")
+            return results
+
+        return wait
+
+
+def test_waves_begun_ahead_end_as_those_one_after_another(tmp_path, reference):
+    lake, runner = Lake(tmp_path), EagerRunner()
+    do(lake, KEYS, runner=runner)
+    assert state(lake) == reference
+    assert runner.events[:4] == ["begin", "begin", "begin", "wait"]
+    assert runner.events.count("begin") == runner.events.count("wait")
+
+
 POINTS = [*(f"{point}#1" for point in CRASH_POINTS), "part.renamed#4", "commit.synced#3", "commit.renamed#2"]
 
 
