@@ -62,6 +62,13 @@ def build(kind: str, name: str, class_: type, params: dict[str, Any]) -> Any:
     for key in params:
         if key not in fields:
             raise UsageError(f"{kind} {name}: no parameter {key!r}; it has {', '.join(fields) or 'none'}")
+    wanted = [
+        f.name for f in fields.values() if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+    ]
+    if missing := [each for each in wanted if each not in params]:
+        raise UsageError(
+            f"{kind} {name}: needs {' and '.join(missing)}; set {'them' if len(missing) > 1 else 'it'} in the YAML"
+        )
     values = {key: Path(v) if "Path" in str(fields[key].type) and v is not None else v for key, v in params.items()}
     try:
         return class_(**values)

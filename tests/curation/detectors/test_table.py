@@ -55,6 +55,8 @@ def test_a_users_own_by_dotted_path(tmp_path, monkeypatch):
     ("name", "params", "message"),
     [
         ("bordrs", {}, "no detector 'bordrs'; did you mean 'borders'"),
+        ("aesthetic", {}, "detector aesthetic: needs clip_weights and head; set them in the YAML"),
+        ("objects", {}, "detector objects: needs weights; set it in the YAML"),
         ("motion", {"statc_motion": 1}, "motion: no parameter 'statc_motion'; it has static_motion"),
         ("nowhere:Thing", {}, "nowhere:Thing cannot be imported"),
         ("curation.detectors.probe:Nothing", {}, "cannot be imported"),
