@@ -39,14 +39,14 @@ class SparkConfig:
     """Tasks a core gets between two commits: fewer lose less when killed, more spread better."""
     max_inputs_per_task: int = 16
     """Inputs (videos or clips) in a task at most."""
-    max_gigapixels_per_task: float = 4.0
+    max_gigapixels_per_task: float = 1.0
     """Pixels a task decodes at most, predicted from duration, size and frame rate: some ten CPU-seconds, so that the last tasks of a run
     keep all cores busy."""
     chunk_s: float = 600.0
     """Seconds of a long source that one task measures: longer ones are cut at key frames and joined again; 0 cuts none."""
-    start_above_s: float = 10.0
-    """CPU-seconds of work, predicted, up to which a run on this machine alone does without Spark: its start costs more than ten. 0: always
-    Spark."""
+    start_above_s: float = 20.0
+    """CPU-seconds of work, predicted, up to which a run on this machine alone does without Spark: its start takes eight, which two cores
+    win back with twice as much. 0: always Spark."""
     options: dict[str, str] | None = None
     """More of Spark's own settings, `spark.x.y: value`."""
 

@@ -31,8 +31,8 @@ from .parts import (
     write_parts,
 )
 
-SECONDS_PER_GIGAPIXEL = 2.5
-"""CPU-seconds of decoding and measuring, H.264 at 720p, measured."""
+SECONDS_PER_GIGAPIXEL = 8.0
+"""CPU-seconds of decoding and measuring H.264: 5.6 at 720p to 10.7 at 360p (`benchmarks/curation_cost.py`)."""
 
 LOCK_FILE = ".lock"
 """Held by the run that writes; beside it `.lock.json` says who that is."""

@@ -25,8 +25,8 @@ NO_BUCKET = ""
 """Stands for the bucket of clips that no tar can take, because nobody wrote a caption for them."""
 
 
-ENCODING_COST = 4.0
-"""Times a clip's decoding that its encoding takes, roughly."""
+ENCODING_COST = 7.0
+"""Times a clip's decoding and measuring that its encoding takes: x264 medium at 720p (`benchmarks/curation_cost.py`)."""
 
 
 def shard(session: Session) -> None:
