@@ -4,12 +4,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from moviegen.contracts.lake import Lake
 from moviegen.errors import CheckFailedError, FailedInputsError
 
+from .rows import read_table
 from .stats.duck import ask, open_lake
 
 if TYPE_CHECKING:
     import duckdb
+
+    from .config import CurateConfig
 
 
 @dataclass(frozen=True)
@@ -101,3 +105,20 @@ def enforce_limit(account: Account, max_failed_fraction: float, lake: Path) -> N
             f"{account.failed} of {account.num_files} files failed, limits.max_failed_fraction is {max_failed_fraction}; "
             f"see why: moviegen stats {lake} failed_inputs"
         )
+
+
+def stale_shards(config: "CurateConfig") -> str:
+    """What the subset's shards hold that the selection does not keep, and the other way round; empty where they agree or there are none."""
+    lake = Lake(config.lake)
+    samples = {
+        row["clip_id"]
+        for row in read_table(lake, "samples", config.batch, ["subset", "clip_id"])
+        if row["subset"] == config.subset
+    }
+    if not samples:
+        return ""
+    rows = read_table(lake, "selection", config.batch, ["subset", "clip_id", "keep"])
+    kept = {row["clip_id"] for row in rows if row["keep"] and row["subset"] == config.subset}
+    if kept == samples:
+        return ""
+    return f"the shards of {config.subset} hold {len(samples - kept)} clips that are no longer kept and lack {len(kept - samples)} that are"

@@ -65,7 +65,7 @@ def _run(verb: str, argv: list[str]) -> int:
     from moviegen.config import parse_config
     from moviegen.errors import UsageError
 
-    from .accounting import account, enforce_limit
+    from .accounting import account, enforce_limit, stale_shards
     from .config import CurateConfig, find_files
     from .jobs.run import JOBS, run_jobs
     from .progress import Progress
@@ -98,6 +98,8 @@ def _run(verb: str, argv: list[str]) -> int:
         _close_run(config, session.did_work, progress)
     result = account(config.lake, config.subset, config.batch)
     print("\n".join(result.lines()))
+    if verb == "filter" and (stale := stale_shards(config)):
+        print(f"{stale}: `moviegen curate caption` and `shard`, or `run`, with the same config, make them again")
     print(f"why, file by file: moviegen stats {config.lake} inputs")
     result.check()
     enforce_limit(result, config.limits.max_failed_fraction, config.lake)

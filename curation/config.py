@@ -144,8 +144,12 @@ def find_files(config: CurateConfig, config_file: Path | None) -> CurateConfig:
 
 def _find(name: str, path: Path, config_file: Path | None) -> Path:
     folders = [Path.cwd(), *(config_file.resolve().parents if config_file else ())]
-    for folder in folders:
+    for folder in [*folders, _OUR_CONFIGS]:
         if (folder / path).is_file():
             return folder / path
-    looked = ", ".join(str(folder) for folder in folders[:3])
+    looked = ", ".join(dict.fromkeys(str(folder) for folder in folders[:3]))
     raise UsageError(f"{name}: no file {path} (looked from {looked} and above); give its path with --{name} FILE")
+
+
+_OUR_CONFIGS = Path(__file__).resolve().parents[1] / "configs" / "curation"
+"""Where the defaults' relative paths lead, from whatever folder a config of one's own is used; there in a clone of the repository."""

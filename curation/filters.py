@@ -102,11 +102,12 @@ def _missing(rule: Rule) -> str:
 
 
 def load_rules(path: Path | str) -> list[Rule]:
-    """The rules of a YAML file, `rules:` with a list of them, in order. Raises UsageError naming the file, the rule and the key."""
+    """The rules of a YAML file, a list or `rules:` with one, in order. Raises UsageError naming the file, the rule and the key."""
     try:
         content = yaml.safe_load(Path(path).read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UsageError(f"{path}: cannot be read as YAML: {error}") from error
+    content = {"rules": content} if isinstance(content, list) else content
     if not isinstance(content, dict) or set(content) != {"rules"} or not isinstance(content["rules"], list):
         raise UsageError(f"{path}: wanted one key, `rules`, with a list of rules (name, metric, min, max, ...)")
     rules = [_rule(path, place, entry) for place, entry in enumerate(content["rules"], 1)]

@@ -1,13 +1,16 @@
 """Score: detectors measure the clips, cheapest first, and only clips that no rule has rejected yet."""
 
+import difflib
 import functools
 import json
+from pathlib import Path
 
 from curation.detectors import detector_version, load_detector
 from curation.detectors.base import Detector
 from curation.filters import Rule, load_rules
 from curation.scoring import check_scores
 from moviegen.contracts.clip import hash_id
+from moviegen.errors import UsageError
 
 from .clips import Batch, fetch_input, worker_limits
 from .filter import decide_known
@@ -29,12 +32,27 @@ def score(session: Session) -> None:
     config = session.config.score
     rules = load_rules(session.config.filter.rules)
     loaded = {name: load_detector(name, params) for name, params in config.detectors.items()}
+    check_metrics(rules, loaded, session.config.filter.rules)
     for group in order_detectors(loaded):
         batch = Batch(session.lake, session.batch)
         needs_file = loaded[group[0]].frames.needs_file
         wanted = alive_clips(batch, rules, config.explore_fraction) if needs_file else list(batch.clips)
         works = [_work(session, name, loaded[name], batch, wanted) for name in group]
         session.perform(f"score {', '.join(group)}", works, "clips" if len(group) == 1 else "results")
+
+
+def check_metrics(rules: list[Rule], loaded: dict[str, Detector], path: Path) -> None:
+    """Raises UsageError when a rule asks a detector for a number that it does not give: before hours of scoring, not after."""
+    for rule in rules:
+        prefix = rule.metric.partition(".")[0]
+        known = [metric for each in loaded.values() for metric in each.metrics]
+        of_detector = [metric for metric in known if metric.partition(".")[0] == prefix]
+        if of_detector and rule.metric not in of_detector:
+            close = difflib.get_close_matches(rule.metric, of_detector, 1)
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            raise UsageError(
+                f"{path}: rule {rule.name!r}: no metric {rule.metric!r}; {hint}there are {', '.join(of_detector)}"
+            )
 
 
 def order_detectors(detectors: dict[str, Detector]) -> list[list[str]]:

@@ -126,7 +126,7 @@ def _name(connection: "duckdb.DuckDBPyConnection", name: str) -> str:
         return '"' + name + '"'
     close = difflib.get_close_matches(name, relations(), 1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
-    raise UsageError(f"no view {name!r}{hint} There are {', '.join(relations())}; or give a query in quotes")
+    raise UsageError(f"no view {name!r}{hint or '.'} There are {', '.join(relations())}; or give a query in quotes")
 
 
 def check_names() -> list[str]:

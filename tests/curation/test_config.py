@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from curation.config import CurateConfig, LimitConfig, ScoreConfig, ShardConfig, find_files
+from curation.config import CurateConfig, FilterConfig, LimitConfig, ScoreConfig, ShardConfig, find_files
 from curation.detectors import DETECTORS
 from curation.filters import load_rules
 from moviegen.config import load_config
@@ -49,9 +49,17 @@ def test_a_relative_path_is_looked_for_from_here_first(repo_root, tmp_path, monk
 
 def test_a_missing_file_says_where_it_was_looked_for():
     with pytest.raises(
-        UsageError, match=r"filter.rules: no file filter/paper.yaml \(looked from .*--filter.rules FILE"
+        UsageError, match=r"filter.rules: no file filter/papper.yaml \(looked from .*--filter.rules FILE"
     ):
-        find_files(CurateConfig(lake=Path("lake")), None)
+        find_files(CurateConfig(lake=Path("lake"), filter=FilterConfig(Path("filter/papper.yaml"))), None)
+
+
+def test_the_defaults_are_found_from_any_folder(repo_root, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.yaml").write_text("subset: mine\n")
+    config = find_files(CurateConfig(lake=Path("lake")), tmp_path / "mine.yaml")
+    assert config.filter.rules.resolve() == repo_root / "configs/curation/filter/paper.yaml"
+    assert config.shard.bucket_set.resolve() == repo_root / "configs/buckets/paper.yaml"
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ class TestFiles:
     @pytest.mark.parametrize(
         ("text", "message"),
         [
-            ("- {name: a, metric: x.y, min: 1}", "wanted one key, `rules`"),
+            ("name: a", "wanted one key, `rules`"),
             ("rules: {a: 1}", "wanted one key, `rules`"),
             ("rules:\n- {name: a, metric: x.y, mim: 1}", r"rule 1: no key 'mim'; did you mean 'min'\?"),
             ("rules:\n- {name: a, metric: x.y}", "rule 1: rule 'a': give min, max or both"),
@@ -161,3 +161,13 @@ def test_our_rules_ask_for_metrics_that_a_detector_yields(repo_root, name):
 
     metrics = {m for detector in DETECTORS for m in load_class("detector", detector, DETECTORS).metrics}
     assert {rule.metric for rule in load_rules(repo_root / f"configs/curation/filter/{name}.yaml")} <= metrics
+
+
+def test_a_bare_list_is_rules_too(tmp_path):
+    (tmp_path / "list.yaml").write_text("- {name: green, metric: green.fraction, min: 0.2}\n")
+    (tmp_path / "key.yaml").write_text("rules:\n- {name: green, metric: green.fraction, min: 0.2}\n")
+    assert (
+        load_rules(tmp_path / "list.yaml")
+        == load_rules(tmp_path / "key.yaml")
+        == [Rule("green", "green.fraction", 0.2)]
+    )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import webdataset
 
-from curation.accounting import account
+from curation.accounting import account, stale_shards
 from curation.check import check_lake
 from curation.rows import read_table
 from curation.stats.duck import ask, open_lake
@@ -94,7 +94,13 @@ def test_a_new_threshold_measures_nothing_again(mini, own, tmp_path):
     mini.curate(mini.config(lake, world))
     rules = tmp_path / "rules.yaml"
     rules.write_text("rules:\n  - {name: moves_a_lot, metric: motion.vmaf, min: 1000}\n")
-    session = mini.curate(mini.config(lake, world, "--filter.rules", str(rules)))
+    config = mini.config(lake, world, "--filter.rules", str(rules))
+    assert stale_shards(config) == ""
+    num_samples = len(read_table(Lake(lake), "samples"))
+    mini.curate(config, ["filter"])
+    assert f"hold {num_samples} clips that are no longer kept and lack 0" in stale_shards(config)
+    session = mini.curate(config)
+    assert stale_shards(config) == ""
     assert not any(name.startswith(("ingest", "split", "score")) for name in ran(session))
     assert {state for state, _ in fates(lake).values()} == {"rejected", "failed"}
     assert tars(lake) == {}

@@ -154,7 +154,7 @@ def test_other_settings_are_refused_and_named(trained_tae, tae_stage, toy_lake):
 def test_what_cannot_be_read_is_said(tae_stage, toy_lake, tmp_path):
     with pytest.raises(UsageError, match="nowhere: no such folder, so no lake"):
         fit(tae_flags(tae_stage, tmp_path / "nowhere", tmp_path / "run"))
-    with pytest.raises(UsageError, match="no subset 'tox'; it has toy"):
+    with pytest.raises(UsageError, match="no shards of subset 'tox', only of toy; name one"):
         fit(tae_flags(tae_stage, toy_lake, tmp_path / "run", "--data.subset", "tox"))
     with pytest.raises(UsageError, match=r"did you mean '(model\.)?losses.opl'"):
         fit(tae_flags(tae_stage, toy_lake, tmp_path / "run", "--model.losses.opq", "1"))

@@ -107,7 +107,7 @@ def test_changed_settings_run_a_stage_and_those_after_it_again(run, recipe, toy_
     [
         (("--steps.t2w", "3"), r"did you mean t2v\?"),
         (("--max_time.ta", "00:00:01:00"), r"did you mean tae\?"),
-        (("--subset", "nope"), "no subset 'nope'; it has toy"),
+        (("--subset", "nope"), "no shards of subset 'nope', only of toy"),
     ],
 )
 def test_mistakes_are_named(flag, message, recipe, toy_lake, tmp_path):

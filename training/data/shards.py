@@ -82,8 +82,12 @@ def _choose(root: Path | str, name: str | None, names: Sequence[str]) -> str:
         return names[0]
     if name not in names:
         near = (difflib.get_close_matches(name or "", names, 1) or names)[0]
-        asked = f"no subset {name!r}; it has" if name else "has several subsets:"
-        raise UsageError(f"{root}: {asked} {', '.join(names)}; name one, as {near!r}")
+        if name:
+            raise UsageError(
+                f"{root}: no shards of subset {name!r}, only of {', '.join(names)}; name one, as {near!r}, or make them: "
+                f"moviegen curate shard --lake {root} --subset {name}"
+            )
+        raise UsageError(f"{root}: has several subsets: {', '.join(names)}; name one, as {near!r}")
     return str(name)
 
 

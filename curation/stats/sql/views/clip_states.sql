@@ -5,6 +5,7 @@ with states as (
         clips.batch,
         clips.clip_id,
         clips.video_id,
+        clips.start_pts * clips.tb_num / clips.tb_den as start_s,
         (clips.end_pts - clips.start_pts) * clips.tb_num / clips.tb_den as duration_s,
         case
             when not selection.keep then 'rejected'
@@ -20,6 +21,13 @@ with states as (
     left join selection using (subset, clip_id, batch)
     left join samples using (subset, clip_id, batch)
     left join clip_failures using (subset, clip_id)
+),
+
+files as (
+    select batch, video_id, min(uri) as uri
+    from videos
+    where status = 'ok'
+    group by all
 )
 
 select
@@ -27,9 +35,12 @@ select
     batch,
     clip_id,
     video_id,
+    uri,
+    start_s,
     duration_s,
     state,
     case when state = 'rejected' then reason else '' end as reason,
     case when state = 'rejected' then detail else '' end as detail,
     case when state = 'failed' then error end as error,
 from states
+left join files using (batch, video_id)
