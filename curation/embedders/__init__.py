@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from curation.detectors import build, fingerprint, load_class
+from curation.detectors import build, load_class
+from curation.detectors import fingerprint as tool_version  # `fingerprint` is a module here
 from curation.embedders.base import Embedder
 
 EMBEDDERS: dict[str, str] = {
@@ -23,4 +24,4 @@ def load_embedder(name: str, params: dict[str, Any] | None = None) -> Embedder:
 
 def embedder_version(embedder: Embedder) -> str:
     """Hash of name, version, parameters, packages and weights: another one means other vectors."""
-    return fingerprint(embedder)
+    return tool_version(embedder)
