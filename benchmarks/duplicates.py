@@ -21,7 +21,9 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
-os.environ.setdefault("OMP_NUM_THREADS", str(os.cpu_count()))
+os.environ.setdefault(
+    "OMP_WAIT_POLICY", "PASSIVE"
+)  # on a busy machine threads that spin take the time of those that work
 
 import cv2
 import numpy as np
@@ -268,13 +270,13 @@ def million(num_vectors: int, frames: int) -> bool:
     """The million's part: time, memory, and whether planted copies are found through the inverted lists."""
     ids, places, vectors, num_copies = synthetic(num_vectors, 144, frames)
     made = peak_gib()
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     matches = find_matches(ids, places, vectors, EMBEDDER.copies)
-    minutes = (time.perf_counter() - start) / 60
+    minutes, cpu_minutes = (time.perf_counter() - start) / 60, (time.process_time() - cpu) / 60
     planted = {(f"{n * 100 + 98:08d}", f"{n * 100 + 99:08d}") for n in range(num_copies)}
     found = {(match.first, match.second) for match in matches}
-    print(f"{len(ids)} vectors of 144 numbers, {len(ids) // frames} clips, mirrored too: {minutes:.2f} min (wanted: {MAX_MINUTES:g}), "
-          f"peak {peak_gib():.2f} GiB (wanted: {MAX_GIB:g}; {made:.2f} before)")  # fmt: skip
+    print(f"{len(ids)} vectors of 144 numbers, {len(ids) // frames} clips, mirrored too: {minutes:.2f} min (wanted: {MAX_MINUTES:g}; "
+          f"{cpu_minutes:.2f} of CPU), peak {peak_gib():.2f} GiB (wanted: {MAX_GIB:g}; {made:.2f} before)")  # fmt: skip
     print(f"planted copies found: {len(planted & found)} of {len(planted)}; other pairs: {len(found - planted)}")
     return minutes <= MAX_MINUTES and peak_gib() <= MAX_GIB and planted == found
 
