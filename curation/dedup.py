@@ -33,7 +33,7 @@ class DedupConfig:
     embedder: str = "fingerprint"
     """One of `embed.embedders`."""
     threshold: float | None = None
-    """Cosine, 0..1, from which on two frames are the same; null: the embedder's own (fingerprint 0.62, sscd 0.99 as the paper)."""
+    """Cosine, 0..1, from which on two frames are the same; null: the embedder's own (fingerprint 0.75, sscd 0.99 as the paper)."""
     min_share: float = 0.5
     """Share, 0..1, of the shorter clip's frames that must match at one shift in time; our decision."""
 

@@ -108,7 +108,7 @@ def test_the_reason_names_the_kept_clip_and_the_similarity(repo_root, world, lak
     assert rows["mirrored.mp4"]["detail"].endswith(", mirrored")
     [step] = [row for row in ask(connection, "funnel").records() if row["step"] == "near_duplicate"]
     assert (step["num_rejected"], step["num_left"]) == (3, 3)
-    assert step["bound"] == "cosine of fingerprint < 0.62 on 50% of the shorter clip's frames"
+    assert step["bound"] == "cosine of fingerprint < 0.75 on 50% of the shorter clip's frames"
 
 
 def test_a_clip_that_cannot_be_embedded_has_failed(repo_root, world, lake, tmp_path, monkeypatch):
