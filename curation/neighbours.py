@@ -12,7 +12,7 @@ import numpy as np
 EXACT_UP_TO = 30_000
 """Vectors that are compared one by one with all others; more are put in lists first."""
 
-PROBES = 16
+PROBES = 8
 """Lists looked into around each query."""
 
 TRAINING_PER_LIST = 40

@@ -43,7 +43,7 @@ class FingerprintEmbedder:
 
     name: ClassVar[str] = "fingerprint"
     version: ClassVar[int] = 1
-    cost: ClassVar[float] = 40.0
+    cost: ClassVar[float] = 5.0
     packages: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
