@@ -9,7 +9,7 @@ from moviegen.cli import Command
 
 CURATE = Command(
     "curate",
-    "raw video to shards: ingest, split, score, filter, caption, shard, check, report",
+    "raw video to shards: ingest, split, score, embed, filter, caption, shard, check, report",
     "curation.cli:curate",
     "curation",
 )
@@ -20,7 +20,8 @@ VERBS = {
     "ingest": "probe and hash the files of a folder",
     "split": "find shots and clips, measure every frame, in one decode",
     "score": "run the detectors, cheapest first",
-    "filter": "apply the rules to the scores",
+    "embed": "turn the clips that no rule has rejected into vectors: for copies, concepts, search",
+    "filter": "apply the rules to the scores, then drop near-duplicates",
     "caption": "write the captions of kept clips",
     "shard": "encode kept clips into WebDataset tars",
     "check": "look for anything in a lake that must not be there",

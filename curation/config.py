@@ -8,6 +8,7 @@ from moviegen.contracts.shard import check_name
 from moviegen.errors import UsageError
 
 from .clips import SplitConfig
+from .dedup import DedupConfig
 from .shards import EncodeConfig
 from .spark import SparkConfig
 
@@ -53,6 +54,14 @@ class ScoreConfig:
     def __post_init__(self) -> None:
         if not 0 <= self.explore_fraction <= 1:
             raise ValueError(f"score.explore_fraction is {self.explore_fraction}, wanted 0..1")
+
+
+@dataclass(frozen=True)
+class EmbedConfig:
+    """Which embedders turn clips into vectors."""
+
+    embedders: dict[str, dict] = field(default_factory=dict)
+    """Name (or `module:Class` of your own) -> its parameters: `{fingerprint: {}}`. Copies (`dedup`), concepts and search need them."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +129,10 @@ class CurateConfig:
     ingest: IngestConfig = field(default_factory=IngestConfig)
     split: SplitConfig = field(default_factory=SplitConfig)
     score: ScoreConfig = field(default_factory=ScoreConfig)
+    embed: EmbedConfig = field(default_factory=EmbedConfig)
     filter: FilterConfig = field(default_factory=FilterConfig)
+    dedup: DedupConfig | None = None
+    """Drop near-duplicates among the clips that the rules keep; null: keep them."""
     caption: CaptionConfig = field(default_factory=CaptionConfig)
     shard: ShardConfig = field(default_factory=ShardConfig)
     limits: LimitConfig = field(default_factory=LimitConfig)
@@ -129,6 +141,11 @@ class CurateConfig:
     def __post_init__(self) -> None:
         check_name("batch", self.batch)
         check_name("subset", self.subset)
+        if self.dedup is not None and self.dedup.embedder not in self.embed.embedders:
+            raise ValueError(
+                f"dedup.embedder is {self.dedup.embedder!r}, and embed.embedders has "
+                f"{', '.join(self.embed.embedders) or 'none'}; add it there: embed: {{embedders: {{{self.dedup.embedder}: {{}}}}}}"
+            )
 
 
 def find_files(config: CurateConfig, config_file: Path | None) -> CurateConfig:

@@ -1,7 +1,7 @@
 """A clip through its detectors: frames and sound are fetched once, by seeking, and shared; cheap detectors come first."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -42,14 +42,19 @@ def _inputs(
     requests: Sequence[FrameRequest], clip: Clip, video: dict, signals: dict[str, np.ndarray]
 ) -> Iterator[ClipInput]:
     """The clip as each request wants it, in order."""
-    images = _fetch_frames(video, signals, requests, clip)
+
+    def shaped(image: np.ndarray, request: FrameRequest) -> np.ndarray:
+        return shrink(image[clip.crop_window(*image.shape[:2])], request.max_side_px)
+
+    is_shared = len(requests) > 1  # one alone may ask for many frames: none is kept at its full size
+    images = _fetch_frames(
+        video, signals, requests, clip, None if is_shared else lambda image: shaped(image, requests[0])
+    )
     heard = {request.audio for request in requests if request.audio is not None}
     sounds = {wanted: read_clip_sound(wanted, clip, video) for wanted in heard}
     for request in requests:
-        frames = [
-            shrink(images[i][clip.crop_window(*images[i].shape[:2])], request.max_side_px)
-            for i in request.indices(clip.num_frames, signals)
-        ]
+        places = request.indices(clip.num_frames, signals)
+        frames = [shaped(images[i], request) if is_shared else images[i] for i in places]
         yield ClipInput(clip, video, signals, frames, None if request.audio is None else sounds[request.audio])
 
 
@@ -64,14 +69,18 @@ def read_clip_sound(request: AudioRequest, clip: Clip, video: dict) -> Sound | N
 
 
 def _fetch_frames(
-    video: dict, signals: dict[str, np.ndarray], requests: Iterable[FrameRequest], clip: Clip
+    video: dict,
+    signals: dict[str, np.ndarray],
+    requests: Iterable[FrameRequest],
+    clip: Clip,
+    shape: Callable[[np.ndarray], np.ndarray] | None,
 ) -> dict[int, np.ndarray]:
-    """Frames by their place in the clip, (H, W, 3) uint8 RGB of full size, so that sharing them changes no number."""
+    """Frames by their place in the clip, (H, W, 3) uint8 RGB: as `shape` gives them, or of full size, for detectors that share them."""
     indices = sorted({index for request in requests for index in request.indices(clip.num_frames, signals)})
     if not indices:
         return {}
     pts = [int(signals["pts"][index]) for index in indices]
-    frames = read_frames_at(Path(video["uri"]), pts)
+    frames = read_frames_at(Path(video["uri"]), pts, shape=shape)
     return {index: frame.image for index, frame in zip(indices, frames, strict=True)}
 
 

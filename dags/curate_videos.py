@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from airflow.sdk import Asset, Param, dag, task
 
-JOBS = ("ingest", "split", "score", "filter", "caption", "shard")
+JOBS = ("ingest", "split", "score", "embed", "filter", "caption", "shard")
 """Jobs of `moviegen curate`, in order."""
 
 SHARDS = Asset("moviegen_shards", uri="x-moviegen://lake/shards")

@@ -31,14 +31,16 @@ class AudioRequest:
 class FrameRequest:
     """Which frames of a clip a detector wants to see, and whether it wants to hear it."""
 
-    where: Literal["none", "middle", "spread", "adaptive"] = "none"
-    """`none`, the `middle` one, `count` of them `spread` evenly, or `adaptive`: denser where the picture changes."""
+    where: Literal["none", "middle", "spread", "adaptive", "rate"] = "none"
+    """`none`, the `middle` one, `count` of them `spread` evenly, `adaptive`: denser where the picture changes, or at a `rate`."""
     count: int = 0
     """Frames, for `spread` and `adaptive`; fewer where the clip has fewer."""
     max_side_px: int | None = None
     """Longer side is scaled down to this; never up."""
     audio: AudioRequest | None = None
     """The clip's sound; None: not wanted."""
+    per_second: float = 1.0
+    """Frames a second of the clip, for `rate`: clips of any length and frame rate are looked at in the same steps of time."""
 
     @property
     def needs_file(self) -> bool:
@@ -53,6 +55,8 @@ class FrameRequest:
             return [num_frames // 2]
         if self.where == "adaptive":
             return adaptive_indices(signals["motion"], self.count)
+        if self.where == "rate":
+            return rate_indices(signals["pts_s"], self.per_second)
         return sample_frame_indices(num_frames, min(self.count, num_frames))
 
 
@@ -74,6 +78,24 @@ def adaptive_indices(motion: np.ndarray, count: int) -> list[int]:
         before, after = max(pairwise(sorted(chosen)), key=lambda gap: gap[1] - gap[0])
         chosen.add((before + after) // 2)
     return sorted(chosen)
+
+
+def rate_indices(pts_s: np.ndarray, per_second: float) -> list[int]:
+    """Places nearest to the middles of equal steps of time, in order, at least one. `pts_s` (num_frames,) are the frames' times.
+
+    A last step that is not whole has no frame; where frames are rarer than steps, one may come more than once: a place in this list is
+    a place in time.
+    """
+    seconds = np.asarray(pts_s, np.float64) - float(pts_s[0])
+    usual = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0.0
+    num_steps = max(
+        1, int((seconds[-1] + usual) * per_second + 1e-3)
+    )  # times are float32: hours into a film, half a millisecond
+    middles = (np.arange(num_steps) + 0.5) / per_second
+    after = np.searchsorted(seconds, middles).clip(0, len(seconds) - 1)
+    before = np.maximum(after - 1, 0)
+    nearer = np.where(middles - seconds[before] <= seconds[after] - middles, before, after)
+    return nearer.tolist()
 
 
 def _sudden(change: np.ndarray) -> np.ndarray:
@@ -127,18 +149,23 @@ class Detector(Protocol):
         """Metric -> number. A metric that cannot be measured on this clip is absent, never made up."""
 
 
-def check_weights(detector: str, field_name: str, path: Path, what: str) -> None:
-    """Raises UsageError saying what to put where when a weights file is not there."""
+def check_weights(name: str, field_name: str, path: Path, what: str, section: str = "score.detectors") -> None:
+    """Raises UsageError saying what to put where when a weights file is not there. `section` of the YAML names the tool."""
     if not path.is_file():
         raise UsageError(
-            f"detector {detector}: no file {path}. Put {what} there, or say where it is: "
-            f"score.detectors.{detector}.{field_name}. Without it, take {detector} out of score.detectors."
+            f"{_kind(section)} {name}: no file {path}. Put {what} there, or say where it is: "
+            f"{section}.{name}.{field_name}. Without it, take {name} out of {section}."
         )
 
 
-def check_package(detector: str, module: str, install: str) -> None:
+def _kind(section: str) -> str:
+    """`detector` of `score.detectors`."""
+    return section.rpartition(".")[2].removesuffix("s")
+
+
+def check_package(name: str, module: str, install: str, section: str = "score.detectors") -> None:
     """Raises UsageError with the pip line when a package is not installed."""
     from importlib.util import find_spec
 
     if find_spec(module) is None:
-        raise UsageError(f"detector {detector} needs the package {module}: {install}")
+        raise UsageError(f"{_kind(section)} {name} needs the package {module}: {install}")

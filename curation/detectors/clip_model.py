@@ -18,10 +18,10 @@ MODELS_KEPT = 2
 """Networks a process keeps: detectors of one run share one, a run that needs three pays for it."""
 
 
-def check_clip(detector: str, clip_weights: Path, clip_model: str) -> None:
+def check_clip(name: str, clip_weights: Path, clip_model: str, section: str = "score.detectors") -> None:
     """Raises UsageError when open_clip or the weights are not there."""
-    check_package(detector, "open_clip", "pip install 'moviegen[detectors]'")
-    check_weights(detector, "clip_weights", clip_weights, f"open_clip weights of {clip_model}")
+    check_package(name, "open_clip", "pip install 'moviegen[detectors]'", section)
+    check_weights(name, "clip_weights", clip_weights, f"open_clip weights of {clip_model}", section)
 
 
 @dataclass(frozen=True)

@@ -52,11 +52,23 @@ class Batch:
     def failed_detectors(self) -> dict[str, set[str]]:
         """Names of the detectors that failed on each clip."""
         found: dict[str, set[str]] = {}
-        for row in read_table(self.lake, "failures", self.name, ["stage", "input_id"]):
-            stage, _, name = row["stage"].partition(":")
-            if stage == "score":
-                found.setdefault(row["input_id"], set()).add(name)
+        for stage, clip_id in self._failures:
+            if stage.startswith("score:"):
+                found.setdefault(clip_id, set()).add(stage.removeprefix("score:"))
         return found
+
+    def failed_embeddings(self, embedder: str) -> set[str]:
+        """Clips that an embedder failed on."""
+        return {clip_id for stage, clip_id in self._failures if stage == embed_stage(embedder)}
+
+    @cached_property
+    def _failures(self) -> list[tuple[str, str]]:
+        rows = read_table(self.lake, "failures", self.name, ["stage", "input_id"])
+        return [(row["stage"], row["input_id"]) for row in rows]
+
+    def video_of(self, clip_id: str) -> dict:
+        """Row of the clip's video."""
+        return self.videos[self.clips[clip_id]["video_id"]]
 
     @cached_property
     def signal_parts(self) -> dict[str, str]:
@@ -69,6 +81,11 @@ class Batch:
         clip = self.clips[clip_id]
         video_id = clip["video_id"]
         return {"clip": clip, "video": self.videos[video_id], "signals": self.signal_parts.get(video_id)}
+
+
+def embed_stage(embedder: str) -> str:
+    """Name of the operation that embeds clips, as in `failures.stage`."""
+    return f"embed:{embedder.replace(':', '.')}"
 
 
 def read_signals(lake: Lake, source: dict) -> "dict[str, np.ndarray]":

@@ -1,12 +1,20 @@
-"""Filter: the rules say which clips a subset keeps, from the scores alone. On the driver: it takes seconds."""
+"""Filter: the rules say which clips a subset keeps, from the scores alone; of near-duplicates the best copy is kept.
 
-from dataclasses import asdict
+On the driver: rules take seconds, and so do the copies of some ten thousand clips.
+"""
+
+from dataclasses import asdict, replace
 
 from curation.config import CurateConfig
+from curation.dedup import NEAR_DUPLICATE, DedupConfig, choose_copies, clip_quality, describe_copy, find_matches
+from curation.embedders import load_embedder
+from curation.embedders.base import CopyRules
+from curation.embedders.store import load_vectors
 from curation.filters import Decision, Rule, decide, load_rules
 from moviegen.config import load_config
 from moviegen.contracts.bucket import BucketSet, assign_bucket
 from moviegen.contracts.clip import Clip, hash_id
+from moviegen.errors import UsageError
 
 from .clips import Batch
 from .parts import Operation, Rows
@@ -30,6 +38,8 @@ def filter_clips(session: Session) -> None:
         return
     batch = Batch(session.lake, session.batch)
     rows = selection_rows(batch, rules, buckets, session.config.subset)
+    if session.config.dedup is not None:
+        rows = drop_copies(rows, batch, session.config.dedup, copy_rules(session.config))
     kept = sum(row["keep"] for row in rows["selection"])
     session.commit_rows(operation(session.config, rows), sorted(batch.clips), rows)
     session.progress.say(f"filter: {kept} of {len(batch.clips)} clips kept for {session.config.subset}")
@@ -93,5 +103,54 @@ def rule_rows(rules: list[Rule], subset: str) -> list[dict]:
         }
         for position, rule in enumerate(rules)
     ]
-    last = dict.fromkeys(("min", "max"), None) | {"rule": BUCKET_RULE, "metric": "", "if_missing": "error"}
-    return [*rows, {**last, "subset": subset, "position": len(rows), "bound": "duration in a bucket"}]
+    return [*rows, last_row(BUCKET_RULE, "duration in a bucket", subset, len(rows))]
+
+
+def last_row(name: str, bound: str, subset: str, position: int) -> dict:
+    """Row of `rules` for a rule that bounds no metric."""
+    blank = dict.fromkeys(("min", "max"), None) | {"metric": "", "if_missing": "error"}
+    return blank | {"subset": subset, "position": position, "rule": name, "bound": bound}
+
+
+def copy_rules(config: CurateConfig) -> CopyRules:
+    """How copies are told from the vectors that `dedup` names. Raises UsageError when they are not made for it, and without a threshold."""
+    dedup = config.dedup
+    rules = load_embedder(dedup.embedder, config.embed.embedders[dedup.embedder]).copies
+    if rules is None and dedup.threshold is None:
+        raise UsageError(
+            f"dedup: the vectors of {dedup.embedder} are not made to tell copies and have no threshold of their own; "
+            "take embedder fingerprint or sscd, or give dedup.threshold"
+        )
+    return replace(rules or CopyRules(dedup.threshold), threshold=dedup.threshold or rules.threshold)
+
+
+def drop_copies(rows: Rows, batch: Batch, dedup: DedupConfig, rules: CopyRules) -> Rows:
+    """The rows with the copies among kept clips rejected. A kept clip whose embedding failed is in neither any more: it failed.
+
+    Raises UsageError when a kept clip was never embedded.
+    """
+    kept = {row["clip_id"] for row in rows["selection"] if row["keep"]}
+    clip_ids, places, vectors = load_vectors(batch.lake, batch.name, dedup.embedder)
+    chosen = [number for number, clip_id in enumerate(clip_ids) if clip_id in kept]
+    failed = batch.failed_embeddings(dedup.embedder) & kept
+    if missing := sorted(kept - set(clip_ids) - failed):
+        raise UsageError(
+            f"dedup: {len(missing)} of {len(kept)} kept clips have no vectors of {dedup.embedder}, such as {missing[0]}; "
+            "run `moviegen curate embed` with this config first, or say dedup: null"
+        )
+    found = find_matches([clip_ids[n] for n in chosen], places[chosen], vectors[chosen], rules, dedup.min_share)
+    quality = {clip_id: clip_quality(batch.clips[clip_id], batch.video_of(clip_id)) for clip_id in kept - failed}
+    copies = choose_copies(found, quality)
+    bound = f"cosine of {dedup.embedder} < {rules.threshold:g} on {dedup.min_share:.0%} of the shorter clip's frames"
+    return {
+        "rules": [*rows["rules"], last_row(NEAR_DUPLICATE, bound, rows["rules"][0]["subset"], len(rows["rules"]))],
+        "selection": [
+            row if row["clip_id"] not in copies else row | _rejected(row["clip_id"], copies)
+            for row in rows["selection"]
+            if row["clip_id"] not in failed
+        ],
+    }
+
+
+def _rejected(clip_id: str, copies: dict) -> dict:
+    return {"keep": False, "reason": NEAR_DUPLICATE, "detail": describe_copy(clip_id, copies[clip_id])}

@@ -14,6 +14,7 @@ JOBS = {
     "ingest": "curation.jobs.ingest:ingest",
     "split": "curation.jobs.split:split",
     "score": "curation.jobs.score:score",
+    "embed": "curation.jobs.embed:embed",
     "filter": "curation.jobs.filter:filter_clips",
     "caption": "curation.jobs.caption:caption",
     "shard": "curation.jobs.shard:shard",

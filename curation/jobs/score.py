@@ -3,10 +3,11 @@
 import difflib
 import functools
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from curation.detectors import detector_version, load_detector
-from curation.detectors.base import Detector
+from curation.detectors.base import Detector, FrameRequest
 from curation.filters import Rule, load_rules
 from curation.scoring import check_scores
 from moviegen.contracts.clip import hash_id
@@ -87,14 +88,23 @@ def _work(session: Session, name: str, detector: Detector, batch: Batch, wanted:
     )
     inputs = {clip_id: batch.source(clip_id) for clip_id in wanted}
 
+    cost = fetch_cost(batch, detector.frames)
+    return Work(operation, inputs, valid=set(batch.clips), cost=cost, extra_s=detector.cost / 1000)
+
+
+def fetch_cost(batch: Batch, request: FrameRequest) -> Callable[[str], float]:
+    """Gigapixels to decode for what a request wants of a clip, by its id."""
+
     def cost(clip_id: str) -> float:
-        request = detector.frames
         if not request.needs_file:
             return 0.0
-        video = batch.videos[batch.clips[clip_id]["video_id"]]
-        return DECODING_COST * min(gigapixels(video), 0.1 * request.count) + SOUND_COST * (request.audio is not None)
+        clip = batch.clips[clip_id]
+        video = batch.videos[clip["video_id"]]
+        share = clip["num_frames"] / max(clip["num_frames"], video["num_frames"] or 0)
+        sought = gigapixels(video) * share if request.where == "rate" else 0.1 * request.count
+        return DECODING_COST * min(gigapixels(video), sought) + SOUND_COST * (request.audio is not None)
 
-    return Work(operation, inputs, valid=set(batch.clips), cost=cost, extra_s=detector.cost / 1000)
+    return cost
 
 
 def score_rows(task: Task) -> Rows:

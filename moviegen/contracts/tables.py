@@ -223,6 +223,20 @@ SCORES = Table(
     ),
 )
 
+EMBEDDINGS = Table(
+    "embeddings",
+    ("clip_id", "embedder", "place"),
+    ("embed",),
+    "What a clip looks like as vectors of length one: copies, concepts and search are found from these.",
+    (
+        _column("clip_id", "string", "the clip"),
+        _column("embedder", "string", "name of the embedder"),
+        _column("place", "int32", "number of the vector in the clip, from 0, in order of time"),
+        _column("vector", "list<float32>", "the vector, of length one; one embedder's all have the same width"),
+        _column("embedder_version", "string", "version, parameters and weights of the embedder, hashed"),
+    ),
+)
+
 SELECTION = Table(
     "selection",
     ("subset", "clip_id"),
@@ -307,10 +321,14 @@ SAMPLES = Table(
 FAILURES = Table(
     "failures",
     ("stage", "input_id"),
-    ("split", "score", "caption", "shard"),
+    ("split", "score", "embed", "caption", "shard"),
     "What could not be done, one row an input and stage. Files that cannot be opened are `failed` rows of `videos`.",
     (
-        _column("stage", "string", "the operation: split, score:<detector>, caption:<captioner>, shard:<subset>"),
+        _column(
+            "stage",
+            "string",
+            "the operation: split, score:<detector>, embed:<embedder>, caption:<captioner>, shard:<subset>",
+        ),
         _column("input_id", "string", "video_id or clip_id"),
         _column("error", "string", "class of the error"),
         _column("message", "string", "what failed and why"),
@@ -319,6 +337,20 @@ FAILURES = Table(
 
 TABLES: dict[str, Table] = {
     table.name: table
-    for table in (VIDEOS, CHUNKS, SHOTS, SIGNALS, CLIPS, SCORES, SELECTION, RULES, CAPTIONS, SHARDS, SAMPLES, FAILURES)
+    for table in (
+        VIDEOS,
+        CHUNKS,
+        SHOTS,
+        SIGNALS,
+        CLIPS,
+        SCORES,
+        EMBEDDINGS,
+        SELECTION,
+        RULES,
+        CAPTIONS,
+        SHARDS,
+        SAMPLES,
+        FAILURES,
+    )
 }
 """Every table of the lake by name."""

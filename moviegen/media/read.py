@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -105,29 +106,42 @@ def _frames_from(video: OpenVideo, start_pts: int | None) -> Iterator[Timed]:
 
 
 def read_frames_at(
-    path: Path | str, pts: Sequence[int], *, size: tuple[int, int] | None = None, limits: MediaLimits | None = None
+    path: Path | str,
+    pts: Sequence[int],
+    *,
+    size: tuple[int, int] | None = None,
+    limits: MediaLimits | None = None,
+    shape: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> list[Frame]:
     """The frames with these timestamps, in the order asked for.
 
-    By seeking where the container has an index; in order from the beginning where it has none, or where a seek does not come out at
-    the frame asked for. Raises UnreadableMediaError naming the timestamps that no frame has.
+    `shape` is applied to each image as soon as it is there: many small ones need no room for large ones. By seeking where the container
+    has an index; in order from the beginning where it has none, or where a seek does not come out at the frame asked for. Raises
+    UnreadableMediaError naming the timestamps that no frame has.
     """
     wanted = sorted(set(map(int, pts)))
     if not wanted:
         return []
     found: dict[int, Frame] = {}
     with open_video(Path(path), limits) as video:
-        convert = video.converter(size)
         if video.is_seekable:
-            found = _seek_frames(video, wanted, convert)
+            found = _seek_frames(video, wanted, _shaped(video.converter(size), shape))
     if len(found) < len(wanted):
-        found = _scan_frames(Path(path), set(wanted), size, limits)
+        found = _scan_frames(Path(path), set(wanted), size, limits, shape)
     if missing := [stamp for stamp in wanted if stamp not in found]:
         raise UnreadableMediaError(f"{path}: has no frame at timestamp {_few(missing)}")
     return [found[int(stamp)] for stamp in pts]
 
 
-def _seek_frames(video: OpenVideo, wanted: list[int], convert: FrameConverter) -> dict[int, Frame]:
+Convert = Callable[[Any], np.ndarray]
+"""Decoded frame -> image."""
+
+
+def _shaped(convert: FrameConverter, shape: Callable[[np.ndarray], np.ndarray] | None) -> Convert:
+    return convert if shape is None else lambda frame: shape(convert(frame))
+
+
+def _seek_frames(video: OpenVideo, wanted: list[int], convert: Convert) -> dict[int, Frame]:
     """What seeking finds of the sorted timestamps; a later key frame is sought only when it lies before the next one."""
     found: dict[int, Frame] = {}
     frames, last = video.frames(), video.start_pts - 1
@@ -151,11 +165,15 @@ def _seek_frames(video: OpenVideo, wanted: list[int], convert: FrameConverter) -
 
 
 def _scan_frames(
-    path: Path, wanted: set[int], size: tuple[int, int] | None, limits: MediaLimits | None
+    path: Path,
+    wanted: set[int],
+    size: tuple[int, int] | None,
+    limits: MediaLimits | None,
+    shape: Callable[[np.ndarray], np.ndarray] | None,
 ) -> dict[int, Frame]:
     found: dict[int, Frame] = {}
     with open_video(path, limits) as video:
-        convert = video.converter(size)
+        convert = _shaped(video.converter(size), shape)
         for timed in video.frames():
             if timed.pts in wanted:
                 found[timed.pts] = Frame(timed.index, timed.pts, convert(timed.frame))

@@ -4,7 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-OPERATION_OF_REASON = {"no_clip": "split", "duplicate_file": "ingest"}
+NEAR_DUPLICATE = "near_duplicate"
+"""Name of the kind, and of the rule that rejects it where copies are looked for."""
+
+OPERATION_OF_REASON = {"no_clip": "split", "duplicate_file": "ingest", NEAR_DUPLICATE: "dedup"}
 """Reasons that are no rule's: who gives them."""
 
 
@@ -30,10 +33,11 @@ def score_world(
     """Scores by kind, in the order of the truth's kinds.
 
     `truth`: rows of truth.json; `inputs`: rows with uri, state and reason (the view `inputs` of a lake); `metric_of_rule`: rule ->
-    metric, as in the view `rules`. A planted file without a row counts as wrong.
+    metric, as in the view `rules`. A planted file without a row counts as wrong. Near-duplicates are to be rejected where there is a rule
+    of that name, and are as good as others where there is none.
     """
     fates = {Path(row["uri"]).name: row for row in inputs}
-    truth = list(truth)
+    truth = [_as_copy(row) if NEAR_DUPLICATE in metric_of_rule else row for row in truth]
     for planted in truth:
         _swap_duplicates(planted, fates)
     by_kind: dict[str, list[Mapping]] = {}
@@ -42,6 +46,12 @@ def score_world(
     return [
         _score_kind(kind, rows, fates, metric_of_rule) for kind, rows in sorted(by_kind.items(), key=_reading_order)
     ]
+
+
+def _as_copy(planted: Mapping) -> Mapping:
+    if planted["kind"] != NEAR_DUPLICATE:
+        return planted
+    return {**planted, "expected": "rejected", "caught_by": ("dedup",)}
 
 
 def _swap_duplicates(planted: Mapping, fates: dict[str, Mapping]) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.detectors import load_detector
-from curation.detectors.base import AudioRequest, FrameRequest, adaptive_indices
+from curation.detectors.base import AudioRequest, FrameRequest, adaptive_indices, rate_indices
 from curation.scoring import clip_input, score_clip, score_clips, shrink
 from moviegen.media.audio import read_audio
 from moviegen.media.read import iter_frames
@@ -42,6 +42,35 @@ class Brightness:
 )
 def test_which_frames(request_, num_frames, indices):
     assert request_.indices(num_frames) == indices
+
+
+class TestRate:
+    """Frames in equal steps of time."""
+
+    @pytest.mark.parametrize(
+        ("num_frames", "fps", "per_second", "indices"),
+        [
+            (48, 24, 4, [3, 9, 15, 21, 27, 33, 39, 45]),
+            (48, 24, 1, [12, 36]),
+            (47, 24, 1, [12]),  # a step that is not whole has no frame
+            (3, 24, 1, [2]),
+            (1, 24, 4, [0]),
+            (3, 1, 2, [0, 1, 1, 2, 2, 2]),  # a place in the list is a place in time
+        ],
+    )
+    def test_the_nearest_to_the_middle_of_each_step(self, num_frames, fps, per_second, indices):
+        signals = {"pts_s": np.float32(7200 + np.arange(num_frames) / fps)}
+        assert FrameRequest("rate", per_second=per_second).indices(num_frames, signals) == indices
+
+    def test_uneven_frame_times_are_gone_by(self):
+        pts_s = np.array([0.0, 0.1, 0.2, 1.4, 1.5, 1.6, 1.7, 2.9], np.float32)
+        assert rate_indices(pts_s, 1.0) == [2, 4, 7]
+
+    @given(st.integers(1, 400), st.sampled_from([12, 24, 30, 60]), st.sampled_from([1.0, 2.0, 4.0]))
+    def test_places_are_in_order_and_one_step_apart(self, num_frames, fps, per_second):
+        chosen = np.array(rate_indices(np.arange(num_frames) / fps, per_second))
+        assert len(chosen) == max(1, int(num_frames / fps * per_second + 1e-3))
+        assert (np.abs(np.diff(chosen) - fps / per_second) <= 1).all()
 
 
 class TestAdaptive:
@@ -109,7 +138,7 @@ def test_sharing_frames_changes_no_number(film, monkeypatch):
     from curation import scoring
 
     read = scoring.read_frames_at
-    monkeypatch.setattr(scoring, "read_frames_at", lambda path, pts: calls.append(pts) or read(path, pts))
+    monkeypatch.setattr(scoring, "read_frames_at", lambda path, pts, **k: calls.append(pts) or read(path, pts, **k))
     assert score_clips(detectors, clip, made.video, signals) == alone
     assert len(calls) == 1
 
@@ -166,6 +195,17 @@ def test_undeclared_and_unfinished_numbers_are_refused(film):
         score_clip(Brightness(answer="other"), clip, made.video, signals)
     with pytest.raises(ValueError, match=rf"brightness\.nan of clip {clip.clip_id} is nan"):
         score_clip(Brightness(answer="brightness.nan"), clip, made.video, signals)
+
+
+def test_a_request_alone_gets_the_frames_that_a_shared_one_does(film):
+    made = film("cuts", 1)
+    clip, signals = made.clips()[1]
+    request = FrameRequest("rate", per_second=4, max_side_px=64)
+    alone = clip_input(request, clip, made.video, signals).frames
+    stamps = signals["pts"][request.indices(clip.num_frames, signals)]
+    full = {frame.pts: frame.image for frame in iter_frames(made.path)}
+    for ours, stamp in zip(alone, stamps, strict=True):
+        np.testing.assert_array_equal(ours, shrink(full[stamp], 64))
 
 
 def test_shrink_averages_down_and_never_enlarges():

@@ -107,6 +107,7 @@ def tables() -> dict[str, list[dict]]:
         "signals": [{"video_id": f"v{i}", **signals} for i in (1, 2, 3, 4)],
         "clips": [clip("c1", "v1", 9), clip("c2", "v2", 6), second, clip("c4", "v3", 8)],
         "scores": measured,
+        "embeddings": [{"clip_id": name, "embedder": "e", "vector": [0.6, 0.8]} for name in ("c1", "c2")],
         "rules": rules,
         "selection": [
             {"subset": "s", "clip_id": "c1", "keep": True, "skipped": "motion"},

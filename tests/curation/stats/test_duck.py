@@ -156,6 +156,7 @@ def test_no_check_finds_anything_in_a_right_lake(lake):
 SPOILED = {
     "clips_outside_shots": lambda t: t["clips"][0].update(num_frames=91),
     "clips_without_video": lambda t: t["videos"].__delitem__(2),
+    "embeddings_not_comparable": lambda t: t["embeddings"][0].update(vector=[0.6, 0.6]),
     "inputs_not_adding_up": lambda t: (
         t["rules"].append(t["rules"][1] | {"subset": "s"}) or t["videos"].append(t["videos"][0])
     ),

@@ -61,3 +61,12 @@ def test_of_two_files_with_the_same_bytes_either_may_be_the_duplicate():
     for rejected, accepted in (("g.mp4", "d.mp4"), ("d.mp4", "g.mp4")):
         rows = score(truth, [fate(rejected, "rejected", "duplicate_file"), fate(accepted, "accepted")])
         assert all(row.num_right == 1 for row in rows.values())
+
+
+def test_near_duplicates_are_to_be_rejected_where_copies_are_looked_for():
+    truth = [planted("a.mp4", "near_duplicate", "accepted"), planted("b.mp4", "near_duplicate", "accepted")]
+    inputs = [fate("a.mp4", "accepted"), fate("b.mp4", "rejected", "near_duplicate")]
+    [without] = score_world(truth, inputs, METRICS)
+    [with_rule] = score_world(truth, inputs, METRICS | {"near_duplicate": ""})
+    assert (without.expected, without.wrong) == ("accepted", ("b.mp4",))
+    assert (with_rule.expected, with_rule.wrong) == ("rejected", ("a.mp4",))

@@ -9,6 +9,11 @@ select 'clips', clip_id, count(*) from clips group by clip_id having count(*) > 
 union all
 select 'scores', clip_id || ' ' || metric, count(*) from scores group by clip_id, detector, metric having count(*) > 1
 union all
+select 'embeddings', clip_id || ' ' || embedder || ' ' || place, count(*)
+from embeddings
+group by clip_id, embedder, place
+having count(*) > 1
+union all
 select 'selection', subset || ' ' || clip_id, count(*) from selection group by subset, clip_id having count(*) > 1
 union all
 select 'captions', clip_id || ' ' || captioner, count(*) from captions group by clip_id, captioner having count(*) > 1

@@ -1,5 +1,7 @@
--- a score, caption, selection or sample of a clip that is not there
+-- a score, embedding, caption, selection or sample of a clip that is not there
 select distinct 'scores' as relation, clip_id from scores anti join clips using (clip_id)
+union all
+select distinct 'embeddings' as relation, clip_id from embeddings anti join clips using (clip_id)
 union all
 select distinct 'captions' as relation, clip_id from captions anti join clips using (clip_id)
 union all

@@ -11,6 +11,6 @@ from (
     (6, 'aesthetics', 'middle frame >= 4.0', 1.57),
     (7, 'motion', 'score > 2.0 and 0.5 < motion vector < 7', 1.32),
     (8, 'jitter', 'shots a second < 0.85', 1.22),
-    (9, 'duplicates', 'cosine < 0.99', 1.15),
+    (9, 'near_duplicate', 'cosine < 0.99', 1.15),
     (10, 'concept_resampling', '1 / sqrt(n) a cluster', 0.94)
 ) as paper (position, step, threshold, left_percent)

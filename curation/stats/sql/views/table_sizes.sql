@@ -25,6 +25,11 @@ select
 from scores
 union all
 select
+    'embeddings' as table_name,
+    count(*) as num_rows,
+from embeddings
+union all
+select
     'selection' as table_name,
     count(*) as num_rows,
 from selection
