@@ -27,6 +27,7 @@ VERBS = {
     "check": "look for anything in a lake that must not be there",
     "report": "write one offline HTML file about a lake",
     "timeline": "draw a video's signals, shots and clips over time",
+    "find": "clips like a text or a clip, by their embeddings",
 }
 
 
@@ -42,6 +43,10 @@ def curate(argv: Sequence[str]) -> int:
         return _report(rest)
     if verb == "timeline":
         return _timeline(rest)
+    if verb == "find":
+        from .find import find
+
+        return find(rest)
     if verb in VERBS:
         return _run(verb, rest)
     import difflib

@@ -1,4 +1,4 @@
-"""Small JPEGs of clips for the report, decoded in the guarded worker."""
+"""Small JPEGs of clips for the report and contact sheets, decoded in the guarded worker."""
 
 import base64
 from collections.abc import Sequence
@@ -18,13 +18,17 @@ TIMEOUT_S = 30.0
 
 def thumbnails(uri: str, pts: Sequence[int]) -> tuple[str, ...]:
     """Data URLs of a clip's frames at these timestamps; none when its source cannot be read any more."""
+    return tuple("data:image/jpeg;base64," + base64.b64encode(content).decode() for content in jpegs(uri, pts))
+
+
+def jpegs(uri: str, pts: Sequence[int]) -> list[bytes]:
+    """The frames as JPEGs, `HEIGHT_PX` high; none when the source cannot be read any more."""
     from moviegen.media.worker import guarded_call
 
     try:
-        found = guarded_call("curation.stats.thumbnails.encode_frames", uri, list(pts), timeout_s=TIMEOUT_S)
+        return guarded_call("curation.stats.thumbnails.encode_frames", uri, list(pts), timeout_s=TIMEOUT_S)
     except (MovieGenError, OSError):
-        return ()
-    return tuple("data:image/jpeg;base64," + base64.b64encode(content).decode() for content in found)
+        return []
 
 
 def encode_frames(uri: str, pts: list[int]) -> list[bytes]:
