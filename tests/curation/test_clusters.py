@@ -38,6 +38,13 @@ class TestFindClusters:
         assert split.max() == 29
         np.testing.assert_array_equal(find_clusters(vectors, draws_of(len(vectors)), 30, 0.8), truth)
 
+    @pytest.mark.parametrize("seed", range(5))
+    def test_a_rare_concept_is_one_although_the_common_ones_are_wide(self, seed):
+        """With the chances of k-means++ (CONTRAST 1) the 12 are found in none of these five."""
+        vectors, truth = blobs([8000, 4000, 2000, 300, 12], spread=0.06, seed=seed)
+        labels = find_clusters(vectors, draws_of(len(vectors)), 10, 0.8)
+        assert same_partition(labels, truth)
+
     def test_the_same_with_one_thread_and_two(self):
         rng = np.random.default_rng(1)
         vectors = unit(rng.standard_normal((40_000, 48)))  # no clusters: the last bit decides at many a border
