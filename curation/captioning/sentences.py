@@ -1,6 +1,7 @@
 """Sentences of a caption: where they end, and what to do with a text that stops in the middle of one."""
 
 import re
+from itertools import pairwise
 
 _END = re.compile(r"(?<=[.!?…。！？])[\"'”’)]*\s+(?=[\"'“‘(]?[A-Z0-9\u00c0-\u00de\u0400-\u042f\u3040-\u9fff])")
 _ABBREVIATION = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|St|Jr|Sr|vs|approx|No|[A-Z])\.$")
@@ -26,7 +27,7 @@ def split_sentences(text: str) -> list[str]:
 
 def _split_after_ends(text: str) -> list[str]:
     starts = [0, *(match.end() for match in _END.finditer(text)), len(text)]
-    return [piece for piece in (text[a:b].strip() for a, b in zip(starts, starts[1:], strict=False)) if piece]
+    return [piece for piece in (text[a:b].strip() for a, b in pairwise(starts)) if piece]
 
 
 def drop_half_sentence(text: str) -> str:
