@@ -7,11 +7,11 @@ _END = re.compile(r"(?<=[.!?…。！？])[\"'”’)]*\s+(?=[\"'“‘(]?[A-Z0-
 _ABBREVIATION = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|St|Jr|Sr|vs|approx|No|[A-Z])\.$")
 _FINISHED = re.compile(r"[.!?…。！？][\"'”’)]*$")
 _IN_THE_AIR = re.compile(
-    r"(?:[,;:\-–(]|\b(?:a|an|the|and|or|but|of|to|in|on|at|by|with|from|for|as|is|are|was|were|his|her|its|their|while|into|onto|that|"
+    r"(?:[,;:\-–(]|\b(?:a|an|the|and|or|but|of|to|at|with|from|for|is|are|was|were|his|her|its|their|while|into|onto|that|"
     r"which|who|holding|wearing|very|where|when))$",
     re.I,
 )
-"""Words and marks that no sentence ends with."""
+"""Words and marks that no sentence ends with; `zooms in` and `looks on` are ends."""
 
 
 def split_sentences(text: str) -> list[str]:
