@@ -79,7 +79,9 @@ def clean(text: str, config: CleaningConfig) -> Cleaned:
 def mend(text: str, max_words: int) -> str:
     """The text without what is not the caption: markup, preamble, `The image shows`, offers, half sentence, too many words."""
     text = without_markdown(unicodedata.normalize("NFC", text))
-    text = _unquoted(" ".join("".join(c if c.isprintable() else " " for c in text).split()))
+    text = " ".join(text.split())
+    text = text if text.isprintable() else " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    text = _unquoted(text)
     for pattern in (phrases.PREAMBLE, phrases.LABEL):
         text = pattern.sub("", text, count=1).strip()
     text = without_opener(_unquoted(text))

@@ -1,6 +1,7 @@
 """Sentences of a caption: where they end, and what to do with a text that stops in the middle of one."""
 
 import re
+from functools import lru_cache
 from itertools import pairwise
 
 _END = re.compile(r"(?<=[.!?…。！？])[\"'”’)]*\s+(?=[\"'“‘(]?[A-Z0-9\u00c0-\u00de\u0400-\u042f\u3040-\u9fff])")
@@ -55,8 +56,8 @@ def cut_to_words(text: str, max_words: int) -> str:
     return " ".join(kept) if kept else " ".join(text.split()[:max_words])
 
 
+@lru_cache(maxsize=64)
 def num_words(text: str) -> int:
     """Words with a letter or digit in them; a text without spaces between words counts its letters in pairs."""
-    words = [word for word in text.split() if any(c.isalnum() for c in word)]
-    dense = sum("\u3040" <= c <= "\u9fff" for c in text)
-    return max(len(words), dense // 2)
+    num = sum(word.isalnum() or any(c.isalnum() for c in word) for word in text.split())
+    return num if text.isascii() else max(num, sum("\u3040" <= c <= "\u9fff" for c in text) // 2)
