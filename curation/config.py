@@ -75,7 +75,7 @@ class CaptionConfig:
     cleaning: CleaningConfig = field(default_factory=CleaningConfig)
     """What a model's captions must be like; `source` and `template` are taken as they are."""
     quality: QualityConfig = field(default_factory=QualityConfig)
-    """CLIP's judgement of captions."""
+    """CLIP's judgement of a model's captions."""
     camera_min_confidence: float | None = None
     """Confidence, 0..1, of the detector `camera` from which the camera's motion is put before the caption; None: never. The paper gives no
     number [S §3.2.1]."""

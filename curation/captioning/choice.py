@@ -55,9 +55,14 @@ def choose_captions(
 
 
 def judge(entry: Entry, row: dict, scores: Mapping[str, float], rules: Rules) -> tuple[dict, str, str]:
-    """(row with its text cleaned, reason, detail): the reason is empty where the caption may be taken."""
+    """(row with its text cleaned, reason, detail): the reason is empty where the caption may be taken.
+
+    What no model has written is taken as it is: it is what is left when models fail.
+    """
+    if not entry.needs_cleaning:
+        return row, "", ""
     fit = row
-    if entry.needs_cleaning and rules.cleaning.enabled:
+    if rules.cleaning.enabled:
         cleaned = clean(row["text"], rules.cleaning)
         if cleaned.reason:
             return row, cleaned.reason, cleaned.detail

@@ -45,7 +45,7 @@ def caption(session: Session) -> None:
         has_one = choose(config, batch, before).chosen if before else {}
         wanted = sorted(clip_id for clip_id in kept - set(has_one) if entry.takes(clip_id))
         session.perform(f"caption {entry.label}", [_work(session, entry, batch, wanted)])
-        if config.quality.clip_weights is not None:
+        if config.quality.clip_weights is not None and entry.needs_cleaning:
             session.perform(f"judge {entry.label}", [_quality_work(session, entry, batch, kept)])
     _commit_rejected(session, plan)
 

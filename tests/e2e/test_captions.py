@@ -7,6 +7,7 @@ import pytest
 
 from curation.captioning.cleaning import CleaningConfig
 from curation.captioning.plan import read_plan
+from curation.captioning.quality import QualityConfig
 from curation.check import check_lake
 from curation.config import CaptionConfig
 from curation.rows import read_table
@@ -122,3 +123,49 @@ def test_a_server_that_is_gone_ends_the_run_and_the_next_goes_on(mini, numbered_
         mini.curate(with_captioners(config, captioners), ["caption"])
     found = {row["clip_id"]: row["text"] for row in table(config, "captions") if row["captioner"] == "late"}
     assert found == {clip_id: caption_text(number) for clip_id, number in numbers.items()}
+
+
+@pytest.fixture(scope="module")
+def tiny_clip(tmp_path_factory):
+    """A tiny CLIP of random weights known to open_clip."""
+    import json
+
+    open_clip = pytest.importorskip("open_clip")
+    torch = pytest.importorskip("torch")
+    folder = tmp_path_factory.mktemp("clip")
+    text = {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1}
+    vision = {"image_size": 32, "layers": 1, "width": 64, "patch_size": 8}
+    (folder / "tiny-e2e.json").write_text(json.dumps({"embed_dim": 16, "vision_cfg": vision, "text_cfg": text}))
+    open_clip.add_model_config(folder / "tiny-e2e.json")
+    torch.manual_seed(0)
+    torch.save(open_clip.create_model("tiny-e2e", pretrained=None).state_dict(), folder / "clip.pt")
+    return {"clip_model": "tiny-e2e", "clip_weights": folder / "clip.pt", "count": 2}
+
+
+def test_clip_judges_captions_and_a_bound_passes_clips_on(mini, numbered_lake, tiny_clip):
+    config, numbers = numbered_lake
+    with ChatServer() as server:
+        captioners = {"judged": served(server, model="m"), "template": {}}
+        judged = with_captioners(config, captioners, quality=QualityConfig(**tiny_clip))
+        mini.curate(judged, ["caption"])
+        assert not mini.curate(judged, ["caption"]).did_work
+        scores = {
+            r["clip_id"]: r["score"] for r in table(config, "scores") if r["metric"] == "caption-judged.similarity"
+        }
+        assert set(scores) == set(numbers)
+        bound = sorted(scores.values())[NUM_CLIPS // 2]
+        bounded = with_captioners(config, captioners, quality=QualityConfig(**tiny_clip, min_similarity=bound))
+        session = mini.curate(bounded, ["caption", "shard"])
+        done = {o.operation: o.num_now for o in session.outcomes}
+        assert set(server.tries.values()) == {1}
+        assert done["caption-quality:judged"] == 0, "another bound judges nothing again"
+    low = {clip_id for clip_id, score in scores.items() if score < bound}
+    assert low
+    taken = {row["clip_id"]: row["captioner"] for row in table(config, "samples")}
+    assert taken == {clip_id: "template" if clip_id in low else "judged" for clip_id in numbers}
+    rejected = {
+        r["input_id"]: r["message"] for r in table(config, "failures") if r["stage"] == "caption-rejected:judged"
+    }
+    assert set(rejected) == low
+    assert all(message.startswith("similarity (") for message in rejected.values())
+    assert check_lake(config.lake) == []
