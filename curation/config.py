@@ -7,6 +7,8 @@ from pathlib import Path
 from moviegen.contracts.shard import check_name
 from moviegen.errors import UsageError
 
+from .captioning.cleaning import CleaningConfig
+from .captioning.quality import QualityConfig
 from .clips import SplitConfig
 from .dedup import DedupConfig
 from .shards import EncodeConfig
@@ -77,7 +79,19 @@ class CaptionConfig:
     """Who writes the captions."""
 
     captioners: dict[str, dict] = field(default_factory=lambda: {"source": {}, "template": {}})
-    """Name -> parameters, in order: a clip that has a caption of one is not shown to the next."""
+    """Name -> parameters, in order: a clip that has a fit caption of one is not shown to the next. Beside its parameters: `captioner`,
+    where the name is another; `share`, of a mix; `captions`, several a clip."""
+    cleaning: CleaningConfig = field(default_factory=CleaningConfig)
+    """What a model's captions must be like; `source` and `template` are taken as they are."""
+    quality: QualityConfig = field(default_factory=QualityConfig)
+    """CLIP's judgement of a model's captions."""
+    camera_min_confidence: float | None = None
+    """Confidence, 0..1, of the detector `camera` from which the camera's motion is put before the caption; None: never. The paper gives no
+    number [S §3.2.1]."""
+
+    def __post_init__(self) -> None:
+        if self.camera_min_confidence is not None and not 0 <= self.camera_min_confidence <= 1:
+            raise ValueError(f"caption.camera_min_confidence is {self.camera_min_confidence}, wanted 0..1")
 
 
 @dataclass(frozen=True)

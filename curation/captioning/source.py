@@ -14,6 +14,7 @@ class SourceCaptioner:
     name: ClassVar[str] = "source"
     version: ClassVar[int] = 1
     packages: ClassVar[tuple[str, ...]] = ()
+    needs_cleaning: ClassVar[bool] = False
     frames: ClassVar[FrameRequest] = FrameRequest()
 
     def caption(self, clip: ClipInput) -> Caption | None:

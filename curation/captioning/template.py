@@ -22,6 +22,7 @@ class TemplateCaptioner:
     name: ClassVar[str] = "template"
     version: ClassVar[int] = 1
     packages: ClassVar[tuple[str, ...]] = ()
+    needs_cleaning: ClassVar[bool] = False
     frames: ClassVar[FrameRequest] = FrameRequest()
 
     def caption(self, clip: ClipInput) -> Caption | None:

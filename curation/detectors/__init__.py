@@ -85,8 +85,11 @@ def detector_version(detector: Detector) -> str:
 
 
 def fingerprint(tool: Any) -> str:
-    """Hash of a detector or captioner: name, version, fields, the versions of its packages, the bytes of its weights."""
-    values = {f.name: _plain(getattr(tool, f.name)) for f in dataclasses.fields(tool)}
+    """Hash of a detector or captioner: name, version, fields, the versions of its packages, the bytes of its weights.
+
+    Fields with `compare=False` do not count: they change how it works, not what it says.
+    """
+    values = {f.name: _plain(getattr(tool, f.name)) for f in dataclasses.fields(tool) if f.compare}
     packages = {package: version(package) for package in tool.packages}
     return hash_id(tool.name, tool.version, values, packages)
 

@@ -55,7 +55,7 @@ def shard_inputs(session: Session) -> dict[str, dict]:
     config = session.config
     batch = Batch(session.lake, session.batch)
     buckets = load_config(BucketSet, config.shard.bucket_set)
-    captions = chosen_captions(session.lake, session.batch, list(config.caption.captioners))
+    captions = chosen_captions(config.caption, batch)
     inputs = {}
     for clip_id in sorted(kept_clips(session.lake, session.batch, config.subset) & set(batch.clips)):
         clip, text = Clip(**batch.clips[clip_id]), captions.get(clip_id)

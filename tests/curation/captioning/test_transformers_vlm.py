@@ -1,108 +1,120 @@
-"""The captioner on tiny models of random weights, built here: two families, the same way in."""
+"""The captioner on tiny models of random weights: two families, the same way in."""
+
+import dataclasses
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from curation.captioning import captioner_version, load_captioner
+from curation.captioning.base import caption_clips
+from curation.captioning.hub import hub_folder
 from moviegen.errors import UsageError
+from moviegen.testing.tiny_vlm import save_tiny_vlm
 
 pytest.importorskip("transformers")
-import torch
-
-TEMPLATE = (
-    "{{% for m in messages %}}{{{{ m['role'] }}}}: {{% for c in m['content'] %}}{{% if c['type'] == 'video' %}}{video}"
-    "{{% else %}}{{{{ c['text'] }}}}{{% endif %}}{{% endfor %}}{{% endfor %}} assistant:"
-)
 
 
-def byte_tokenizer(image: str, video: str):
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
-
-    letters = {letter: place for place, letter in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
-    tokenizer = Tokenizer(models.BPE(vocab=letters, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token="<bos>", eos_token="<eos>", pad_token="<pad>",
-        extra_special_tokens={"image_token": image, "video_token": video},
-    )  # fmt: skip
+@pytest.fixture(scope="module", params=["llava_next_video", "perception_lm"])
+def folder(request, tmp_path_factory):
+    """A tiny model of each family."""
+    if request.param == "perception_lm":
+        pytest.importorskip("timm")
+    return save_tiny_vlm(tmp_path_factory.mktemp(request.param), request.param)
 
 
-def text_config(tokenizer, width: int) -> dict:
-    from transformers import LlamaConfig
+@pytest.fixture
+def noisy(clip_input):
+    """`noisy(seed)`: a clip of random frames."""
 
-    heads = {"num_attention_heads": 2, "num_key_value_heads": 2}
-    return LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=width, intermediate_size=32, num_hidden_layers=2, **heads
-    ).to_dict()
+    def make(seed: int, num_frames: int = 4, height: int = 40):
+        rng = np.random.default_rng(seed)
+        frames = [rng.integers(0, 256, (height, 60, 3), dtype=np.uint8) // (1 + seed % 3) for _ in range(num_frames)]
+        found = clip_input(frames=frames)
+        return replace(found, clip=replace(found.clip, clip_id=f"{seed:032x}"))
 
-
-def llava_next_video(tokenizer):
-    import transformers as t
-
-    vision = t.CLIPVisionConfig(
-        hidden_size=16, intermediate_size=32, num_hidden_layers=3, num_attention_heads=2, image_size=28, patch_size=14
-    )
-    config = t.LlavaNextVideoConfig(
-        vision_config=vision.to_dict(), text_config=text_config(tokenizer, 16) | {"model_type": "llama"},
-        image_token_id=tokenizer.image_token_id, video_token_id=tokenizer.video_token_id,
-        image_token_index=tokenizer.image_token_id, video_token_index=tokenizer.video_token_id,
-        image_grid_pinpoints=[[28, 28]],
-    )  # fmt: skip
-    size = {"height": 28, "width": 28}
-    processor = t.LlavaNextVideoProcessor(
-        video_processor=t.LlavaNextVideoVideoProcessor(size=size, crop_size=size),
-        image_processor=t.LlavaNextImageProcessor(
-            size={"shortest_edge": 28}, crop_size=size, image_grid_pinpoints=[[28, 28]]
-        ),
-        tokenizer=tokenizer, patch_size=14, vision_feature_select_strategy="default", num_additional_image_tokens=1,
-        chat_template=TEMPLATE.format(video=tokenizer.video_token),
-    )  # fmt: skip
-    return t.LlavaNextVideoForConditionalGeneration(config), processor
+    return make
 
 
-def perception_lm(tokenizer):
-    import transformers as t
-
-    pytest.importorskip("timm")
-    vision = {
-        "model_type": "timm_wrapper", "architecture": "vit_pe_lang_large_patch14_448", "do_pooling": False,
-        "model_args": {
-            "embed_dim": 32, "depth": 2, "num_heads": 2, "img_size": [28, 28], "ref_feat_shape": [2, 2],
-            "global_pool": "", "use_post_transformer_norm": False, "init_values": 0.1,
-        },
-    }  # fmt: skip
-    config = t.PerceptionLMConfig(
-        vision_config=vision, text_config=text_config(tokenizer, 32), vision_use_cls_token=True,
-        projector_pooling_ratio=1, image_token_id=tokenizer.image_token_id, video_token_id=tokenizer.video_token_id,
-    )  # fmt: skip
-    processor = t.PerceptionLMProcessor(
-        video_processor=t.PerceptionLMVideoProcessor(size={"height": 28, "width": 28}),
-        image_processor=t.PerceptionLMImageProcessor(tile_size=28, max_num_tiles=1),
-        tokenizer=tokenizer, patch_size=14, pooling_ratio=1, chat_template=TEMPLATE.format(video=tokenizer.video_token),
-    )  # fmt: skip
-    return t.PerceptionLMForConditionalGeneration(config), processor
+def captioner_of(folder, **params):
+    return load_captioner("transformers_vlm", {"model": str(folder), "max_new_tokens": 12, "num_frames": 4} | params)
 
 
-@pytest.mark.parametrize("build", [llava_next_video, perception_lm])
-def test_frames_go_in_and_a_text_comes_out(build, tmp_path, clip_input):
-    torch.manual_seed(0)
-    network, processor = build(byte_tokenizer("<image>", "<video>"))
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.mul_(4)  # random weights as drawn look at nothing
-    network.save_pretrained(tmp_path)
-    processor.save_pretrained(tmp_path)
-    captioner = load_captioner("transformers_vlm", {"model": str(tmp_path), "max_new_tokens": 12, "num_frames": 4})
-    rng = np.random.default_rng(0)
-    frames = [rng.integers(0, 256, (40, 60, 3), dtype=np.uint8) for _ in captioner.frames.indices(48)]
-    assert len(frames) == 4
-    caption = captioner.caption(clip_input(frames=frames))
+def test_frames_go_in_and_a_text_comes_out(folder, noisy):
+    captioner = captioner_of(folder)
+    clip = noisy(0)
+    assert len(captioner.frames.indices(48)) == 4
+    caption = captioner.caption(clip)
     assert caption.text
-    assert caption == captioner.caption(clip_input(frames=frames)), "greedy answers do not change"
-    others = [[255 - f for f in frames], [f // 4 for f in frames], [np.full_like(f, 255) for f in frames]]
-    assert {captioner.ask(other) for other in others} != {caption.text}, "the model looks at the frames"
+    assert caption == captioner.caption(clip), "greedy answers do not change"
+    others = [
+        [255 - f for f in clip.frames],
+        [f // 4 for f in clip.frames],
+        [np.full_like(f, 255) for f in clip.frames],
+    ]
+    assert {captioner.ask([other])[0] for other in others} != {caption.text}, "the model looks at the frames"
+
+
+def test_several_at_once_say_what_each_says_alone(folder, noisy):
+    clips = [noisy(n) for n in range(5)] + [noisy(5, num_frames=2), noisy(6, height=50), noisy(7)]
+    alone = {clip.clip.clip_id: captioner_of(folder).caption(clip) for clip in clips}
+    together = list(caption_clips(captioner_of(folder, batch_size=4), iter(clips)))
+    assert len(together) == len(clips)
+    assert {answer.clip_id: answer.caption for answer in together} == alone
+    assert len(set(alone.values())) > 1
+
+
+def test_clips_are_taken_by_the_batch(folder, noisy):
+    taken = []
+    clips = (taken.append(n) or noisy(n) for n in range(6))
+    answers = caption_clips(captioner_of(folder, batch_size=2), clips)
+    next(answers)
+    assert taken == [0, 1]
+
+
+def test_what_one_clip_does_wrong_is_its_own_failure(folder, noisy):
+    broken = replace(noisy(1), frames=[np.zeros((40, 60, 5), np.uint8)] * 4)
+    clips = [noisy(0), broken, noisy(2)]
+    answers = {answer.clip_id: answer for answer in caption_clips(captioner_of(folder, batch_size=3), clips)}
+    assert [answers[clip.clip.clip_id].error is None for clip in clips] == [True, False, True]
+
+
+def test_drawn_words_follow_the_seed_and_the_clip_not_the_batch(folder, noisy):
+    def said(seed, batch_size, order):
+        captioner = captioner_of(folder, temperature=1.0, seed=seed, batch_size=batch_size)
+        return {a.clip_id: a.caption for a in caption_clips(captioner, [noisy(n) for n in order])}
+
+    assert said(0, 1, (0, 1, 2)) == said(0, 3, (2, 0, 1))
+    assert said(0, 1, (0, 1, 2)) != said(1, 1, (0, 1, 2))
+
+
+def test_a_hub_id_is_read_from_the_hubs_cache(folder, noisy, tmp_path, monkeypatch):
+    from huggingface_hub import constants
+
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    shutil.copytree(folder, tmp_path / "models--toy--captioner" / "snapshots" / commit)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    hub_folder.cache_clear()
+    captioner = load_captioner(
+        "transformers_vlm", {"hub_id": "toy/captioner", "revision": commit, "max_new_tokens": 12, "num_frames": 4}
+    )
+    assert captioner.caption(noisy(0)) == captioner_of(folder).caption(noisy(0))
+    assert captioner_version(captioner) == captioner_version(dataclasses.replace(captioner, batch_size=8))
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({}, "give one of model .* and hub_id"),
+        ({"hub_id": "toy/captioner"}, "revision is None, wanted the commit of toy/captioner"),
+        ({"hub_id": "toy/captioner", "revision": "main"}, "a branch would be another model tomorrow"),
+        ({"hub_id": "weights/a/b", "revision": "0" * 40}, "wanted owner/name; a folder goes into `model`"),
+    ],
+)
+def test_what_names_no_model_is_refused(params, message):
+    with pytest.raises(UsageError, match=message):
+        load_captioner("transformers_vlm", params)
 
 
 def test_the_version_follows_the_weights_not_the_folder(tmp_path):
@@ -120,4 +132,4 @@ def test_refusals_say_what_to_put_where(tmp_path):
         load_captioner("transformers_vlm", {"model": str(tmp_path)})
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(UsageError, match="cannot be loaded"):
-        load_captioner("transformers_vlm", {"model": str(tmp_path)}).ask([np.zeros((8, 8, 3), np.uint8)])
+        load_captioner("transformers_vlm", {"model": str(tmp_path)}).ask([[np.zeros((8, 8, 3), np.uint8)]])

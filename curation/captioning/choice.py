@@ -1,0 +1,110 @@
+"""Which caption a clip gets, of those that were written, and why the others are not taken: decided anew in seconds.
+
+What captioners wrote stays in the table as they wrote it. Cleaning, CLIP's bound and the camera's threshold are applied here, so that
+moving one asks no model again.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from .camera import sure_motion, with_motion
+from .cleaning import CleaningConfig, clean
+from .plan import Entry
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a caption must be like to be taken."""
+
+    cleaning: CleaningConfig = field(default_factory=CleaningConfig)
+    min_similarity: float | None = None
+    choose: str = "first"
+
+
+@dataclass
+class Choice:
+    """The caption of each clip, and what became of the others."""
+
+    chosen: dict[str, dict] = field(default_factory=dict)
+    """Clip -> its row of `captions`, with the text cleaned."""
+    rejected: list[dict] = field(default_factory=list)
+    """Rows of `failures` without their stage: `captioner`, `input_id`, `error`, `message`."""
+
+
+def choose_captions(
+    plan: Iterable[Entry], rows: Iterable[dict], scores: Mapping[str, Mapping[str, float]], rules: Rules
+) -> Choice:
+    """The first caption in the plan's order that is fit, or the best by similarity, for each clip. `scores`: clip -> metric -> score."""
+    entries = list(plan)
+    written: dict[str, dict[str, dict]] = {entry.label: {} for entry in entries}
+    for row in rows:
+        if row["captioner"] in written:
+            written[row["captioner"]][row["clip_id"]] = row
+    choice = Choice()
+    for entry in entries:
+        for clip_id, row in written[entry.label].items():
+            if not entry.takes(clip_id):
+                continue
+            known = scores.get(clip_id, {})
+            fit, reason, detail = judge(entry, row, known, rules)
+            if reason:
+                choice.rejected.append(_rejected(row, reason, detail))
+            elif _is_better(row, choice.chosen.get(clip_id), known, rules):
+                choice.chosen[clip_id] = fit
+    return choice
+
+
+def judge(entry: Entry, row: dict, scores: Mapping[str, float], rules: Rules) -> tuple[dict, str, str]:
+    """(row with its text cleaned, reason, detail): the reason is empty where the caption may be taken.
+
+    What no model has written is taken as it is: it is what is left when models fail.
+    """
+    if not entry.needs_cleaning:
+        return row, "", ""
+    fit = row
+    if rules.cleaning.enabled:
+        cleaned = clean(row["text"], rules.cleaning)
+        if cleaned.reason:
+            return row, cleaned.reason, cleaned.detail
+        fit = row | {"text": cleaned.text}
+    similarity = scores.get(similarity_metric(entry.label))
+    if rules.min_similarity is not None and similarity is not None and similarity < rules.min_similarity:
+        return row, "similarity", f"{similarity:.4f}, wanted {rules.min_similarity:g} or more"
+    return fit, "", ""
+
+
+def similarity_metric(label: str) -> str:
+    """Name of a caption's similarity in the `scores` table."""
+    return f"{quality_detector(label)}.similarity"
+
+
+def quality_detector(label: str) -> str:
+    """What stands in the `detector` column beside a caption's scores."""
+    return f"caption-{label.replace(':', '.')}"
+
+
+def with_camera(row: dict, scores: Mapping[str, float], min_confidence: float | None) -> dict:
+    """The row with the camera's sure motion before its text and in its own column; without a bound, the row as it is."""
+    if min_confidence is None:
+        return row
+    motion = sure_motion(scores, min_confidence)
+    return row | {"text": with_motion(row["text"], motion), "camera_motion": motion}
+
+
+def _is_better(row: dict, other: dict | None, scores: Mapping[str, float], rules: Rules) -> bool:
+    if other is None:
+        return True
+    if rules.choose == "first":
+        return False
+    own, best = (scores.get(similarity_metric(r["captioner"]), float("-inf")) for r in (row, other))
+    return own > best
+
+
+def _rejected(row: dict, reason: str, detail: str) -> dict:
+    text = " ".join(row["text"].split())[:200]
+    return {
+        "captioner": row["captioner"],
+        "input_id": row["clip_id"],
+        "error": "RejectedCaption",
+        "message": f"{reason} ({detail}): {text}",
+    }
