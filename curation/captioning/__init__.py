@@ -8,6 +8,7 @@ from curation.detectors import build, fingerprint, load_class
 CAPTIONERS: dict[str, str] = {
     "source": "curation.captioning.source:SourceCaptioner",
     "template": "curation.captioning.template:TemplateCaptioner",
+    "audio_template": "curation.captioning.audio_template:AudioTemplateCaptioner",
     "transformers_vlm": "curation.captioning.transformers_vlm:VlmCaptioner",
 }
 """Name in YAML -> `module:Class`."""
