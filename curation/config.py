@@ -8,6 +8,8 @@ from moviegen.contracts.shard import check_name
 from moviegen.errors import UsageError
 
 from .clips import SplitConfig
+from .editing import EditsConfig
+from .personal import PersonalConfig
 from .shards import EncodeConfig
 from .spark import SparkConfig
 
@@ -123,6 +125,8 @@ class CurateConfig:
     filter: FilterConfig = field(default_factory=FilterConfig)
     caption: CaptionConfig = field(default_factory=CaptionConfig)
     shard: ShardConfig = field(default_factory=ShardConfig)
+    personal: PersonalConfig = field(default_factory=PersonalConfig)
+    edits: EditsConfig = field(default_factory=EditsConfig)
     limits: LimitConfig = field(default_factory=LimitConfig)
     spark: SparkConfig = field(default_factory=SparkConfig)
 
