@@ -1,7 +1,7 @@
 """The personalisation and the editing set of real faces and of the toy world, counted and drawn on a contact sheet.
 
 `content_sets.py [--output content_sets.png] [--lakes FOLDER]`: curates the videos of MOVIEGEN_TEST_DATA (or ../shared/data) that show one
-face or several, with truth.json's words as captions, and eight toy-world films, in this process; then writes both sets of both lakes,
+face or several, with truth.json's words as captions, and six toy-world films, in this process; then writes both sets of both lakes,
 and of each set again, to see that the bytes are the same. Real faces go by `identity: track`, as no embedding weights are there;
 toy-world films are edited and marked by the toy world's own exact tools.
 """
@@ -21,9 +21,12 @@ ROOT = Path(__file__).resolve().parents[1]
 MEDIA = Path(os.environ.get("MOVIEGEN_TEST_DATA", ROOT.parent / "shared" / "data"))
 
 FACES = {
-    "woman_portrait.mp4": "one", "selfie_vertical.mp4": "one", "makeup_mpeg4.avi": "one", "carphone_pristine.mp4": "one",
-    "sam2_dog.mp4": "one", "ai_ltx2_dialogue.mp4": "several", "bottles_static_40s.mp4": "none", "sam2_blocks.mp4": "none",
-}  # fmt: skip
+    "woman_portrait.mp4": "one",
+    "selfie_vertical.mp4": "one",
+    "carphone_pristine.mp4": "one",
+    "ai_ltx2_dialogue.mp4": "several",
+    "sam2_blocks.mp4": "none",
+}
 """Files and how many faces a viewer sees all along [truth.json: faces_max]."""
 
 TOOLS = "moviegen.testing.edit_tools:{}"
@@ -37,24 +40,23 @@ def curate(folder: Path, lake: Path, jobs: list[str], **sections: dict) -> list[
     from curation.progress import Progress
     from moviegen.config import parse_config
 
-    class Said(Progress):
-        lines: list[str] = []
+    lines: list[str] = []
 
+    class Said(Progress):
         def say(self, text: str) -> None:
-            self.lines.append(text)
+            lines.append(text)
 
     rules = lake.parent / "rules.yaml"
     rules.write_text("rules: []\n")
     argv = ["--lake", str(lake), "--input", str(folder), "--filter.rules", str(rules), "--shard.bucket_set",
-            str(ROOT / "configs/buckets/paper.yaml"), "--score.detectors", "{probe: {}}", "--split.max_clip_s", "5",
-            "--split.policy", "tile", "--split.start_trim_s", "0", "--shard.encode.short_side_px", "256"]  # fmt: skip
+            str(ROOT / "configs/buckets/paper.yaml"), "--score.detectors", "{probe: {}}", "--split.max_clip_s", "7",
+            "--split.policy", "tile", "--split.start_trim_s", "0", "--shard.encode.short_side_px", "192", "--shard.encode.preset", "veryfast",
+            "--edits.max_frames", "32"]  # fmt: skip
     for name, value in sections.items():
         argv += [f"--{name}", json.dumps(value)]
     config, _ = parse_config(CurateConfig, argv, prog="content_sets", summary="", examples=())
-    said = Said()
-    said.lines = []
-    run_jobs(find_files(config, None), [*JOBS, *jobs], LocalRunner(), said)
-    return [line for line in said.lines if line.startswith(tuple(jobs))]
+    run_jobs(find_files(config, None), [*JOBS, *jobs], LocalRunner(), Said())
+    return [line for line in lines if line.startswith(tuple(jobs))]
 
 
 def real_folder(folder: Path) -> Path:
@@ -134,7 +136,7 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=Path("content_sets.png"))
     parser.add_argument("--lakes", type=Path, help="folder to keep the lakes in; a temporary one when left out")
     parser.add_argument("--limit", type=int, default=3, help="samples of a task on the sheet")
-    parser.add_argument("--films", type=int, default=8)
+    parser.add_argument("--films", type=int, default=6)
     args = parser.parse_args()
     if not (MEDIA / "truth.json").exists():
         print(f"skipped: no real media in {MEDIA}")
