@@ -48,10 +48,11 @@ def curate(folder: Path, lake: Path, jobs: list[str], **sections: dict) -> list[
 
     rules = lake.parent / "rules.yaml"
     rules.write_text("rules: []\n")
-    argv = ["--lake", str(lake), "--input", str(folder), "--filter.rules", str(rules), "--shard.bucket_set",
-            str(ROOT / "configs/buckets/paper.yaml"), "--score.detectors", "{probe: {}}", "--split.max_clip_s", "7",
-            "--split.policy", "tile", "--split.start_trim_s", "0", "--shard.encode.short_side_px", "192", "--shard.encode.preset", "veryfast",
-            "--edits.max_frames", "32"]  # fmt: skip
+    buckets = str(ROOT / "configs/buckets/paper.yaml")
+    argv = ["--lake", str(lake), "--input", str(folder), "--filter.rules", str(rules), "--shard.bucket_set", buckets]
+    argv += ["--score.detectors", "{probe: {}}", "--split.max_clip_s", "7", "--split.policy", "tile"]
+    argv += ["--split.start_trim_s", "0", "--shard.encode.short_side_px", "192", "--shard.encode.preset", "veryfast"]
+    argv += ["--edits.max_frames", "32"]
     for name, value in sections.items():
         argv += [f"--{name}", json.dumps(value)]
     config, _ = parse_config(CurateConfig, argv, prog="content_sets", summary="", examples=())
@@ -95,12 +96,9 @@ def read_set(lake: Path, kind: str) -> list[tuple]:
 
 def media_frames(media: bytes) -> np.ndarray:
     """(T, H, W, 3) of an mp4, every fourth frame."""
-    from moviegen.media.read import iter_frames
+    from moviegen.media.read import read_video
 
-    with tempfile.NamedTemporaryFile(suffix=".mp4") as file:
-        file.write(media)
-        file.flush()
-        return np.stack([frame.image for frame in iter_frames(file.name)][::4])
+    return read_video(media)[::4]
 
 
 def picture(data: bytes) -> np.ndarray:

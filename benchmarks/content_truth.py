@@ -131,11 +131,8 @@ def main() -> int:
         wrong = faults(kind, scores, reference)
         num_wrong += bool(wrong)
         ours = scores.get("audio.loudness_lufs")
-        told = [
-            f"{metric.partition('.')[2]} {score:.2f}"
-            for metric, score in scores.items()
-            if metric[:5] in ("sound", "audio_")
-        ]
+        models = {m: score for m, score in scores.items() if m.startswith(("sound_tags.", "audio_quality."))}
+        told = [f"{metric.partition('.')[2]} {score:.2f}" for metric, score in models.items()]
         print(
             f"{name:<34}{kind:<9}{scores['audio.silence_fraction']:>8.2f}{_cell(ours):>8}{_cell(reference):>8}"
             f"{scores['speech.fraction']:>8.2f}{scores['onsets.per_second']:>10.2f}  {' '.join([*told, *wrong])}"
