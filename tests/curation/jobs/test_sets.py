@@ -176,3 +176,17 @@ def test_a_tar_of_another_kind_is_refused(repo_root, films, lake):
     path = next(lake.glob("sets/kind=edits/**/*.tar"))
     with pytest.raises(ShardError, match=r"only .'mp4', 'txt', 'json', 'ref0\.jpg'"):
         list(read_set_shard(path, "personal"))
+
+
+def test_check_finds_a_changed_tar_of_a_set(repo_root, films, tmp_path):
+    from curation.check import set_problems
+
+    lake = tmp_path / "lake"
+    run(repo_root, films, lake, [*JOBS, "edits"], edits=EDITS | {"tasks": ["animate"]})
+    assert list(set_problems(Lake(lake))) == []
+    path = next(lake.glob("sets/**/*.tar"))
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    [problem] = set_problems(Lake(lake))
+    assert "write it again: moviegen curate edits" in problem.what
+    path.unlink()
+    assert len(list(set_problems(Lake(lake)))) == 1
