@@ -8,9 +8,10 @@ from moviegen.contracts.clip import file_sha256
 from moviegen.contracts.lake import Lake
 from moviegen.contracts.sample import decode_sample
 from moviegen.contracts.shard import Shard, ShardError, check_shard, read_members
-from moviegen.contracts.tables import SAMPLES, SHARDS, TABLES
+from moviegen.contracts.tables import SAMPLES, SET_SAMPLES, SET_SHARDS, SHARDS, TABLES
 
 from .rows import read_table
+from .sets import read_set_shard
 from .stats.duck import check_names, open_lake, run_check
 
 MAX_ROWS = 3
@@ -31,7 +32,7 @@ def check_lake(root: Path, read_media: bool = True) -> list[Problem]:
     found = list(part_problems(lake))
     if not any("missing" in problem.what for problem in found):
         found += query_problems(root)
-        found += shard_problems(lake) if read_media else ()
+        found += [*shard_problems(lake), *set_problems(lake)] if read_media else ()
     return found
 
 
@@ -79,6 +80,26 @@ def shard_problems(lake: Lake) -> Iterator[Problem]:
             yield Problem(
                 "shards", f"{row['path']}: tar and samples table differ in {len(odd)} clips, such as {odd[0]}"
             )
+
+
+def set_problems(lake: Lake) -> Iterator[Problem]:
+    """Tars of the sets that are missing or changed, samples that cannot be read or are not those `set_samples` lists."""
+    listed: dict[str, set[str]] = {}
+    for row in read_table(lake, SET_SAMPLES.name, columns=["path", "key"]):
+        listed.setdefault(row["path"], set()).add(row["key"])
+    for row in read_table(lake, SET_SHARDS.name):
+        path = lake.root / row["path"]
+        try:
+            if not path.is_file() or file_sha256(path) != row["sha256"]:
+                raise ShardError(
+                    f"{path}: missing, or not the bytes committed; write it again: moviegen curate {row['kind']}"
+                )
+            found = {sample[0].key for sample in read_set_shard(path, row["kind"])}
+        except ValueError as error:
+            yield Problem("sets", str(error))
+            continue
+        if odd := sorted(found ^ listed.get(row["path"], set())):
+            yield Problem("sets", f"{row['path']}: tar and set_samples differ in {len(odd)} samples, such as {odd[0]}")
 
 
 def _sample_keys(path: Path) -> Iterator[str]:

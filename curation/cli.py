@@ -24,6 +24,8 @@ VERBS = {
     "filter": "apply the rules to the scores, then drop near-duplicates",
     "caption": "write the captions of kept clips",
     "shard": "encode kept clips into WebDataset tars",
+    "personal": "write the personalisation set: clips of one person with pictures of them",
+    "edits": "write the editing set: a video, an instruction, the video after it",
     "check": "look for anything in a lake that must not be there",
     "report": "write one offline HTML file about a lake",
     "timeline": "draw a video's signals, shots and clips over time",
@@ -87,7 +89,13 @@ def _run(verb: str, argv: list[str]) -> int:
     command = f"moviegen curate {verb}{given} --lake lake/ --config configs/curation/demo.yaml"
     examples = [command, f"{command} --dry-run", f"{command} --spark.master 'local[2,4]'"]
     config, flags = parse_config(
-        CurateConfig, argv, prog=f"moviegen curate {verb}", summary=summary, examples=examples, add_flags=add_flags
+        CurateConfig,
+        argv,
+        prog=f"moviegen curate {verb}",
+        summary=summary,
+        examples=examples,
+        add_flags=add_flags,
+        positionals=["lake"],
     )
     config = find_files(config, _config_file(argv))
     if config.input is not None and not config.input.expanduser().is_dir():  # before there is a lake

@@ -11,6 +11,8 @@ from .captioning.cleaning import CleaningConfig
 from .captioning.quality import QualityConfig
 from .clips import SplitConfig
 from .dedup import DedupConfig
+from .editing import EditsConfig
+from .personal import PersonalConfig
 from .shards import EncodeConfig
 from .spark import SparkConfig
 
@@ -149,6 +151,8 @@ class CurateConfig:
     """Drop near-duplicates among the clips that the rules keep; null: keep them."""
     caption: CaptionConfig = field(default_factory=CaptionConfig)
     shard: ShardConfig = field(default_factory=ShardConfig)
+    personal: PersonalConfig = field(default_factory=PersonalConfig)
+    edits: EditsConfig = field(default_factory=EditsConfig)
     limits: LimitConfig = field(default_factory=LimitConfig)
     spark: SparkConfig = field(default_factory=SparkConfig)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -140,12 +141,21 @@ def clip_frames(video: OpenVideo, clip: Clip, fps: Fraction, size: tuple[int, in
 
     Raises UnreadableMediaError when the file does not have the clip's frames.
     """
+    crop = clip.crop_window if clip.is_cropped else None
+    frames = iter_planes(video, start_pts=clip.start_pts, end_pts=clip.end_pts, size=size, crop=crop)
+    return at_constant_rate(frames, clip, fps, video.name)
+
+
+def at_constant_rate(frames: Iterable[Frame], clip: Clip, fps: Fraction, name: str) -> Iterator[np.ndarray]:
+    """The image shown at each of the clip's `frame_times`, of all its frames; `name` is the file's, for the error.
+
+    Raises UnreadableMediaError when there are not as many frames as the clip has.
+    """
     times = iter(frame_times(clip, fps))
     time: Fraction | None = next(times)
     shown: Frame | None = None
     count = 0
-    crop = clip.crop_window if clip.is_cropped else None
-    for frame in iter_planes(video, start_pts=clip.start_pts, end_pts=clip.end_pts, size=size, crop=crop):
+    for frame in frames:
         count += 1
         while shown is not None and time is not None and time < frame.pts:
             yield shown.image
@@ -153,7 +163,7 @@ def clip_frames(video: OpenVideo, clip: Clip, fps: Fraction, size: tuple[int, in
         shown = frame
     if shown is None or count != clip.num_frames:
         raise UnreadableMediaError(
-            f"{video.name}: {count} frames in [{clip.start_pts}, {clip.end_pts}), {clip.num_frames} when it was split; "
+            f"{name}: {count} frames in [{clip.start_pts}, {clip.end_pts}), {clip.num_frames} when it was split; "
             f"if the file has changed, run `moviegen curate run` again"
         )
     while time is not None:
@@ -183,7 +193,7 @@ def write_shard(root: Path, name: ShardName, samples: Iterable[Sample]) -> dict:
     ordered = sorted(samples, key=lambda sample: sample.meta.clip_id)
     _check_samples(path, name, ordered)
     with atomic_write(root / path) as temporary, open(temporary, "wb") as file:
-        _write_tar(file, ordered)
+        write_tar(file, ((s.meta.clip_id, encode_sample(s.meta, s.caption, s.media)) for s in ordered))
     return {
         "path": path,
         "subset": name.subset,
@@ -207,10 +217,10 @@ def _check_samples(path: str, name: ShardName, samples: Sequence[Sample]) -> Non
             )
 
 
-def _write_tar(file, samples: Sequence[Sample]) -> None:
+def write_tar(file: BinaryIO, samples: Iterable[tuple[str, dict[str, bytes]]]) -> None:
+    """Writes (key, members by suffix) as a tar, in the order given: no time, no user, no machine in it."""
     from webdataset import TarWriter
 
     with TarWriter(file, user="moviegen", group="moviegen", mode=0o444, mtime=0, encoder=False) as tar:
-        for sample in samples:
-            members = encode_sample(sample.meta, sample.caption, sample.media)
-            tar.write({"__key__": sample.meta.clip_id, **members})
+        for key, members in samples:
+            tar.write({"__key__": key, **members})

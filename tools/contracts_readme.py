@@ -3,7 +3,7 @@
 import dataclasses
 from pathlib import Path
 
-from moviegen.contracts import bucket, clip, lake, sample, shard, stage
+from moviegen.contracts import bucket, clip, lake, sample, sets, shard, stage
 from moviegen.contracts.tables import TABLES, Table
 
 PATH = Path(__file__).resolve().parents[1] / "moviegen" / "contracts" / "README.md"
@@ -16,6 +16,8 @@ Spark, Arrow and DuckDB schemas, the checks and this page are made from them (`p
 - `LAKE/<table>/batch=<B>/part-*.parquet` holds rows; `LAKE/_commits/<table>/<B>.json` says which parts count. Nothing else is read.
 - `LAKE/shards/subset=<S>/bucket=<K>/<NNNNNN>.tar` holds samples; the `shards` table says which tars count, with their SHA-256.
 - A sample is `<clip_id>.json` + `.mp4` (images `.jpg`, audio `.flac`) + `.txt`, in that order of suffix, mtime 0, uid 0.
+- `LAKE/sets/kind=<K>/subset=<S>/<hash>.tar` holds samples of another make (`sets.py`): `set_shards` and `set_samples` say which count.
+  *personal*: `<key>.json` + `.mp4` + `.ref0.jpg` ... + `.txt`; *edits*: `<key>.input.mp4` + `.json` + `.target.mp4` + `.txt`.
 - Time is exact: timestamps are integers on a rational time base; seconds are derived. Frame rates are fractions. Sizes are as displayed.
 - `failed` (could not be read), `rejected` (a rule said no) and `missing` (no score) are three different things.
 """
@@ -63,7 +65,8 @@ def _type_name(annotation: object) -> str:
 
 RECORDS = (
     clip.Video, clip.Shot, clip.Clip, bucket.Bucket, bucket.AspectBucket, bucket.DurationBucket, bucket.BucketSet,
-    sample.SampleMeta, shard.ShardName, shard.Shard, lake.Part, lake.Commit, stage.StageResult,
+    sample.SampleMeta, shard.ShardName, shard.Shard, sets.Reference, sets.PersonalMeta,
+    sets.EditMeta, lake.Part, lake.Commit, stage.StageResult,
 )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ CAPTIONERS: dict[str, str] = {
     "source": "curation.captioning.source:SourceCaptioner",
     "template": "curation.captioning.template:TemplateCaptioner",
     "endpoint": "curation.captioning.endpoint:EndpointCaptioner",
+    "audio_template": "curation.captioning.audio_template:AudioTemplateCaptioner",
     "transformers_vlm": "curation.captioning.transformers_vlm:VlmCaptioner",
 }
 """Name in YAML -> `module:Class`."""

@@ -100,8 +100,12 @@ class FacesDetector:
 
     def identity(self, track: Track, frames: Sequence[np.ndarray]) -> dict[str, float]:
         """How alike the faces of a track of two frames or more are."""
-        vectors = self._embedder.embed([frames[i] for i in track.frames], track.boxes)
+        vectors = self.embed([frames[i] for i in track.frames], track.boxes)
         return {"faces.identity_similarity": least_to_mean(vectors), "faces.identity_step": least_step(vectors)}
+
+    def embed(self, images: Sequence[np.ndarray], boxes: Sequence[np.ndarray]) -> np.ndarray:
+        """(n, D) of length one, of one face (left, top, right, bottom) an image (H, W, 3) uint8 RGB; wants `identity_weights`."""
+        return self._embedder.embed(images, boxes)
 
     def find(self, image: np.ndarray) -> np.ndarray:
         """(n, 4) left, top, right, bottom of the faces of an image (H, W, 3) uint8 RGB, in its pixels, clipped to it."""

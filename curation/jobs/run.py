@@ -21,6 +21,12 @@ JOBS = {
 }
 """Job -> dotted path, in the order they run; imported only when run."""
 
+SET_JOBS = {
+    "personal": "curation.jobs.personal:personal",
+    "edits": "curation.jobs.edits:edits",
+}
+"""Jobs that `run` leaves out: they make sets of another kind from what it has left."""
+
 
 def run_jobs(
     config: CurateConfig,
@@ -41,5 +47,5 @@ def run_jobs(
 
 def job(name: str) -> Callable[[Session], None]:
     """The function of a job."""
-    module, _, function = JOBS[name].partition(":")
+    module, _, function = (JOBS | SET_JOBS)[name].partition(":")
     return getattr(import_module(module), function)

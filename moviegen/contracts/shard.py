@@ -2,7 +2,7 @@
 
 import re
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -83,7 +83,7 @@ def check_shard(shard: Shard, root: Path) -> Path:
     return path
 
 
-def read_members(path: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
+def read_members(path: Path, suffixes: Sequence[str] = MEMBER_SUFFIXES) -> Iterator[tuple[str, dict[str, bytes]]]:
     """(key, members by suffix) of each sample of a tar, in order. Only plain files with allowed names are read.
 
     Raises ShardError on links, devices, paths, unknown suffixes, members of one key that do not lie together, or a cut tar.
@@ -92,7 +92,7 @@ def read_members(path: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
     try:
         with tarfile.open(path, "r:") as tar:
             for info in tar:
-                name, suffix = split_member(info, path)
+                name, suffix = split_member(info, path, suffixes)
                 if name != key:
                     if key is not None:
                         yield key, members
@@ -113,13 +113,13 @@ def read_members(path: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
         yield key, members
 
 
-def split_member(info: tarfile.TarInfo, path: Path) -> tuple[str, str]:
+def split_member(info: tarfile.TarInfo, path: Path, suffixes: Sequence[str] = MEMBER_SUFFIXES) -> tuple[str, str]:
     """(key, suffix) of a tar member. Raises ShardError when it is not a plain file of an allowed name."""
     if not info.isreg() or PurePosixPath(info.name).name != info.name:
         raise ShardError(f"{path}: member {info.name!r} is not a plain file at the top of the tar")
     key, _, suffix = info.name.partition(".")
-    if suffix not in MEMBER_SUFFIXES:
-        raise ShardError(f"{path}: member {info.name!r}: only {MEMBER_SUFFIXES} are read")
+    if suffix not in suffixes:
+        raise ShardError(f"{path}: member {info.name!r}: only {tuple(suffixes)} are read")
     try:
         return check_key(key), suffix
     except ValueError as error:

@@ -318,10 +318,57 @@ SAMPLES = Table(
     ),
 )
 
+PEOPLE = Table(
+    "people",
+    ("clip_id",),
+    ("personal",),
+    "Faces of a clip, a frame a second: who is alone in it, and whether it stays the same person.",
+    (
+        _column("clip_id", "string", "the clip"),
+        _column("pts", "list<int64>", "timestamps of the frames looked at", "time base"),
+        _column("num_faces", "list<int64>", "faces in each of them", "faces"),
+        _column("num_tracks", "int32", "different faces over all frames, followed from frame to frame", "faces"),
+        _column("boxes", "list<float32>", "left, top, right, bottom a frame; empty unless each has one face", "px"),
+        _column("identity_step", "float64", "least cosine between neighbouring frames' faces", "cosine", True),
+        _column("embedding", "list<float32>", "mean face embedding, of length one; empty without a model"),
+    ),
+)
+
+SET_SHARDS = Table(
+    "set_shards",
+    ("path",),
+    ("personal", "edits"),
+    "Committed tars of the sets: samples of another make than a clip with a caption.",
+    (
+        _column("path", "string", "path of the tar below the lake's root"),
+        _column("kind", "string", "personal or edits"),
+        _column("subset", "string", "name of the set"),
+        _column("num_samples", "int64", "samples in the tar"),
+        _column("size_bytes", "int64", "size of the tar", "bytes"),
+        _column("sha256", "string", "SHA-256 of the tar"),
+    ),
+)
+
+SET_SAMPLES = Table(
+    "set_samples",
+    ("kind", "subset", "key"),
+    ("personal", "edits"),
+    "Which tar of a set holds which sample, and of which clip it was made.",
+    (
+        _column("kind", "string", "personal or edits"),
+        _column("subset", "string", "name of the set"),
+        _column("key", "string", "the sample's key in the tar"),
+        _column("clip_id", "string", "the clip it was made of"),
+        _column("task", "string", "paired, cross; animate, segment, backtranslate"),
+        _column("text", "string", "caption or instruction"),
+        _column("path", "string", "path of the tar below the lake's root"),
+    ),
+)
+
 FAILURES = Table(
     "failures",
     ("stage", "input_id"),
-    ("split", "score", "embed", "caption", "shard"),
+    ("split", "score", "embed", "caption", "shard", "personal", "edits"),
     "What could not be done, one row an input and stage. Files that cannot be opened are `failed` rows of `videos`.",
     (
         _column(
@@ -350,6 +397,9 @@ TABLES: dict[str, Table] = {
         CAPTIONS,
         SHARDS,
         SAMPLES,
+        PEOPLE,
+        SET_SHARDS,
+        SET_SAMPLES,
         FAILURES,
     )
 }

@@ -88,6 +88,21 @@ def read_sound(
     return Sound(samples, sample_rate, layout)
 
 
+def resample(sound: Sound, sample_rate: int) -> Sound:
+    """The sound at another rate, N scaled with it and rounded; the same sound where it is at that rate already."""
+    import av
+
+    if sound.sample_rate == sample_rate:
+        return sound
+    interleaved = np.ascontiguousarray(sound.samples.T, np.float32).reshape(1, -1)
+    frame = av.AudioFrame.from_ndarray(interleaved, format="flt", layout=sound.layout)
+    frame.sample_rate = sound.sample_rate
+    resampler = av.AudioResampler(format="flt", layout=sound.layout, rate=sample_rate)
+    pieces = list(_laid_out([*resampler.resample(frame), *resampler.resample(None)], 0))
+    num_samples = round(sound.samples.shape[1] * sample_rate / sound.sample_rate)
+    return Sound(_lay(pieces, sound.samples.shape[0], num_samples), sample_rate, sound.layout)
+
+
 def _audio_stream(name: str, container: Any) -> Any:
     stream = choose_audio_stream(container)
     if stream is None:

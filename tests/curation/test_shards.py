@@ -1,6 +1,7 @@
 import tarfile
 from dataclasses import replace
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -93,7 +94,7 @@ class TestVaryingRate:
         frames = [Frame(i, p, np.full((12, 8), i, np.uint8)) for i, p in enumerate(pts)]
         monkeypatch.setattr(shards, "iter_planes", lambda path, **_: iter(frames))
         clip = self.clip(pts, end_pts)
-        return [int(image[0, 0]) for image in clip_frames("file", clip, clip_fps(clip), (8, 8))]
+        return [int(image[0, 0]) for image in clip_frames(SimpleNamespace(name="file"), clip, clip_fps(clip), (8, 8))]
 
     def test_a_constant_rate_is_kept_frame_for_frame(self, monkeypatch):
         # Matroska rounds to milliseconds: 30 frames a second come at 0, 33, 67, 100

@@ -22,4 +22,10 @@ select 'shards', path, count(*) from shards group by path having count(*) > 1
 union all
 select 'samples', subset || ' ' || clip_id, count(*) from samples group by subset, clip_id having count(*) > 1
 union all
+select 'people', clip_id, count(*) from people group by clip_id having count(*) > 1
+union all
+select 'set_shards', path, count(*) from set_shards group by path having count(*) > 1
+union all
+select 'set_samples', kind || ' ' || subset || ' ' || key, count(*) from set_samples group by kind, subset, key having count(*) > 1
+union all
 select 'failures', stage || ' ' || input_id, count(*) from failures group by stage, input_id having count(*) > 1

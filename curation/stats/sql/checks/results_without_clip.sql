@@ -8,3 +8,7 @@ union all
 select distinct 'selection' as relation, clip_id from selection anti join clips using (clip_id)
 union all
 select distinct 'samples' as relation, clip_id from samples anti join clips using (clip_id)
+union all
+select distinct 'people' as relation, clip_id from people anti join clips using (clip_id)
+union all
+select distinct 'set_samples' as relation, clip_id from set_samples anti join clips using (clip_id)

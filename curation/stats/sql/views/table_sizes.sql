@@ -55,6 +55,21 @@ select
 from samples
 union all
 select
+    'people' as table_name,
+    count(*) as num_rows,
+from people
+union all
+select
+    'set_shards' as table_name,
+    count(*) as num_rows,
+from set_shards
+union all
+select
+    'set_samples' as table_name,
+    count(*) as num_rows,
+from set_samples
+union all
+select
     'failures' as table_name,
     count(*) as num_rows,
 from failures
