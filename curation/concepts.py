@@ -25,6 +25,12 @@ CONCEPT, ASPECT = "concept", "aspect"
 class BalanceConfig:
     """How many clips of which concepts and aspects are kept."""
 
+    embedder: str = "clip"
+    """Whose vectors say what a clip is about; one of `embed.embedders`. The paper's are joint embeddings of video and text [S §3.2.1]."""
+    human_metric: str | None = None
+    """Score that tells human-centred clips, `objects.person_count` say; null: none is exempt. The paper finds them by their text."""
+    human_min: float = 1.0
+    """Score from which a clip is human-centred."""
     num_clusters: int | None = None
     """Clusters to look for; None: the square root of the number of clips. The paper does not say how many; our decision."""
     merge_cosine: float = 0.95

@@ -10,6 +10,7 @@ from moviegen.errors import UsageError
 from .captioning.cleaning import CleaningConfig
 from .captioning.quality import QualityConfig
 from .clips import SplitConfig
+from .concepts import BalanceConfig
 from .dedup import DedupConfig
 from .editing import EditsConfig
 from .personal import PersonalConfig
@@ -149,6 +150,8 @@ class CurateConfig:
     filter: FilterConfig = field(default_factory=FilterConfig)
     dedup: DedupConfig | None = None
     """Drop near-duplicates among the clips that the rules keep; null: keep them."""
+    balance: BalanceConfig | None = None
+    """Keep fewer clips of common concepts, among those that are left; null: keep all."""
     caption: CaptionConfig = field(default_factory=CaptionConfig)
     shard: ShardConfig = field(default_factory=ShardConfig)
     personal: PersonalConfig = field(default_factory=PersonalConfig)
@@ -159,11 +162,12 @@ class CurateConfig:
     def __post_init__(self) -> None:
         check_name("batch", self.batch)
         check_name("subset", self.subset)
-        if self.dedup is not None and self.dedup.embedder not in self.embed.embedders:
-            raise ValueError(
-                f"dedup.embedder is {self.dedup.embedder!r}, and embed.embedders has "
-                f"{', '.join(self.embed.embedders) or 'none'}; add it there: embed: {{embedders: {{{self.dedup.embedder}: {{}}}}}}"
-            )
+        for name, part in (("dedup", self.dedup), ("balance", self.balance)):
+            if part is not None and part.embedder not in self.embed.embedders:
+                raise ValueError(
+                    f"{name}.embedder is {part.embedder!r}, and embed.embedders has "
+                    f"{', '.join(self.embed.embedders) or 'none'}; add it there: embed: {{embedders: {{{part.embedder}: {{}}}}}}"
+                )
 
 
 def find_files(config: CurateConfig, config_file: Path | None) -> CurateConfig:

@@ -1,4 +1,5 @@
-"""Filter: the rules say which clips a subset keeps, from the scores alone; of near-duplicates the best copy is kept.
+"""Filter: the rules say which clips a subset keeps, from the scores alone; of near-duplicates the best copy is kept, of common concepts
+fewer clips.
 
 On the driver: rules take seconds, and so do the copies of some ten thousand clips.
 """
@@ -18,6 +19,7 @@ from moviegen.errors import UsageError
 
 from .clips import Batch
 from .parts import Operation, Rows
+from .resample import resample
 from .session import Session
 
 VERSION = 1
@@ -40,6 +42,8 @@ def filter_clips(session: Session) -> None:
     rows = selection_rows(batch, rules, buckets, session.config.subset)
     if session.config.dedup is not None:
         rows = drop_copies(rows, batch, session.config.dedup, copy_rules(session.config))
+    if session.config.balance is not None:
+        rows = resample(rows, batch, session.config.balance, session.config.subset)
     kept = sum(row["keep"] for row in rows["selection"])
     session.commit_rows(operation(session.config, rows), sorted(batch.clips), rows)
     session.progress.say(f"filter: {kept} of {len(batch.clips)} clips kept for {session.config.subset}")
