@@ -46,11 +46,14 @@ class TestFindClusters:
         assert same_partition(labels, truth)
 
     def test_the_same_with_one_thread_and_two(self):
+        faiss = pytest.importorskip("faiss")
         rng = np.random.default_rng(1)
         vectors = unit(rng.standard_normal((40_000, 48)))  # no clusters: the last bit decides at many a border
         draws = draws_of(len(vectors))
+        before = faiss.omp_get_max_threads()
         one, two = (find_clusters(vectors, draws, 50, 0.95, threads) for threads in (1, 2))
         np.testing.assert_array_equal(one, two)
+        assert faiss.omp_get_max_threads() == before  # the caller's own setting stays
 
     def test_copies_of_few_vectors_are_so_many_clusters(self):
         vectors = np.repeat(np.eye(3, 8, dtype=np.float32), [5, 3, 2], axis=0)
