@@ -65,7 +65,7 @@ def edit_inputs(session: Session) -> dict[str, dict]:
     """Plain JSON of each kept, captioned clip by key, with the tasks it is made into samples of."""
     config = session.config
     batch = Batch(session.lake, session.batch)
-    captions = chosen_captions(session.lake, session.batch, list(config.caption.captioners))
+    captions = chosen_captions(config.caption, batch)
     kept = kept_clips(session.lake, session.batch, config.subset) & set(batch.clips) & set(captions)
     tasks = [task for task in config.edits.tasks if task != "segment" or config.edits.segmenter]
     inputs = {}

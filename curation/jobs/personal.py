@@ -65,7 +65,7 @@ def personal(session: Session) -> None:
 def _wanted(session: Session, batch: Batch) -> list[str]:
     """Kept clips with a caption, of a human where the config asks for it."""
     config = session.config
-    captions = chosen_captions(session.lake, session.batch, list(config.caption.captioners))
+    captions = chosen_captions(config.caption, batch)
     kept = sorted(kept_clips(session.lake, session.batch, config.subset) & set(batch.clips) & set(captions))
     wanted = [c for c in kept if not config.personal.needs_human_caption or mentions_human(captions[c]["text"])]
     session.progress.say(f"personal: {len(wanted)} of {len(kept)} captioned clips speak of a human")
