@@ -1,9 +1,10 @@
 """What the later jobs read of a batch: its clips, with their videos, signals, scores and failures."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from curation.config import CurateConfig
 from curation.detectors.base import ClipInput, FrameRequest
@@ -15,7 +16,7 @@ from moviegen.contracts.tables import SIGNALS
 from moviegen.media.worker import guarded_call
 
 from .ingest import check_unchanged, read_videos
-from .parts import Task
+from .parts import Task, attempt
 
 if TYPE_CHECKING:
     import numpy as np
@@ -118,6 +119,15 @@ def fetch_input(request: FrameRequest, task: Task, source: dict) -> ClipInput:
         return clip_input(request, clip, video, signals)
     check_unchanged(video)
     return guarded_call("curation.scoring.clip_input", request, clip, video, signals, **task.operation.params["limits"])
+
+
+def attempt_clips(task: Task, make: Callable[[Task, dict], Any], failures: list[dict]) -> list:
+    """What `make` returns for each clip of a task; a clip that it fails on is a row of `failures` and left out."""
+    made = (
+        attempt(task.operation.name, source["clip"]["clip_id"], lambda source=source: make(task, source), failures)
+        for source in task.inputs
+    )
+    return [each for each in made if each is not None]
 
 
 def worker_limits(config: CurateConfig) -> dict:

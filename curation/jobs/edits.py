@@ -12,9 +12,9 @@ from moviegen.errors import UsageError
 from moviegen.media.worker import guarded_call
 
 from .caption import chosen_captions, kept_clips
-from .clips import Batch, worker_limits
+from .clips import Batch, attempt_clips, worker_limits
 from .ingest import check_unchanged
-from .parts import Operation, Rows, Task, attempt
+from .parts import Operation, Rows, Task
 from .session import Session, Work
 from .shard import ENCODING_COST, clip_gigapixels
 
@@ -78,15 +78,7 @@ def edit_inputs(session: Session) -> dict[str, dict]:
 def sample_rows(task: Task) -> Rows:
     """Writes one tar; its rows of `set_shards`, `set_samples` and `failures`. A clip with nothing to edit gives none."""
     rows: Rows = {name: [] for name in TABLES}
-    samples = []
-    for source in task.inputs:
-        made = attempt(
-            task.operation.name,
-            source["clip"]["clip_id"],
-            lambda source=source: _samples(task, source),
-            rows["failures"],
-        )
-        samples += made or []
+    samples = [each for made in attempt_clips(task, _samples, rows["failures"]) for each in made]
     subset = task.operation.params["edits"]["subset"]
     return rows | (write_set_shard(task.lake.root, "edits", subset, samples) if samples else {})
 

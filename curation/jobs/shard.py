@@ -14,9 +14,9 @@ from moviegen.contracts.shard import ShardName, decode_shard_path
 from moviegen.media.worker import guarded_call
 
 from .caption import chosen_captions, kept_clips
-from .clips import Batch, worker_limits
+from .clips import Batch, attempt_clips, worker_limits
 from .ingest import check_unchanged
-from .parts import Operation, Rows, Task, attempt, valid_parts
+from .parts import Operation, Rows, Task, valid_parts
 from .session import Session, Work
 
 TABLES = ("failures", "samples", "shards")
@@ -120,15 +120,7 @@ def taken_numbers(lake: Lake, subset: str) -> dict[str, set[int]]:
 def shard_rows(task: Task) -> Rows:
     """Writes one tar; its rows of `shards`, `samples` and `failures`."""
     rows: Rows = {name: [] for name in TABLES}
-    samples = []
-    for source in task.inputs:
-        made = attempt(
-            task.operation.name,
-            source["clip"]["clip_id"],
-            lambda source=source: _sample(task, source),
-            rows["failures"],
-        )
-        samples += [made] if made is not None else []
+    samples = attempt_clips(task, _sample, rows["failures"])
     if samples:
         name = ShardName(task.operation.params["subset"], task.extra["bucket"], task.extra["index"])
         row = write_shard(task.lake.root, name, samples)

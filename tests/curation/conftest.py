@@ -91,7 +91,7 @@ def tiny_clip(tmp_path_factory) -> dict[str, str]:
     config = {
         "embed_dim": 16,
         "vision_cfg": {"image_size": 32, "layers": 1, "width": 64, "patch_size": 8},
-        "text_cfg": {"context_length": 8, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1},
+        "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1},
     }
     (folder / "tiny-test.json").write_text(json.dumps(config))
     open_clip.add_model_config(folder / "tiny-test.json")
