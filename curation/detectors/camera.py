@@ -29,11 +29,11 @@ UNREST = (0.006, 0.012)
 ZOOM_REACH = 0.25
 """Mean distance of a point from the picture's centre, diagonals: makes a growth comparable with a shift."""
 
-CARRIED = (0.05, 0.13)
+CARRIED = (0.04, 0.12)
 """Parallax below which a camera only turns, and above which it is carried. Between them and without parallax it is either, at half the
 confidence each. This and the next two: our decision, set on `benchmarks/camera_moves.py --tune`."""
 
-FOLLOWED = (0.75, 0.5)
+FOLLOWED = (0.8, 0.6)
 """Speed of the slow part of the middle, in units of the camera's, above which nothing is followed, and below which a thing is."""
 
 AGAINST = (0.02, 0.05)
@@ -77,8 +77,10 @@ def classify(path: dict[str, np.ndarray], pts_s: np.ndarray) -> dict[str, float]
     shares = {name: speed / total for name, speed in moves.items()}
     carried = _ramp(_median(path["camera_parallax"], sum(CARRIED) / 2), *CARRIED)
     centre, opposite = _median(path["camera_centre"], 1.0), _median(path["camera_opposite"])
-    followed = _ramp(centre, *FOLLOWED) * carried
-    circled = followed * _ramp(opposite, *AGAINST)
+    stands = _ramp(centre, *FOLLOWED)
+    # what moves against the camera is nearer than what stands: the camera is carried, however little else says so
+    circled = stands * _ramp(opposite, *AGAINST)
+    followed = max(circled, stands * carried)
     scores = {
         "static": STILL_SPEED / total * max(0.0, 1 - shake / UNREST[1]),
         "arc": (abs(shares["x"]) + abs(shares["y"])) * circled,

@@ -13,8 +13,8 @@ _MIDDLE = (0.12, 0.2)
 _STILL_SHARE = 0.25
 """Share of the middle that must lag behind the camera for something to be followed: subjects do not fill the middle."""
 
-_SPREAD = (0.2, 0.8)
-"""Shares between which speeds are spread: a thing that moves by itself and covers less than a fifth does not count as depth."""
+_SPREAD = (0.25, 0.75)
+"""Shares between which speeds are spread: a thing that moves by itself and covers less than a quarter does not count as depth."""
 
 _AGAINST = 0.3
 """Speed against the camera's, in units of it, from which a place counts as moving against it."""
@@ -29,23 +29,25 @@ _WINDOW = 7
 def depth_columns(
     places: np.ndarray, vectors: np.ndarray, weights: np.ndarray, camera: np.ndarray, slowest: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Parallax, centre and opposite of `CameraPath`, (N,) each; NaN where the camera is slower than `slowest`, or too little is seen.
+    """Parallax, centre and opposite of `CameraPath`, (N,) each; NaN where they cannot be told: the camera is slower than `slowest`, things
+    move more than it does, or too little is seen.
 
     `places` (P, 2); `vectors` (N, P, 2) is the flow, `camera` (N, P, 2) what of it is the camera's; `weights` (N, P).
     """
-    vectors, weights, camera = _around(vectors), _around(weights), _around(camera)
-    speed = np.linalg.norm(camera, axis=2)
-    paces = np.maximum(speed, slowest)
-    along = (vectors * camera).sum(axis=2) / (np.maximum(speed, 1e-9) * paces)
-    across = (vectors[..., 0] * camera[..., 1] - vectors[..., 1] * camera[..., 0]) / (np.maximum(speed, 1e-9) * paces)
+    (x, y), weights, (camera_x, camera_y) = _around(np.moveaxis(vectors, 2, 0)), _around(weights[None])[0], _around(np.moveaxis(camera, 2, 0))
+    speed = np.hypot(camera_x, camera_y)
+    scale = 1 / (np.maximum(speed, 1e-9) * np.maximum(speed, slowest))
+    along, across = (x * camera_x + y * camera_y) * scale, (x * camera_y - y * camera_x) * scale
     seen = np.maximum(weights.sum(axis=1), 1e-9)
     # errors of the flow spread it along and across alike; depth spreads it along
     parallax = _spread(along, weights * speed) - _spread(across, weights * speed)
     middle = (np.abs(places) < _MIDDLE).all(axis=1)
     centre = _quantiles(along[:, middle], weights[:, middle], (_STILL_SHARE,))[:, 0]
     opposite = (weights * (along < -_AGAINST)).sum(axis=1) / seen
-    is_dark = ((weights * speed).sum(axis=1) / seen < slowest) | (weights.mean(axis=1) < _LEAST_TEXTURE)
-    return tuple(np.where(is_dark, np.nan, values) for values in (parallax, centre, opposite))
+    passed = (weights * speed).sum(axis=1) / seen
+    alone = (weights * np.hypot(x - camera_x, y - camera_y)).sum(axis=1) / seen
+    is_blind = (passed < slowest) | (alone > passed) | (weights.mean(axis=1) < _LEAST_TEXTURE)
+    return tuple(np.where(is_blind, np.nan, values) for values in (parallax, centre, opposite))
 
 
 def _spread(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -63,8 +65,8 @@ def _quantiles(values: np.ndarray, weights: np.ndarray, shares: tuple[float, ...
 
 
 def _around(values: np.ndarray) -> np.ndarray:
-    """Means over `_WINDOW` pairs around each, along the first axis; the ends count on."""
+    """(..., N, P) float32: means over `_WINDOW` pairs around each; the ends count on."""
     from scipy.ndimage import correlate1d
 
     # a running sum would be quicker, but its last digits depend on where it began
-    return correlate1d(values, np.full(_WINDOW, 1 / _WINDOW), axis=0, mode="nearest")
+    return correlate1d(values.astype(np.float32), np.full(_WINDOW, 1 / _WINDOW), axis=-2, mode="nearest")

@@ -137,15 +137,15 @@ def fit_camera(places: np.ndarray, vectors: np.ndarray, weights: np.ndarray, sca
     `scale` is the length that counts as noise.
     """
     start = np.median(vectors, axis=1, keepdims=True)
-    left = np.linalg.norm(vectors - start, axis=2)
+    left = _length(vectors - start)
     for _ in range(_ROUNDS):
         spread = np.maximum(1.5 * np.median(left, axis=1, keepdims=True), scale)
         trusted = weights / (1 + np.square(left / spread)) ** 2 + 1e-9
         shift, zoom, roll = _similarity(places, vectors, trusted)
-        left = np.linalg.norm(vectors - _moved(places, shift, zoom, roll), axis=2)
-    follows = left <= np.maximum(3 * scale, 0.15 * np.linalg.norm(vectors, axis=2))
+        camera = _moved(places, shift, zoom, roll)
+        left = _length(vectors - camera)
+    follows = left <= np.maximum(3 * scale, 0.15 * _length(vectors))
     inliers = (follows * weights).sum(axis=1) / np.maximum(weights.sum(axis=1), 1e-9)
-    camera = _moved(places, shift, zoom, roll)
     depth = depth_columns(places, vectors, weights, camera, scale / 2)
     return CameraPath(shift[:, 0], shift[:, 1], zoom, roll, inliers, *depth, left)
 
@@ -154,15 +154,20 @@ def _similarity(
     places: np.ndarray, vectors: np.ndarray, weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Weighted least squares of shift (N, 2) at the picture's centre, zoom (N,) and roll (N,)."""
-    share = (weights / weights.sum(axis=1, keepdims=True))[..., None]
-    mean_place, mean_vector = (share * places).sum(axis=1), (share * vectors).sum(axis=1)
-    around, moved = places - mean_place[:, None], vectors - mean_vector[:, None]
-    power = np.maximum((share[..., 0] * np.square(around).sum(axis=2)).sum(axis=1), 1e-9)
-    zoom = (share[..., 0] * (around * moved).sum(axis=2)).sum(axis=1) / power
-    roll = (share[..., 0] * (around[..., 0] * moved[..., 1] - around[..., 1] * moved[..., 0])).sum(axis=1) / power
-    x, y = mean_place[:, 0], mean_place[:, 1]
-    shift = mean_vector - np.stack([zoom * x - roll * y, zoom * y + roll * x], axis=1)
-    return shift, zoom, roll
+    share = weights / weights.sum(axis=1, keepdims=True)
+    (x, y), (u, v) = places.T, np.moveaxis(vectors, 2, 0)
+    middle_x, middle_y, mean_u, mean_v = ((share * each).sum(axis=1) for each in (x, y, u, v))
+    x, y, u, v = x - middle_x[:, None], y - middle_y[:, None], u - mean_u[:, None], v - mean_v[:, None]
+    power = np.maximum((share * (x * x + y * y)).sum(axis=1), 1e-9)
+    zoom = (share * (x * u + y * v)).sum(axis=1) / power
+    roll = (share * (x * v - y * u)).sum(axis=1) / power
+    shift_x = mean_u - zoom * middle_x + roll * middle_y
+    return np.stack([shift_x, mean_v - zoom * middle_y - roll * middle_x], axis=1), zoom, roll
+
+
+def _length(vectors: np.ndarray) -> np.ndarray:
+    # a third of the time of numpy's norm over so short an axis
+    return np.hypot(vectors[..., 0], vectors[..., 1])
 
 
 def _moved(places: np.ndarray, shift: np.ndarray, zoom: np.ndarray, roll: np.ndarray) -> np.ndarray:
@@ -188,7 +193,7 @@ def flow_columns(
     path = fit_camera(places, vectors, weights, _LEAST_SCALE / small_px)
     seconds = np.maximum(pts_s[seen] - pts_s[seen - 1], 1e-3)
     found = {
-        "flow": np.linalg.norm(vectors, axis=2).mean(axis=1) / seconds,
+        "flow": _length(vectors).mean(axis=1) / seconds,
         "flow_residual": path.residual.mean(axis=1) / seconds,
         "camera_x": path.x / seconds,
         "camera_y": path.y / seconds,
