@@ -23,7 +23,7 @@ from moviegen.media.limits import MediaLimits
 from moviegen.media.probe import MediaProbe, probe
 from moviegen.media.read import open_video
 
-SPLIT_VERSION = 6
+SPLIT_VERSION = 7
 """Raised when the same source and config give other rows than before."""
 
 POLICIES = ("one_per_shot", "tile")

@@ -12,7 +12,7 @@ from typing import ClassVar
 import numpy as np
 
 from curation.detectors.base import ClipInput, FrameRequest
-from curation.signals.camera_path import seen_frames, shake_of, smooth
+from curation.signals.camera_path import seen_frames, smooth, usual_shake
 
 CLASSES = (
     "zoom_in", "zoom_out", "push_in", "pull_out", "pan_right", "pan_left", "truck_right", "truck_left",
@@ -29,9 +29,9 @@ UNREST = (0.006, 0.012)
 ZOOM_REACH = 0.25
 """Mean distance of a point from the picture's centre, diagonals: makes a growth comparable with a shift."""
 
-CARRIED = (0.04, 0.12)
-"""Parallax below which a camera only turns, and above which it is carried. Between them and without parallax it is either, at half the
-confidence each. This and the next two: our decision, set on `benchmarks/camera_moves.py --tune`."""
+TURNED, CARRIED = (0.03, 0.09), (0.06, 0.13)
+"""Parallax from which a camera may do more than turn, and from which it surely does; from which it may be carried, and from which it
+surely is. Between them the detector is unsure. This and the next two: our decision, set on `benchmarks/camera_moves.py --tune`."""
 
 FOLLOWED = (0.8, 0.6)
 """Speed of the slow part of the middle, in units of the camera's, above which nothing is followed, and below which a thing is."""
@@ -69,13 +69,13 @@ def classify(path: dict[str, np.ndarray], pts_s: np.ndarray) -> dict[str, float]
     """The metrics of a camera's path: columns `camera_*` of the signals at times `pts_s`, (N,) each."""
     x, y, zoom = path["camera_x"], path["camera_y"], path["camera_zoom"] * ZOOM_REACH
     smoothed = [smooth(values, pts_s) for values in (x, y, zoom)]
-    shake = shake_of(x, y, pts_s)
+    shake = usual_shake(x, y, pts_s)
     unrest = max(0.0, shake - UNREST[0])
     moves = {name: _kept(values) for name, values in zip(("x", "y", "zoom"), smoothed, strict=True)}
     roll = abs(_kept(smooth(np.radians(path["camera_roll"]) * ZOOM_REACH, pts_s)))
     total = sum(abs(speed) for speed in moves.values()) + roll + STILL_SPEED + unrest
     shares = {name: speed / total for name, speed in moves.items()}
-    carried = _ramp(_median(path["camera_parallax"], sum(CARRIED) / 2), *CARRIED)
+    turned, carried = _turned_carried(_median(path["camera_parallax"], np.nan))
     centre, opposite = _median(path["camera_centre"], 1.0), _median(path["camera_opposite"])
     stands = _ramp(centre, *FOLLOWED)
     # what moves against the camera is nearer than what stands: the camera is carried, however little else says so
@@ -89,8 +89,8 @@ def classify(path: dict[str, np.ndarray], pts_s: np.ndarray) -> dict[str, float]
     }
     for axis, share in shares.items():
         alone = abs(share) * (1 - followed if axis != "zoom" else 1.0)
-        turned, borne = _NAMES[axis, share > 0]
-        scores |= {turned: alone * (1 - carried), borne: alone * carried}
+        turn, carry = _NAMES[axis, share > 0]
+        scores |= {turn: alone * turned, carry: alone * carried}
     speed = float(np.mean(np.hypot(np.hypot(x, y), zoom)))
     found = {f"camera.{name}": scores.get(name, 0.0) for name in CLASSES}
     return found | {"camera.speed": speed}
@@ -105,6 +105,13 @@ _NAMES = {
     ("zoom", False): ("zoom_out", "pull_out"),
 }
 """Axis and whether the picture moves right, down or grows -> class of a camera that turns and of one that is carried."""
+
+
+def _turned_carried(parallax: float) -> tuple[float, float]:
+    """How surely the camera only turns, and how surely it is carried: 0..1 each, 1 together at most; alike where nothing tells."""
+    if not np.isfinite(parallax):
+        return 0.5, 0.5
+    return 1 - _ramp(parallax, *TURNED), _ramp(parallax, *CARRIED)
 
 
 def _kept(speeds: np.ndarray) -> float:

@@ -34,7 +34,11 @@ def depth_columns(
 
     `places` (P, 2); `vectors` (N, P, 2) is the flow, `camera` (N, P, 2) what of it is the camera's; `weights` (N, P).
     """
-    (x, y), weights, (camera_x, camera_y) = _around(np.moveaxis(vectors, 2, 0)), _around(weights[None])[0], _around(np.moveaxis(camera, 2, 0))
+    (x, y), weights, (camera_x, camera_y) = (
+        _around(np.moveaxis(vectors, 2, 0)),
+        _around(weights[None])[0],
+        _around(np.moveaxis(camera, 2, 0)),
+    )
     speed = np.hypot(camera_x, camera_y)
     scale = 1 / (np.maximum(speed, 1e-9) * np.maximum(speed, slowest))
     along, across = (x * camera_x + y * camera_y) * scale, (x * camera_y - y * camera_x) * scale

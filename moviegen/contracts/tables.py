@@ -161,11 +161,14 @@ SIGNALS = Table(
         _column(
             "camera_parallax",
             "list<float32>",
-            "what moves along the camera's direction at another speed: near and far; NaN while the camera stands",
+            "spread of speeds along the camera's direction, near and far, less that across it; NaN where it cannot be told",
             "camera's speed",
         ),
         _column(
-            "camera_centre", "list<float32>", "speed of the middle: 0 is a thing the camera follows", "camera's speed"
+            "camera_centre",
+            "list<float32>",
+            "speed of the slow part of the middle: 0 is a thing the camera follows",
+            "camera's speed",
         ),
         _column("camera_opposite", "list<float32>", "share of the picture that moves against the camera", "0..1"),
     ),

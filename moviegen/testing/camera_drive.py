@@ -47,7 +47,9 @@ class CameraPose:
     def projection(self, size: tuple[int, int]) -> np.ndarray:
         """(3, 3) from metres before the camera to pixels of a picture of that width and height."""
         width, height = size
-        lens = np.array([[self.focal * width, 0, (width - 1) / 2], [0, self.focal * width, (height - 1) / 2], [0, 0, 1]])
+        lens = np.array(
+            [[self.focal * width, 0, (width - 1) / 2], [0, self.focal * width, (height - 1) / 2], [0, 0, 1]]
+        )
         return lens @ _turn(self.roll, 0, 1) @ _turn(self.pitch, 1, 2) @ _turn(self.yaw, 2, 0)
 
 
@@ -59,7 +61,14 @@ def _turn(angle: float, first: int, second: int) -> np.ndarray:
 
 
 def drive_poses(
-    drive: Drive, start: CameraPose, depth: float, subject: float, num_frames: int, fps: float, size: tuple[int, int], rng
+    drive: Drive,
+    start: CameraPose,
+    depth: float,
+    subject: float,
+    num_frames: int,
+    fps: float,
+    size: tuple[int, int],
+    rng,
 ) -> list[CameraPose]:
     """One pose a frame. `depth` is where things move as the mean of the picture does, `subject` that of what is circled, metres."""
     width, height = size
@@ -77,7 +86,9 @@ def drive_poses(
 def _pose(drive: Drive, start: CameraPose, way: float, diagonal: float, depth: float, subject: float) -> CameraPose:
     """The pose where the picture has moved `way` diagonals since the middle of the clip."""
     angle = way * diagonal / start.focal
-    sign = -1.0 if drive.move in ("pan_left", "truck_left", "tilt_down", "pedestal_down", "zoom_out", "pull_out") else 1.0
+    sign = (
+        -1.0 if drive.move in ("pan_left", "truck_left", "tilt_down", "pedestal_down", "zoom_out", "pull_out") else 1.0
+    )
     metres = sign * angle * depth
     match drive.move.split("_")[0]:
         case "pan":
@@ -104,7 +115,13 @@ def _carried(start: CameraPose, *metres: float) -> CameraPose:
 
 
 def _shaken(pose: CameraPose, yaw: float, pitch: float, roll: float, x: float, y: float, z: float) -> CameraPose:
-    return replace(pose, place=pose.place + 0.5 * np.array([x, y, z]), yaw=pose.yaw + yaw, pitch=pose.pitch + pitch, roll=pose.roll + roll)
+    return replace(
+        pose,
+        place=pose.place + 0.5 * np.array([x, y, z]),
+        yaw=pose.yaw + yaw,
+        pitch=pose.pitch + pitch,
+        roll=pose.roll + roll,
+    )
 
 
 def _unrest(num_frames: int, fps: float, rng: np.random.Generator) -> np.ndarray:

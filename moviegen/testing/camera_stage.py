@@ -21,6 +21,9 @@ SIZE = (320, 180)
 WALL_M, SUBJECT_M = 8.0, 4.0
 """Distance of the wall and of the thing in the middle."""
 
+BEFORE_M, BEHIND_M = (2.5, 5.0), (5.0, 7.0)
+"""Distance of what moves by itself: it may hide the thing in the middle, unless the camera is there for that."""
+
 
 @dataclass(frozen=True)
 class Card:
@@ -54,14 +57,21 @@ class Thing:
 
 
 def film(
-    pictures: Sequence[np.ndarray], drive: Drive, seed: int, *, num_frames: int = 72, is_flat: bool = False, thing: Thing | None = None
+    pictures: Sequence[np.ndarray],
+    drive: Drive,
+    seed: int,
+    *,
+    num_frames: int = 72,
+    is_flat: bool = False,
+    thing: Thing | None = None,
 ) -> np.ndarray:
     """(T, H, W, 3) uint8 RGB: the move of the drive on a stage of these pictures ((H, W, 3) uint8 RGB, three or more)."""
     rng = np.random.default_rng(seed)
     focal = float(rng.uniform(0.85, 1.5))
     cards = [_wall(pictures, focal, rng)] if is_flat else _stage(pictures, focal, rng)
     if thing is not None:
-        cards.append(_mover(pictures, thing, focal, num_frames, rng))
+        depth = float(rng.uniform(*(BEHIND_M if drive.move in ("arc", "tracking") else BEFORE_M)))
+        cards.append(_mover(pictures, thing, depth, focal, num_frames, rng))
     cards.sort(key=lambda card: -card.corner[2])
     start = CameraPose(np.zeros(3), focal=focal)
     poses = drive_poses(drive, start, _usual_depth(cards, start), SUBJECT_M, num_frames, float(FPS), SIZE, rng)
@@ -84,7 +94,9 @@ def _stage(pictures: Sequence[np.ndarray], focal: float, rng: np.random.Generato
     cards = [wall, *_floor(_pick(pictures, rng), height, focal)] if rng.random() < 0.7 else [wall]
     cards.append(_standing(pictures, 0.0, SUBJECT_M, float(rng.uniform(0.4, 0.7)), focal, rng))
     for x in rng.uniform(-0.9, 0.9, 3):
-        cards.append(_standing(pictures, float(x), float(rng.uniform(5.0, 7.0)), float(rng.uniform(0.2, 0.45)), focal, rng))
+        cards.append(
+            _standing(pictures, float(x), float(rng.uniform(5.0, 7.0)), float(rng.uniform(0.2, 0.45)), focal, rng)
+        )
     side = rng.choice([-1, 1])
     for number in range(int(rng.integers(1, 4))):
         x = side * (0.42 + 0.45 * number) * (-1) ** number
@@ -105,9 +117,7 @@ def _standing(
     return _upright(np.dstack([image, _outline(image.shape[:2], rng)]), x, y, depth, height * 9 / 16, focal)
 
 
-def _upright(
-    image: np.ndarray, x: float, y: float, depth: float, height: float, focal: float
-) -> Card:
+def _upright(image: np.ndarray, x: float, y: float, depth: float, height: float, focal: float) -> Card:
     """A card that faces the camera's start; places and sizes in widths of the view at its depth."""
     step = height * depth / focal / image.shape[0]
     rows, columns = image.shape[:2]
@@ -131,9 +141,8 @@ def _floor(image: np.ndarray, height: float, focal: float) -> list[Card]:
 
 
 def _mover(
-    pictures: Sequence[np.ndarray], thing: Thing, focal: float, num_frames: int, rng: np.random.Generator
+    pictures: Sequence[np.ndarray], thing: Thing, depth: float, focal: float, num_frames: int, rng: np.random.Generator
 ) -> Card:
-    depth = float(rng.uniform(2.5, 5.0))
     seconds = np.arange(num_frames) / float(FPS)
     angle = rng.uniform(0, 2 * np.pi) if thing.turns_back else rng.choice([0, np.pi]) + rng.uniform(-0.3, 0.3)
     way = np.abs((seconds + 0.5) % 2 - 1) - 0.5 if thing.turns_back else seconds - seconds[-1] / 2
@@ -165,7 +174,7 @@ def _outline(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     turns = np.linspace(0, 2 * np.pi, 24, endpoint=False)
     radii = 0.4 + 0.09 * sum(np.cos(k * turns + rng.uniform(0, 6.3)) / k for k in (2, 3, 4))
     points = np.stack([np.cos(turns) * radii * shape[1], np.sin(turns) * radii * shape[0]], axis=1)
-    points = np.rint(points + [shape[1] / 2, shape[0] / 2]).astype(np.int32)
+    points = np.rint(points + np.array(shape[::-1]) / 2).astype(np.int32)
     return cv2.fillPoly(np.zeros(shape, np.uint8), [points], 255, cv2.LINE_AA)
 
 
