@@ -2,8 +2,8 @@
 
 The paper trains a classifier, which is not public. Ours reads the path: its direction, whether it keeps it, how much it trembles, and
 what near and far things do. A camera that turns (pan, tilt, zoom) moves all of the picture alike; one that is carried (truck, pedestal,
-push) moves near things more. Confidences are shares of all that moves and add up to at most 1; a turn about the axis of view is none of
-the classes. Thresholds lie elsewhere.
+push) moves near things more. Confidences are shares of all that moves and add up to at most 1; what the two have in common is neither's,
+and a turn about the axis of view is none of the classes. Thresholds lie elsewhere.
 """
 
 from dataclasses import dataclass
