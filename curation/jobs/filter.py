@@ -67,7 +67,10 @@ def operation(config: CurateConfig, rows: Rows) -> Operation:
 
 
 def selection_rows(batch: Batch, rules: list[Rule], buckets: BucketSet, subset: str) -> Rows:
-    """Rows of `rules` and `selection`, and none yet of copies and concepts. A clip that a detector failed on, and that nothing else rejects, is in neither: it failed."""
+    """Rows of `rules` and `selection`, and none yet of copies and concepts.
+
+    A clip that a detector failed on, and that nothing else rejects, is in neither: it failed.
+    """
     selection = []
     for clip_id, scores in sorted(batch.scores.items()):
         decision = decide_clip(scores, rules, batch.failed_detectors.get(clip_id, set()))

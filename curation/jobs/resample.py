@@ -14,11 +14,12 @@ from .parts import Rows
 def resample(rows: Rows, batch: Batch, config: CurateConfig) -> Rows:
     """The rows with the clips rejected that are too many of their concept or aspect, rules that say so, and rows of `clip_concepts`.
 
-    A kept clip whose embedding failed is in none any more: it failed. Raises UsageError when a kept clip was never embedded.
+    A kept clip whose embedding failed, or the detector of people, is in none any more: it failed. Raises UsageError when a kept clip was
+    never embedded.
     """
     wanted = config.balance
     assert wanted is not None
-    failed = batch.failed_embeddings(wanted.embedder)
+    failed = batch.failed_embeddings(wanted.embedder) | _failed_to_count(batch, wanted)
     kept = {row["clip_id"] for row in rows["selection"] if row["keep"]} - failed
     pool = clip_pool(batch, kept, wanted, _version(config))
     found = {each.clip_id: each for each in balance(pool, wanted, config.subset)} if kept else {}
@@ -31,6 +32,15 @@ def resample(rows: Rows, batch: Batch, config: CurateConfig) -> Rows:
             if not (row["keep"] and row["clip_id"] in failed)
         ],
     }
+
+
+def _failed_to_count(batch: Batch, config: BalanceConfig) -> set[str]:
+    """Clips that nobody knows of whether they show people, as the detector failed on them."""
+    if config.human_metric is None:
+        return set()
+    detector = config.human_metric.partition(".")[0]
+    failed = {clip_id for clip_id, names in batch.failed_detectors.items() if detector in names}
+    return {clip_id for clip_id in failed if config.human_metric not in batch.scores.get(clip_id, {})}
 
 
 def _version(config: CurateConfig) -> str:

@@ -36,6 +36,7 @@ def batch(monkeypatch):
         clips={clip_id: {"width": 16, "height": 9} for clip_id in everyone},
         scores={clip_id: {"objects.person_count": float(int(clip_id[-2:], 16) % 10 == 0)} for clip_id in everyone},
         failed_embeddings=lambda embedder: {"f" * 32},
+        failed_detectors={},
         ids=everyone,
     )
 
@@ -84,6 +85,14 @@ def test_people_keep_their_share(batch):
     made = resample(rows_of(batch), batch, CONFIG)
     humans = [row["keep"] for row in made["selection"] if batch.scores[row["clip_id"]]["objects.person_count"]]
     assert np.mean(humans) == pytest.approx(0.5, abs=0.1)
+
+
+def test_where_the_detector_of_people_failed_the_clip_has_failed(batch):
+    batch.scores[batch.ids[3]] = {}
+    batch.failed_detectors[batch.ids[3]] = {"objects"}
+    batch.failed_detectors[batch.ids[4]] = {"ocr"}
+    made = resample(rows_of(batch), batch, CONFIG)
+    assert {row["clip_id"] for row in made["selection"]} == set(batch.ids[:-1]) - {batch.ids[3]}
 
 
 def test_a_clip_without_vectors_or_without_the_score_is_an_error_that_says_what_to_run(batch):
