@@ -87,6 +87,8 @@ def find_matches(
     clips: ClipVectors, rules: CopyRules, min_share: float = 0.5, earlier: Collection[str] = frozenset()
 ) -> list[Match]:
     """Every match among clips, sorted by ids, but those of `earlier` clips with each other."""
+    if not len(clips):
+        return []
     telling = np.ones(len(clips.vectors), bool) if rules.is_telling is None else rules.is_telling(clips.vectors)
     is_earlier = np.fromiter((clip_id in earlier for clip_id in clips.ids), bool, len(clips))
     pairs = sorted({pair for found in _candidates(clips, telling, is_earlier, rules) for pair in found})

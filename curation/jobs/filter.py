@@ -4,8 +4,6 @@ fewer clips.
 On the driver: rules take seconds, and so do the copies of some ten thousand clips.
 """
 
-from dataclasses import asdict
-
 from curation.config import CurateConfig
 from curation.filters import Decision, Rule, decide, load_rules
 from moviegen.config import load_config
@@ -77,7 +75,7 @@ def selection_rows(batch: Batch, rules: list[Rule], buckets: BucketSet, subset: 
         if decision is not None:
             decision = in_bucket(decision, Clip(**batch.clips[clip_id]), buckets)
             skipped = ",".join(decision.skipped)
-            selection.append({"subset": subset, "clip_id": clip_id, **asdict(decision), "skipped": skipped})
+            selection.append({"subset": subset, "clip_id": clip_id, **vars(decision), "skipped": skipped})
     return {"rules": rule_rows(rules, subset), "copies": [], "clip_concepts": [], "selection": selection}
 
 

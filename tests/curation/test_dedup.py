@@ -90,8 +90,8 @@ class TestMatches:
         assert pairs(matches({"a": a, "b": noisy(a, noise=0.01), "c": looks(3, 200)})) == {("a", "b")}
 
     def test_no_clip_and_one_clip_have_no_match(self):
-        none = ClipVectors.sorted_from([], np.zeros(0, np.int32), np.zeros((0, 4), np.float32))
-        assert find_matches(none, RULES) == []
+        none = ClipVectors.sorted_from([], np.zeros(0, np.int32), np.zeros((0, 0), np.float32))
+        assert find_matches(none, CopyRules(0.9, is_telling=lambda v: v[:, 0] > 2)) == []
         assert matches({"a": looks(1, 3)}) == []
         assert matches({"a": looks(1, 3), "b": looks(1, 3)}, CopyRules(0.9, is_telling=lambda v: v[:, 0] > 2)) == []
 
