@@ -74,7 +74,8 @@ def kept_earlier(batch: Batch, config: CurateConfig) -> dict[str, frozenset[str]
     found = {}
     for name in earlier_batches(batch.lake, batch.name):
         gone = Batch(batch.lake, name).failed_embeddings(config.dedup.embedder) | batch.clips.keys()
-        found[name] = kept_clips(batch.lake, name, config.subset) - gone
+        if kept := kept_clips(batch.lake, name, config.subset) - gone:
+            found[name] = kept
     return found
 
 
