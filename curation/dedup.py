@@ -140,7 +140,7 @@ def _candidates(
     from curation.neighbours import make_index, near_pairs
 
     owners = clips.owners
-    looks = np.flatnonzero(telling & distinct_looks(clips))
+    looks = np.flatnonzero(distinct_looks(clips, telling))
     asking = looks[asks(owners[looks]) & ~is_earlier[owners[looks]]]
     if not len(asking):
         return
@@ -151,25 +151,25 @@ def _candidates(
             yield {(int(a), int(b)) for a, b in np.unique(pairs[pairs[:, 0] < pairs[:, 1]], axis=0)}
 
 
-def distinct_looks(clips: ClipVectors) -> np.ndarray:
-    """(N,) bool: rows unlike those taken of the same clip before; a still clip has one. Clips of equal length are done together."""
-    taken = np.ones(len(clips.vectors), bool)
+def distinct_looks(clips: ClipVectors, telling: np.ndarray) -> np.ndarray:
+    """(N,) bool: telling rows unlike those taken of the same clip before; a still clip has one. Clips of equal length are done together."""
+    taken = telling.copy()
     lengths = np.diff(clips.starts)
     for length in np.unique(lengths[lengths > 1]).tolist():
         together = max(1, COSINES // length**2)
         of_length = clips.starts[:-1][lengths == length]
         for start in range(0, len(of_length), together):
             rows = of_length[start : start + together, None] + np.arange(length)
-            taken[rows] = _unlike_before(clips.vectors[rows])
+            taken[rows] = _unlike_before(clips.vectors[rows], telling[rows])
     return taken
 
 
-def _unlike_before(vectors: np.ndarray) -> np.ndarray:
-    """(C, K) bool of (C, K, D): vectors unlike those taken of the same clip before."""
+def _unlike_before(vectors: np.ndarray, telling: np.ndarray) -> np.ndarray:
+    """(C, K) bool of (C, K, D): telling vectors unlike those taken of the same clip before."""
     near = vectors @ vectors.transpose(0, 2, 1) >= SAME_LOOK
-    taken = np.ones(near.shape[:2], bool)
+    taken = telling.copy()
     for place in range(1, near.shape[1]):
-        taken[:, place] = ~(near[:, place, :place] & taken[:, :place]).any(axis=1)
+        taken[:, place] &= ~(near[:, place, :place] & taken[:, :place]).any(axis=1)
     return taken
 
 
