@@ -257,6 +257,41 @@ SELECTION = Table(
     ),
 )
 
+COPIES = Table(
+    "copies",
+    ("subset", "clip_id"),
+    ("filter",),
+    "Near-duplicates that a subset drops, and the clip that stands for each.",
+    (
+        _column("subset", "string", "name of the selection"),
+        _column("clip_id", "string", "the clip dropped"),
+        _column("kept_id", "string", "the clip kept in its place, of this batch or of an earlier one"),
+        _column(
+            "matched_id", "string", "the clip it was compared with: the kept one, or another copy on the way there"
+        ),
+        _column("similarity", "float64", "mean cosine of the frames that match", "-1..1"),
+        _column("share", "float64", "matching frames, of the shorter clip's", "0..1"),
+        _column("is_mirrored", "bool", "left and right are swapped"),
+    ),
+)
+
+CLIP_CONCEPTS = Table(
+    "clip_concepts",
+    ("subset", "clip_id"),
+    ("filter",),
+    "What concept a clip is of, and how many such clips resampling keeps; of clips that rules and near-duplicates leave.",
+    (
+        _column("subset", "string", "name of the selection"),
+        _column("clip_id", "string", "the clip"),
+        _column("concept", "int32", "number of its concept in this batch, 0 the largest"),
+        _column(
+            "num_alike", "int64", "clips resampled together: of the concept; all human-centred ones for such a clip"
+        ),
+        _column("share", "float64", "share of these that resampling keeps", "0..1"),
+        _column("is_human", "bool", "human-centred: resampled apart from the concepts"),
+    ),
+)
+
 RULES = Table(
     "rules",
     ("subset", "position"),
@@ -396,6 +431,8 @@ TABLES: dict[str, Table] = {
         SCORES,
         EMBEDDINGS,
         SELECTION,
+        COPIES,
+        CLIP_CONCEPTS,
         RULES,
         CAPTIONS,
         SHARDS,

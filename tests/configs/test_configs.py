@@ -77,6 +77,7 @@ def test_recipes(path):
 def test_curation(path):
     from curation.config import CurateConfig, find_files
     from curation.filters import load_rules
+    from curation.jobs.run import JOBS, check_tools
     from moviegen.config import parse_config
 
     if path.parts[1] == "filter":
@@ -90,6 +91,25 @@ def test_curation(path):
     measured = {"probe", *config.score.detectors}
     asked = {rule.metric.partition(".")[0] for rule in rules if rule.if_missing == "error"}
     assert asked <= measured, "a rule ends the run for want of a score"
+    if config.balance is not None and config.balance.human_metric is not None:
+        assert config.balance.human_metric.partition(".")[0] in measured
+    if path.name != "paper.yaml":
+        check_tools(config, JOBS)  # works as it is: nothing to bring along
+
+
+def test_the_papers_curation_names_the_weights_it_lacks():
+    """Before the first file is opened, and not after hours of scoring."""
+    from curation.config import CurateConfig
+    from curation.jobs.run import check_tools
+    from moviegen.config import parse_config
+    from moviegen.errors import UsageError
+
+    flags = ["--config", str(ROOT / "curation" / "paper.yaml"), "--input", "videos", "--lake", "lake"]
+    config, _ = parse_config(CurateConfig, flags, prog="test", summary="", examples=())
+    with pytest.raises(UsageError, match=r"aesthetic: no file weights/.*or say where it is"):
+        check_tools(config, ["score"])
+    with pytest.raises(UsageError, match=r"embedder sscd: no file weights/sscd.*or say where it is"):
+        check_tools(config, ["embed"])
 
 
 def test_sizes_of_a_recipe_fit_together():

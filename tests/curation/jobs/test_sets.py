@@ -76,7 +76,7 @@ def run(repo_root, films, lake, names, dry_run=False, **sections) -> list[str]:
     rules = lake.parent / "rules.yaml"
     rules.write_text("rules: []\n")
     argv = ["--config", str(demo), "--lake", str(lake), "--input", str(films), "--filter.rules", str(rules)]
-    argv += ["--score.detectors", "{probe: {}}", "--split.policy", "tile", "--split.max_clip_s", "5"]
+    argv += ["--score.detectors", "{probe: {}}", "--split.policy", "tile", "--split.max_clip_s", "5", "--dedup", "null"]
     for name, value in ({"edits": EDITS, "personal": PERSONAL} | sections).items():
         argv += [f"--{name}", json.dumps(value)]
     config, _ = parse_config(CurateConfig, argv, prog="test", summary="", examples=())

@@ -100,6 +100,56 @@ def test_the_nearest_clips_come_first_on_either_side(lake):
     assert found == [("c2", False), ("c3", True)]  # c1 is three quarters of the span away
 
 
+def test_a_duplicate_stands_beside_the_clip_kept_in_its_place(make_lake, known_tables):
+    near = {"subset": "s", "reason": "near_duplicate", "keep": False}
+    known_tables["selection"][2:] = [near | {"clip_id": name, "detail": "copy of c1"} for name in ("c3", "c4")]
+    known_tables["clips"][0] |= {"width": 640, "height": 360}
+    of_first = {"subset": "s", "kept_id": "c1", "share": 0.5}
+    known_tables["copies"] = [
+        of_first | {"clip_id": "c3", "matched_id": "c1", "similarity": 0.91234},
+        of_first | {"clip_id": "c4", "matched_id": "c3", "similarity": 0.95, "is_mirrored": True},
+    ]
+    found = ask(open_lake(make_lake(known_tables)), "duplicates").records()
+    assert found[1] == {
+        "subset": "s", "batch": "b", "file": "/in/v2.mp4", "kept_file": "/in/v1.mp4", "similarity": 0.9123, "matching_percent": 50.0,
+        "is_mirrored": False, "size": "0x0", "kept_size": "640x360", "start_s": 10.0, "end_s": 14.0, "kept_start_s": 0.0,
+        "kept_end_s": 9.0, "clip_id": "c3", "kept_id": "c1", "matched_id": None, "kept_batch": "b",
+    }  # fmt: skip
+    assert [(row["clip_id"], row["matched_id"], row["is_mirrored"]) for row in found] == [
+        ("c4", "c3", True),
+        ("c3", None, False),
+    ]
+
+
+def test_a_concept_has_its_size_what_is_left_and_what_should_be(make_lake, known_tables):
+    """A concept of 16 of which 4 are left, one of 4 of which 2 are and one is lost to its aspect, and two people of whom one is."""
+    groups = ((0, 16, 4, 0.25, False), (1, 4, 2, 0.5, False), (2, 2, 1, 0.5, True))
+    clips, chosen, kinds = [], [], []
+    for concept, size, left, share, is_human in groups:
+        for number in range(size):
+            name = f"{concept}-{number:02d}"
+            reason = "concept" if number >= left else "aspect" if (concept, number) == (1, 0) else ""
+            clips.append(known_tables["clips"][0] | {"clip_id": name})
+            chosen.append({"subset": "s", "clip_id": name, "keep": not reason, "reason": reason})
+            kinds.append(
+                {
+                    "subset": "s",
+                    "clip_id": name,
+                    "concept": concept,
+                    "num_alike": size,
+                    "share": share,
+                    "is_human": is_human,
+                }
+            )
+    tables = known_tables | {"clips": clips, "selection": chosen, "clip_concepts": kinds}
+    names = "concept, num_clips, num_resampled, resampled_percent, wanted_percent, share_by_root_n, num_lost_to_aspect, num_kept"
+    assert rows(open_lake(make_lake(tables)), f"select {names} from concepts") == [
+        (0, 16, 4, 25.0, 25.0, 1.0, 0, 4),
+        (1, 4, 2, 50.0, 50.0, 1.0, 1, 1),
+        (None, 2, 1, 50.0, 50.0, 0.707, 0, 1),
+    ]
+
+
 def test_frames_of_a_clip_are_its_own(lake):
     assert rows(lake, "select uri, pts from clip_frames where clip_id = 'c3'") == [("/in/v2.mp4", [107, 120, 133])]
 
@@ -156,6 +206,7 @@ def test_no_check_finds_anything_in_a_right_lake(lake):
 SPOILED = {
     "clips_outside_shots": lambda t: t["clips"][0].update(num_frames=91),
     "clips_without_video": lambda t: t["videos"].__delitem__(2),
+    "copies_not_rejected": lambda t: t.update(copies=[{"subset": "s", "clip_id": "c4", "kept_id": "c1"}]),
     "embeddings_not_comparable": lambda t: t["embeddings"][0].update(vector=[0.6, 0.6]),
     "inputs_not_adding_up": lambda t: (
         t["rules"].append(t["rules"][1] | {"subset": "s"}) or t["videos"].append(t["videos"][0])

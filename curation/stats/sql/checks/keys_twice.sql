@@ -16,6 +16,10 @@ having count(*) > 1
 union all
 select 'selection', subset || ' ' || clip_id, count(*) from selection group by subset, clip_id having count(*) > 1
 union all
+select 'copies', subset || ' ' || clip_id, count(*) from copies group by subset, clip_id having count(*) > 1
+union all
+select 'clip_concepts', subset || ' ' || clip_id, count(*) from clip_concepts group by subset, clip_id having count(*) > 1
+union all
 select 'captions', clip_id || ' ' || captioner, count(*) from captions group by clip_id, captioner having count(*) > 1
 union all
 select 'shards', path, count(*) from shards group by path having count(*) > 1
