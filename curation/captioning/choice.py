@@ -4,6 +4,7 @@ What captioners wrote stays in the table as they wrote it. Cleaning, CLIP's boun
 moving one asks no model again.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -29,28 +30,42 @@ class Choice:
     """Clip -> its row of `captions`, with the text cleaned."""
     rejected: list[dict] = field(default_factory=list)
     """Rows of `failures` without their stage: `captioner`, `input_id`, `error`, `message`."""
+    similarities: dict[str, float] = field(default_factory=dict)
+    """Clip -> similarity of its chosen caption, where the best is wanted; minus infinity where it was not judged."""
+
+    def add(
+        self, entry: Entry, rows: Iterable[dict], scores: Mapping[str, Mapping[str, float]], rules: Rules
+    ) -> "Choice":
+        """This choice, with what the plan's next entry wrote judged and added. A clip has at most one row of an entry."""
+        for row in rows:
+            clip_id = row["clip_id"]
+            if not entry.takes(clip_id):
+                continue
+            known = scores.get(clip_id, {})
+            fit, reason, detail = judge(entry, row, known, rules)
+            if reason:
+                self.rejected.append(_rejected(row, reason, detail))
+            else:
+                self._take(fit, known.get(similarity_metric(entry.label), -math.inf), rules)
+        return self
+
+    def _take(self, row: dict, similarity: float, rules: Rules) -> None:
+        """Puts a fit row in its clip's place, where that is empty or its caption fits worse and the best is wanted."""
+        clip_id = row["clip_id"]
+        if clip_id not in self.chosen or (rules.choose == "best" and similarity > self.similarities[clip_id]):
+            self.chosen[clip_id] = row
+            if rules.choose == "best":
+                self.similarities[clip_id] = similarity
 
 
 def choose_captions(
     plan: Iterable[Entry], rows: Iterable[dict], scores: Mapping[str, Mapping[str, float]], rules: Rules
 ) -> Choice:
     """The first caption in the plan's order that is fit, or the best by similarity, for each clip. `scores`: clip -> metric -> score."""
-    entries = list(plan)
-    written: dict[str, dict[str, dict]] = {entry.label: {} for entry in entries}
-    for row in rows:
-        if row["captioner"] in written:
-            written[row["captioner"]][row["clip_id"]] = row
+    entries, written = list(plan), list(rows)
     choice = Choice()
     for entry in entries:
-        for clip_id, row in written[entry.label].items():
-            if not entry.takes(clip_id):
-                continue
-            known = scores.get(clip_id, {})
-            fit, reason, detail = judge(entry, row, known, rules)
-            if reason:
-                choice.rejected.append(_rejected(row, reason, detail))
-            elif _is_better(row, choice.chosen.get(clip_id), known, rules):
-                choice.chosen[clip_id] = fit
+        choice.add(entry, (row for row in written if row["captioner"] == entry.label), scores, rules)
     return choice
 
 
@@ -89,15 +104,6 @@ def with_camera(row: dict, scores: Mapping[str, float], min_confidence: float | 
         return row
     motion = sure_motion(scores, min_confidence)
     return row | {"text": with_motion(row["text"], motion), "camera_motion": motion}
-
-
-def _is_better(row: dict, other: dict | None, scores: Mapping[str, float], rules: Rules) -> bool:
-    if other is None:
-        return True
-    if rules.choose == "first":
-        return False
-    own, best = (scores.get(similarity_metric(r["captioner"]), float("-inf")) for r in (row, other))
-    return own > best
 
 
 def _rejected(row: dict, reason: str, detail: str) -> dict:

@@ -26,7 +26,7 @@ from curation.shards import EncodeConfig, encode_version
 from moviegen.contracts.clip import Clip, file_sha256, hash_id
 from moviegen.media.worker import guarded_call
 
-from .caption import chosen_captions, kept_clips
+from .chosen import chosen_captions, kept_clips
 from .clips import Batch, read_signals, worker_limits
 from .ingest import check_unchanged
 from .parts import Operation, Rows, Task, attempt
@@ -121,7 +121,7 @@ def sample_inputs(session: Session, batch: Batch, wanted: list[str]) -> dict[str
     for clip_id, row in people.items():
         pairs = [("paired", clip_id, None)]
         pairs += [("cross", *partners[clip_id])] if clip_id in partners else []
-        made = {name: facts[clip_id][name] for name in ("clip", "caption", "bucket", "scores")}
+        made = {n: facts[clip_id][n] for n in ("clip", "caption", "bucket", "scores", "heard") if n in facts[clip_id]}
         made |= {"identity_step": row["identity_step"], "pairs": []}
         for pairing, other, cosine in pairs:
             places = reference_places(people[other], config)

@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from curation.audio_caption import decode_audio_caption
 from curation.captioning import load_captioner
 from curation.detectors import detector_version, load_detector
 from curation.detectors.audio_tagger import cut_windows
 from curation.detectors.audioset import MUSIC, SINGING, SPEECH, kind_of, strongest
+from moviegen.contracts.audio_caption import decode_audio_caption
 from moviegen.errors import UsageError
 from moviegen.media.audio import Sound, resample
 
