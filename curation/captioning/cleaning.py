@@ -65,7 +65,7 @@ def clean(text: str, config: CleaningConfig) -> Cleaned:
         "refusal": lambda: _found(phrases.REFUSAL, without_quotes(mended)),
         "language": lambda: foreign(without_quotes(mended)) if config.language == "en" else None,
         "repetition": lambda: is_repetitive(mended),
-        "medium": lambda: _found(phrases.MEDIUM, _own_medium(without_quotes(mended))),
+        "medium": lambda: _medium(without_quotes(mended)),
         "unfinished": lambda: ends_in_the_air(mended),
         "too_short": lambda: None if num_words(mended) >= config.min_words else f"{num_words(mended)} words",
     }
@@ -138,11 +138,12 @@ def _unquoted(text: str) -> str:
     return text
 
 
-def _found(pattern: re.Pattern, text: str) -> str | None:
+def _found(pattern: re.Pattern | phrases.Phrases, text: str) -> str | None:
     match = pattern.search(text)
     return match.group(0).strip()[:80] if match else None
 
 
-def _own_medium(text: str) -> str:
-    """Nothing where a thing in the scene is a picture: then `the photo` is that one."""
-    return "" if phrases.PICTURE_IN_SCENE.search(text) else text
+def _medium(text: str) -> str | None:
+    """How the text calls a video an image; None where a thing in the scene is a picture, for then `the photo` is that one."""
+    found = _found(phrases.MEDIUM, text)
+    return None if found is None or phrases.PICTURE_IN_SCENE.search(text) else found
