@@ -13,6 +13,9 @@ KINDS = ("sound", "voice", "music")
 SOUND_BUCKET = "sound_bucket"
 """Name of the rule, and so the reason of the clips it rejects."""
 
+SOUND_DETECTORS = ("sound_tags", "sync")
+"""Whose scores it takes."""
+
 BucketName = Literal["diegetic", "mixed", "non_diegetic"]
 
 

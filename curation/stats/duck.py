@@ -34,6 +34,8 @@ VIEWS = (
     "failures_by_stage",
     "clip_frames",
     "borderline_clips",
+    "clip_sounds",
+    "sound_buckets",
 )
 """Views in the order they are made: a view may use those before it."""
 
