@@ -20,7 +20,7 @@ from .shard import ENCODING_COST, clip_gigapixels
 
 TABLES = ("failures", "set_samples", "set_shards")
 
-VERSION = 1
+VERSION = 2
 """Raised when the same clip and settings give other samples."""
 
 
