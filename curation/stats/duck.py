@@ -30,6 +30,8 @@ VIEWS = (
     "metric_health",
     "hours_by_subset",
     "caption_lengths",
+    "caption_rejections",
+    "caption_fates",
     "shard_sizes",
     "failures_by_stage",
     "clip_frames",
