@@ -219,7 +219,7 @@ def render(content: dict) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["number"] = _number
+    environment.filters |= {"number": _number, "span": _span}
     return environment.get_template("report.html").render(content)
 
 
@@ -228,3 +228,10 @@ def _number(value: object) -> str:
     if value is None:
         return ""
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else f"{float(value):.4g}"
+
+
+def _span(hours: float | None) -> str:
+    """Hours as people read them: `2.6 min` below one; an empty text for None."""
+    if hours is None:
+        return ""
+    return f"{60 * hours:.3g} min" if 0 < hours < 1 else f"{hours:,.1f} h" if hours else "0"
