@@ -12,7 +12,7 @@ from curation.config import CaptionConfig
 from curation.rows import read_files, read_table
 from moviegen.contracts.audio_caption import decode_audio_caption
 from moviegen.contracts.lake import Lake
-from moviegen.contracts.tables import CAPTIONS, SCORES
+from moviegen.contracts.tables import CAPTIONS
 
 from .clips import Batch
 
@@ -29,7 +29,7 @@ def chosen_captions(config: CaptionConfig, batch: Batch) -> dict[str, dict]:
     bound = config.camera_min_confidence
     if bound is None:
         return chosen
-    scores = scores_of(batch, "score:camera")
+    scores = scores_of(batch, "score:camera", bound)  # a lower confidence is never said
     return {clip_id: with_camera(row, scores.get(clip_id, {}), bound) for clip_id, row in chosen.items()}
 
 
@@ -85,11 +85,17 @@ def quality_operation(entry: Entry) -> str:
     return f"caption-quality:{entry.label.replace(':', '.')}"
 
 
-def scores_of(batch: Batch, operation: str) -> dict[str, dict[str, float]]:
-    """Clip -> metric -> score, of what one operation measured."""
+def scores_of(batch: Batch, operation: str, least: float | None = None) -> dict[str, dict[str, float]]:
+    """Clip -> metric -> score, of what one operation measured; from `least` on, where that is given."""
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
     found: dict[str, dict[str, float]] = {}
     for part in batch.lake.committed_parts("scores", batch.name):
         if part.num_rows and part.operation == operation:
-            for row in read_files([batch.lake.root / part.path], SCORES, ["clip_id", "metric", "score"]):
+            rows = pq.ParquetFile(batch.lake.root / part.path).read(["clip_id", "metric", "score"])
+            if least is not None:
+                rows = rows.filter(pc.greater_equal(rows["score"], least))
+            for row in rows.to_pylist():
                 found.setdefault(row["clip_id"], {})[row["metric"]] = row["score"]
     return found
