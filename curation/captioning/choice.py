@@ -5,11 +5,12 @@ moving one asks no model again.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 from .camera import sure_motion, with_motion
-from .cleaning import CleaningConfig, clean
+from .cleaning import Cleaned, CleaningConfig, clean_all
 from .plan import Entry
 
 
@@ -37,12 +38,9 @@ class Choice:
         self, entry: Entry, rows: Iterable[dict], scores: Mapping[str, Mapping[str, float]], rules: Rules
     ) -> "Choice":
         """This choice, with what the plan's next entry wrote judged and added. A clip has at most one row of an entry."""
-        for row in rows:
-            clip_id = row["clip_id"]
-            if not entry.takes(clip_id):
-                continue
-            known = scores.get(clip_id, {})
-            fit, reason, detail = judge(entry, row, known, rules)
+        for row, cleaned in _with_cleaned(entry, (row for row in rows if entry.takes(row["clip_id"])), rules):
+            known = scores.get(row["clip_id"], {})
+            fit, reason, detail = _judge(entry, row, cleaned, known, rules)
             if reason:
                 self.rejected.append(_rejected(row, reason, detail))
             else:
@@ -69,23 +67,40 @@ def choose_captions(
     return choice
 
 
+CHUNK = 200_000
+"""Rows that are cleaned together: some 200 MB of captions."""
+
+
+def _with_cleaned(entry: Entry, rows: Iterable[dict], rules: Rules) -> Iterator[tuple[dict, Cleaned | None]]:
+    """Each row with its text after cleaning; None where it is taken as it is."""
+    left = iter(rows)
+    while chunk := list(islice(left, CHUNK)):
+        if entry.needs_cleaning and rules.cleaning.enabled:
+            yield from zip(chunk, clean_all([row["text"] for row in chunk], rules.cleaning), strict=True)
+        else:
+            yield from ((row, None) for row in chunk)
+
+
 def judge(entry: Entry, row: dict, scores: Mapping[str, float], rules: Rules) -> tuple[dict, str, str]:
     """(row with its text cleaned, reason, detail): the reason is empty where the caption may be taken.
 
     What no model has written is taken as it is: it is what is left when models fail.
     """
+    [(row, cleaned)] = _with_cleaned(entry, [row], rules)
+    return _judge(entry, row, cleaned, scores, rules)
+
+
+def _judge(
+    entry: Entry, row: dict, cleaned: Cleaned | None, scores: Mapping[str, float], rules: Rules
+) -> tuple[dict, str, str]:
     if not entry.needs_cleaning:
         return row, "", ""
-    fit = row
-    if rules.cleaning.enabled:
-        cleaned = clean(row["text"], rules.cleaning)
-        if cleaned.reason:
-            return row, cleaned.reason, cleaned.detail
-        fit = row | {"text": cleaned.text}
+    if cleaned is not None and cleaned.reason:
+        return row, cleaned.reason, cleaned.detail
     similarity = scores.get(similarity_metric(entry.label))
     if rules.min_similarity is not None and similarity is not None and similarity < rules.min_similarity:
         return row, "similarity", f"{similarity:.4f}, wanted {rules.min_similarity:g} or more"
-    return fit, "", ""
+    return row if cleaned is None else row | {"text": cleaned.text}, "", ""
 
 
 def similarity_metric(label: str) -> str:

@@ -6,11 +6,14 @@ says nothing of cleaning its captions; words, bounds and order are our decision.
 speech: quoted words count neither as refusal nor as foreign.
 """
 
+import os
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
+from multiprocessing import get_context
 from typing import Literal
 
 from . import phrases
@@ -74,6 +77,20 @@ def clean(text: str, config: CleaningConfig) -> Cleaned:
         if detail:
             return Cleaned("", reason, detail)
     return Cleaned(mended if mended[-1] in "\"'”’" or mended[-1] in ".!?…。" else mended + ".")
+
+
+MANY = 20_000
+"""Texts from which on other cores help: their start takes a second or two, a text half a millisecond."""
+
+
+def clean_all(texts: Sequence[str], config: CleaningConfig, many: int = MANY) -> list[Cleaned]:
+    """`clean` of each text, in order; on all cores where there are many."""
+    if len(texts) < many or (os.cpu_count() or 1) == 1:
+        return [clean(text, config) for text in texts]
+    with ProcessPoolExecutor(
+        mp_context=get_context("spawn")
+    ) as pool:  # spawn: a forked driver may hold a lock of Java's or torch's
+        return list(pool.map(partial(clean, config=config), texts, chunksize=500))
 
 
 def mend(text: str, max_words: int) -> str:
