@@ -134,13 +134,13 @@ def _config_file(argv: Sequence[str]) -> Path | None:
 def _close_run(config, did_work: bool, progress) -> None:
     """Checks the lake, and writes the report when something is new."""
     from .check import check_lake
-    from .stats.report import REPORT_FILE, write_report
+    from .stats.report import REPORT_FILE, write_reports
 
     _raise_problems(check_lake(config.lake, read_media=did_work), config.lake)
-    path = config.lake / REPORT_FILE
-    if did_work or not path.exists():
-        write_report(config.lake, config.subset, path)
-    progress.say(f"report: {path}")
+    paths = (config.lake / REPORT_FILE,)
+    if did_work or not paths[0].exists():
+        paths = write_reports(config.lake, config.subset)
+    progress.say(f"report: {', '.join(map(str, paths))}")
 
 
 @dataclass(frozen=True)
@@ -185,22 +185,24 @@ class ReportConfig:
     subset: str | None = None
     """Name of the selection; may be left out when there is only one."""
     output: Path | None = None
-    """The HTML file; `report.html` in the lake when left out."""
+    """The HTML file; when left out, `report.html` in the lake, and `report-<subset>.html` too where it has several subsets."""
 
 
 def _report(argv: list[str]) -> int:
     from moviegen.config import parse_config
 
-    from .stats.report import REPORT_FILE, write_report
+    from .stats.report import write_report, write_reports
 
     examples = ["moviegen curate report lake/", "moviegen curate report lake/ --subset demo --output demo.html"]
     config, _ = parse_config(
         ReportConfig, argv, prog="moviegen curate report", summary="Write one offline HTML file about a lake.",
         examples=examples, positionals=["lake"],
     )  # fmt: skip
-    path = config.output or config.lake / REPORT_FILE
-    write_report(config.lake, config.subset, path)
-    print(path)
+    if config.output is None:
+        print(*write_reports(config.lake, config.subset), sep="\n")
+    else:
+        write_report(config.lake, config.subset, config.output)
+        print(config.output)
     return 0
 
 

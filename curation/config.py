@@ -15,6 +15,7 @@ from .dedup import DedupConfig
 from .editing import EditsConfig
 from .personal import PersonalConfig
 from .shards import EncodeConfig
+from .sound_buckets import SoundConfig
 from .spark import SparkConfig
 
 VIDEO_SUFFIXES = (
@@ -84,6 +85,9 @@ class CaptionConfig:
     captioners: dict[str, dict] = field(default_factory=lambda: {"source": {}, "template": {}})
     """Name -> parameters, in order: a clip that has a fit caption of one is not shown to the next. Beside its parameters: `captioner`,
     where the name is another; `share`, of a mix; `captions`, several a clip."""
+    audio_captioners: dict[str, dict] = field(default_factory=dict)
+    """Who writes what is heard, in six fields [S Table 26]: `{audio_template: {tagger: ..., quality_weights: ...}}`. Beside the video's
+    caption, in the sample's `.json`; of several the first that wrote about a clip."""
     cleaning: CleaningConfig = field(default_factory=CleaningConfig)
     """What a model's captions must be like; `source` and `template` are taken as they are."""
     quality: QualityConfig = field(default_factory=QualityConfig)
@@ -95,6 +99,8 @@ class CaptionConfig:
     def __post_init__(self) -> None:
         if self.camera_min_confidence is not None and not 0 <= self.camera_min_confidence <= 1:
             raise ValueError(f"caption.camera_min_confidence is {self.camera_min_confidence}, wanted 0..1")
+        if both := sorted(set(self.captioners) & set(self.audio_captioners)):
+            raise ValueError(f"caption: {both[0]!r} is in captioners and in audio_captioners; give one another name")
 
 
 @dataclass(frozen=True)
@@ -148,6 +154,8 @@ class CurateConfig:
     score: ScoreConfig = field(default_factory=ScoreConfig)
     embed: EmbedConfig = field(default_factory=EmbedConfig)
     filter: FilterConfig = field(default_factory=FilterConfig)
+    sound: SoundConfig | None = None
+    """Keep clips for what their sound is to their picture, among those that the rules keep; null: whatever is heard."""
     dedup: DedupConfig | None = None
     """Drop near-duplicates among the clips that the rules keep; null: keep them."""
     balance: BalanceConfig | None = None

@@ -11,7 +11,7 @@ from moviegen.contracts.clip import Clip, file_sha256, hash_id
 from moviegen.errors import UsageError
 from moviegen.media.worker import guarded_call
 
-from .caption import chosen_captions, kept_clips
+from .chosen import chosen_captions, kept_clips
 from .clips import Batch, attempt_clips, worker_limits
 from .ingest import check_unchanged
 from .parts import Operation, Rows, Task
@@ -20,7 +20,7 @@ from .shard import ENCODING_COST, clip_gigapixels
 
 TABLES = ("failures", "set_samples", "set_shards")
 
-VERSION = 1
+VERSION = 2
 """Raised when the same clip and settings give other samples."""
 
 

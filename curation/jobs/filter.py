@@ -1,11 +1,14 @@
-"""Filter: the rules say which clips a subset keeps, from the scores alone; of near-duplicates the best copy is kept, of common concepts
-fewer clips.
+"""Filter: the rules say which clips a subset keeps, from the scores alone; sounds are chosen for what they are to their picture, of
+near-duplicates the best copy is kept, of common concepts fewer clips.
 
 On the driver: rules take seconds, and so do the copies of some ten thousand clips.
 """
 
+from collections.abc import Collection
+
 from curation.config import CurateConfig
 from curation.filters import Decision, Rule, decide, load_rules
+from curation.sound_buckets import SOUND_BUCKET, SOUND_DETECTORS, SoundConfig, reject_sound
 from moviegen.config import load_config
 from moviegen.contracts.bucket import BucketSet, assign_bucket
 from moviegen.contracts.clip import Clip, hash_id
@@ -34,6 +37,8 @@ def filter_clips(session: Session) -> None:
         return
     batch = Batch(session.lake, session.batch)
     rows = selection_rows(batch, rules, buckets, session.config.subset)
+    if session.config.sound is not None:
+        rows |= choose_sounds(rows, batch, session.config.sound, session.config.score.detectors)
     if session.config.dedup is not None:
         rows |= drop_copies(rows, batch, session.config)
     if session.config.balance is not None:
@@ -127,3 +132,30 @@ def last_row(name: str, bound: str, subset: str, position: int) -> dict:
     """Row of `rules` for a rule that bounds no metric."""
     blank = dict.fromkeys(("min", "max"), None) | {"metric": "", "if_missing": "error"}
     return blank | {"subset": subset, "position": position, "rule": name, "bound": bound}
+
+
+def choose_sounds(rows: Rows, batch: Batch, sound: SoundConfig, detectors: Collection[str]) -> Rows:
+    """The rows with the kept clips rejected whose sound is in no bucket, or in one of which fewer are taken. A kept clip that a detector
+    of sound failed on is in neither any more: it failed.
+
+    Raises UsageError when nobody measures the sound.
+    """
+    if missing := [name for name in SOUND_DETECTORS if name not in detectors]:
+        raise UsageError(
+            f"sound: wants the scores of {' and '.join(SOUND_DETECTORS)}, and score.detectors has no {missing[0]}; add it with its model's "
+            "path (curation/detectors/README.md), or say sound: null"
+        )
+    kept = {row["clip_id"] for row in rows["selection"] if row["keep"]}
+    failed = {clip_id for clip_id in kept if batch.failed_detectors.get(clip_id, set()) & set(SOUND_DETECTORS)}
+    reasons = {clip_id: reject_sound(clip_id, batch.scores[clip_id], sound) for clip_id in kept - failed}
+    bound = "the sound belongs to the picture, by sync.cosine and what is heard"
+    return {
+        "rules": [*rows["rules"], last_row(SOUND_BUCKET, bound, rows["rules"][0]["subset"], len(rows["rules"]))],
+        "selection": [
+            row | {"keep": False, "reason": SOUND_BUCKET, "detail": reasons[row["clip_id"]]}
+            if reasons.get(row["clip_id"])
+            else row
+            for row in rows["selection"]
+            if row["clip_id"] not in failed
+        ],
+    }

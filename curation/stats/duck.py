@@ -30,12 +30,16 @@ VIEWS = (
     "metric_health",
     "hours_by_subset",
     "caption_lengths",
+    "caption_rejections",
+    "caption_fates",
     "shard_sizes",
     "failures_by_stage",
     "clip_frames",
     "borderline_clips",
     "duplicates",
     "concepts",
+    "clip_sounds",
+    "sound_buckets",
 )
 """Views in the order they are made: a view may use those before it."""
 

@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING
 from moviegen.contracts.lake import atomic_write
 from moviegen.errors import UsageError
 
+from .captions import AUDIO_BEGINS, shown_captions
 from .duck import ask, open_lake
-from .histograms import HEIGHT, WIDTH, histograms
+from .histograms import HEIGHT, WIDTH, Histogram, histograms
 from .thumbnails import thumbnails
 
 if TYPE_CHECKING:
     import duckdb
 
 REPORT_FILE = "report.html"
-"""Name of the report in its lake."""
+"""Name of the report in its lake: of the subset that was written last."""
+
+SUBSET_FILE = "report-{}.html"
+"""Name of a subset's own report, beside it where the lake has several."""
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -53,13 +57,36 @@ def write_report(lake: Path, subset: str | None, path: Path) -> None:
         text = render(collect(connection, lake, choose_subset(connection, subset)))
     finally:
         connection.close()
+    _write(path, text)
+
+
+def write_reports(lake: Path, subset: str | None) -> tuple[Path, ...]:
+    """The files it wrote into the lake: `report.html`, and `report-<subset>.html` too where there are several subsets."""
+    connection = open_lake(lake)
+    try:
+        names = _subsets(connection)
+        chosen = choose_subset(connection, subset)
+        text = render(collect(connection, lake, chosen))
+    finally:
+        connection.close()
+    paths = (lake / REPORT_FILE, *((lake / SUBSET_FILE.format(chosen),) if len(names) > 1 else ()))
+    for path in paths:
+        _write(path, text)
+    return paths
+
+
+def _write(path: Path, text: str) -> None:
     with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
+def _subsets(connection: "duckdb.DuckDBPyConnection") -> list[str]:
+    return [row[0] for row in ask(connection, "select subset from subsets order by subset").rows]
+
+
 def choose_subset(connection: "duckdb.DuckDBPyConnection", subset: str | None) -> str:
     """The subset asked for, or the only one. Raises UsageError naming those there are."""
-    names = [row[0] for row in ask(connection, "select subset from subsets order by subset").rows]
+    names = _subsets(connection)
     if subset in names or (subset is None and len(names) == 1):
         return subset if subset is not None else names[0]
     if names == [""]:
@@ -75,25 +102,36 @@ def collect(connection: "duckdb.DuckDBPyConnection", lake: Path, subset: str) ->
         return ask(connection, question, [subset]).records()
 
     rules = of_subset("select distinct on (position) * exclude (batch) from rules where subset = ? order by position")
+    drawn = histograms(ask(connection, "score_histogram"), [rule for rule in rules if rule["metric"]])
     return {
         "lake": str(lake.resolve()),
         "subset": subset,
+        "others": [name for name in _subsets(connection) if name != subset],
         "counts": of_subset("select * exclude (subset) from input_counts where subset = ?"),
-        "hours": of_subset("select * exclude (subset) from hours_by_subset where subset = ?"),
+        "clips": of_subset("select * exclude (subset) from hours_by_subset where subset = ?"),
         "funnel": of_subset(_FUNNEL),
         "paper": ask(connection, "paper_funnel").records(),
         "rules": rules,
-        "histograms": histograms(ask(connection, "score_histogram"), [rule for rule in rules if rule["metric"]]),
+        "ruled": [each for each in drawn if each.rules],
+        "free": by_detector([each for each in drawn if not each.rules]),
         "plot": {"width": WIDTH, "height": HEIGHT},
         "health": ask(connection, "metric_health").records(),
         "sheets": sheets(connection, subset, rules),
         "buckets": of_subset("select * exclude (subset) from bucket_fill where subset = ?"),
-        "captions": ask(connection, "caption_lengths").records(),
-        "caption_samples": of_subset(_CAPTIONS),
-        "failures": ask(connection, "failures_by_stage").records(),
+        "captions": of_subset(_CAPTIONERS),
+        "caption_samples": shown_captions(ask(connection, _CAPTIONS, [f"{AUDIO_BEGINS}%", subset]).records()),
+        "rejected_captions": of_subset("select * exclude (subset) from caption_rejections where subset = ?"),
+        "sounds": of_subset("select * exclude (subset) from sound_buckets where subset = ?"),
+        "failures": ask(connection, _FAILURES).records(),
         "inputs": of_subset(f"from inputs where subset = ? order by batch, uri limit {MAX_ROWS}"),
         "num_inputs": of_subset("select count(*) as n from inputs where subset = ?")[0]["n"],
     }
+
+
+def by_detector(drawn: list[Histogram]) -> list[tuple[str, list[Histogram]]]:
+    """(detector, its histograms), as in their names, in order."""
+    names = sorted({each.metric.partition(".")[0] for each in drawn})
+    return [(name, [each for each in drawn if each.metric.partition(".")[0] == name]) for name in names]
 
 
 _FUNNEL = """
@@ -104,24 +142,41 @@ where subset = ?
 order by funnel.position
 """
 
+_CAPTIONERS = """
+select caption_fates.* exclude (subset), caption_lengths.* exclude (captioner, num_captions)
+from caption_fates
+inner join caption_lengths using (captioner)
+where subset = ?
+order by is_audio, num_taken desc, captioner
+"""
+
 _CAPTIONS = """
-select captions.captioner, captions.text, captions.camera_motion, clip_id
-from captions
-inner join clip_states using (clip_id)
-where clip_states.subset = ? and clip_states.state = 'accepted'
-order by md5(clip_id)
+with heard as (
+    select batch, clip_id, min(text) as text
+    from captions
+    where text like ?
+    group by all
+)
+
+select samples.clip_id, samples.caption, samples.captioner, heard.text as heard
+from samples
+left join heard using (batch, clip_id)
+where samples.subset = ?
+order by md5(samples.clip_id)
 limit 12
 """
 
 _KEPT = """
-select clip_id, min(text) as words
+select clip_states.clip_id, coalesce(samples.caption, 'not in a shard yet') as words
 from clip_states
-left join captions using (clip_id)
+left join samples using (batch, subset, clip_id)
 where subset = ? and state in ('accepted', 'pending')
-group by clip_id
-order by md5(clip_id)
+order by md5(clip_states.clip_id)
 limit ?
 """
+
+_FAILURES = "from failures_by_stage where not starts_with(stage, 'caption-rejected:')"
+"""Captions that are not fit have a table of their own."""
 
 _NEAREST = """
 select clip_id, metric || ' = ' || round(score, 4) as words
@@ -164,7 +219,7 @@ def render(content: dict) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["number"] = _number
+    environment.filters |= {"number": _number, "span": _span}
     return environment.get_template("report.html").render(content)
 
 
@@ -173,3 +228,10 @@ def _number(value: object) -> str:
     if value is None:
         return ""
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else f"{float(value):.4g}"
+
+
+def _span(hours: float | None) -> str:
+    """Hours as people read them: `2.6 min` below one; an empty text for None."""
+    if hours is None:
+        return ""
+    return f"{60 * hours:.3g} min" if 0 < hours < 1 else f"{hours:,.1f} h" if hours else "0"
