@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from moviegen.models.execution import AttentionKernel, sdpa
+
 
 class SwiGLU(nn.Module):
     """w_out(silu(w_gate x) * w_in x), without biases: (B, L, D) -> (B, L, D) [S Tables 1, 9]."""
@@ -27,6 +29,9 @@ class Attention(nn.Module):
     As many key heads as query heads [S §3.1.6]. RMS norm of queries and keys is off unless asked for (our decision).
     """
 
+    kernel: AttentionKernel = staticmethod(sdpa)
+    """What computes it; `moviegen.models.execution.set_attention` changes it."""
+
     def __init__(self, dim: int, num_heads: int, *, qk_norm: bool = False, eps: float = 1e-5) -> None:
         super().__init__()
         if dim % num_heads:
@@ -39,15 +44,19 @@ class Attention(nn.Module):
         self.query_norm = nn.RMSNorm(dim // num_heads, eps=eps) if qk_norm else nn.Identity()
         self.key_norm = nn.RMSNorm(dim // num_heads, eps=eps) if qk_norm else nn.Identity()
 
-    def forward(self, x: Tensor, context: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
-        """`mask` (B, L') is True where a key may be seen; every sample needs at least one."""
+    def forward(
+        self, x: Tensor, context: Tensor | None = None, mask: Tensor | None = None, rotation: Tensor | None = None
+    ) -> Tensor:
+        """`mask` (B, L') is True where a key may be seen; every sample needs at least one. `rotation` is `rotary_angles`'."""
         source = x if context is None else context
         query, key, value = (
             rearrange(linear(tokens), "b l (h d) -> b h l d", h=self.num_heads)
             for linear, tokens in ((self.query, x), (self.key, source), (self.value, source))
         )
-        bias = None if mask is None else mask[:, None, None, :]
-        out = F.scaled_dot_product_attention(self.query_norm(query), self.key_norm(key), value, attn_mask=bias)
+        query, key = self.query_norm(query), self.key_norm(key)
+        if rotation is not None:
+            query, key = rotate(query, rotation), rotate(key, rotation)
+        out = self.kernel(query, key, value, mask)
         return self.output(rearrange(out, "b h l d -> b l (h d)"))
 
 
@@ -71,3 +80,34 @@ def sinusoids(positions: Tensor, dim: int, max_period: float = 10_000.0) -> Tens
     )
     angles = positions.float()[:, None] * frequencies
     return torch.cat([angles.cos(), angles.sin()], dim=-1)
+
+
+def rotary_angles(length: int, head_dim: int, base: float = 10_000.0, device: torch.device | str = "cpu") -> Tensor:
+    """Angle of each position in each of head_dim / 2 planes, from 1 turn a radian down to 1 / base: (length, head_dim / 2)."""
+    frequencies = base ** (-torch.arange(0, head_dim, 2, device=device, dtype=torch.float32) / head_dim)
+    return torch.outer(torch.arange(length, device=device, dtype=torch.float32), frequencies)
+
+
+def rotate(x: Tensor, angles: Tensor) -> Tensor:
+    """x (B, H, L, D) with each plane (i, i + D / 2) turned by its angle (L, D / 2): rotary positions, as in Llama."""
+    cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
+    first, second = x.chunk(2, dim=-1)
+    return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)
+
+
+class GELUFeedForward(nn.Module):
+    """w_out(gelu(w_in x)), without biases: the two matrices that make the audio model 13B [spec 6.2, derived]."""
+
+    def __init__(self, dim: int, ffn_dim: int) -> None:
+        super().__init__()
+        self.input = nn.Linear(dim, ffn_dim, bias=False)
+        self.output = nn.Linear(ffn_dim, dim, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, L, D) -> (B, L, D)."""
+        return self.output(F.gelu(self.input(x)))
+
+
+def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+    """x (1 + scale) + shift; shift and scale are (B, 1, D)."""
+    return x * (1 + scale) + shift
