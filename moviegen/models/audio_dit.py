@@ -14,7 +14,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from moviegen.models.execution import run
-from moviegen.models.layers import Attention, GELUFeedForward, TimeEmbedding, modulate, rotary_angles
+from moviegen.models.layers import Attention, GELUFeedForward, RMSNorm, TimeEmbedding, modulate, rotary_angles
 from moviegen.models.text import TextContext
 from moviegen.weights import HubModel
 
@@ -64,7 +64,7 @@ class AudioDiT(nn.Module, HubModel):
             nn.Sequential(nn.Linear(width, dim, bias=False), nn.LayerNorm(dim)) for width in config.context_widths
         )
         self.blocks = nn.ModuleList(AudioBlock(config) for _ in range(config.num_layers))
-        self.final_norm = nn.RMSNorm(dim, eps=config.norm_eps)
+        self.final_norm = RMSNorm(dim, eps=config.norm_eps)
         self.final_modulation = nn.Linear(dim, 2 * dim, bias=False)
         self.audio_out = nn.Linear(dim, config.latent_channels, bias=False)
         self._initialize()
@@ -136,10 +136,10 @@ class AudioBlock(nn.Module):
     def __init__(self, config: AudioDiTConfig) -> None:
         super().__init__()
         self.modulation_bias = nn.Parameter(torch.zeros(6, config.dim))
-        self.attention_norm = nn.RMSNorm(config.dim, eps=config.norm_eps)
+        self.attention_norm = RMSNorm(config.dim, eps=config.norm_eps)
         self.attention = Attention(config.dim, config.num_heads, qk_norm=config.qk_norm, eps=config.norm_eps)
         self.cross_attention = Attention(config.dim, config.num_heads, qk_norm=config.qk_norm, eps=config.norm_eps)
-        self.ffn_norm = nn.RMSNorm(config.dim, eps=config.norm_eps)
+        self.ffn_norm = RMSNorm(config.dim, eps=config.norm_eps)
         self.ffn = GELUFeedForward(config.dim, config.ffn_dim)
 
     def forward(

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from moviegen.errors import UsageError
-from moviegen.models.layers import Attention, SwiGLU, sinusoids
+from moviegen.models.layers import Attention, RMSNorm, SwiGLU, sinusoids
 from moviegen.prompts import quoted_text
 from moviegen.weights import HubModel
 
@@ -113,7 +113,7 @@ class ByteTextEncoder(nn.Module, HubModel):
         self.tokenizer = ByteTokenizer(config.max_length)
         self.embedding = nn.Embedding(ByteTokenizer.num_ids, config.dim)
         self.blocks = nn.ModuleList(ByteBlock(config) for _ in range(config.num_layers))
-        self.norm = nn.RMSNorm(config.dim, eps=1e-5)
+        self.norm = RMSNorm(config.dim, eps=1e-5)
         nn.init.normal_(self.embedding.weight, std=0.5)
 
     def forward(self, ids: Tensor, mask: Tensor) -> TextContext:
@@ -135,9 +135,9 @@ class ByteBlock(nn.Module):
 
     def __init__(self, config: ByteTextEncoderConfig) -> None:
         super().__init__()
-        self.attention_norm = nn.RMSNorm(config.dim, eps=1e-5)
+        self.attention_norm = RMSNorm(config.dim, eps=1e-5)
         self.attention = Attention(config.dim, config.num_heads)
-        self.ffn_norm = nn.RMSNorm(config.dim, eps=1e-5)
+        self.ffn_norm = RMSNorm(config.dim, eps=1e-5)
         self.ffn = SwiGLU(config.dim, config.ffn_dim)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:

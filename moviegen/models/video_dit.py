@@ -14,7 +14,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from moviegen.models.execution import run
-from moviegen.models.layers import Attention, SwiGLU, TimeEmbedding, modulate
+from moviegen.models.layers import Attention, RMSNorm, SwiGLU, TimeEmbedding, modulate
 from moviegen.models.text import TextContext
 from moviegen.weights import HubModel
 
@@ -105,7 +105,7 @@ class VideoDiT(nn.Module, HubModel):
             nn.Sequential(nn.Linear(width, dim, bias=False), nn.LayerNorm(dim)) for width in config.context_widths
         )
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.num_layers))
-        self.final_norm = nn.RMSNorm(dim, eps=config.norm_eps)
+        self.final_norm = RMSNorm(dim, eps=config.norm_eps)
         self.final_modulation = nn.Linear(dim, 2 * dim, bias=False)
         self.patch_out = nn.Linear(dim, config.patch_dim, bias=False)
         self._initialize()
@@ -177,10 +177,10 @@ class Block(nn.Module):
     def __init__(self, config: VideoDiTConfig) -> None:
         super().__init__()
         self.modulation_bias = nn.Parameter(torch.zeros(6, config.dim))
-        self.attention_norm = nn.RMSNorm(config.dim, eps=config.norm_eps)
+        self.attention_norm = RMSNorm(config.dim, eps=config.norm_eps)
         self.attention = Attention(config.dim, config.num_heads, qk_norm=config.qk_norm, eps=config.norm_eps)
         self.cross_attention = Attention(config.dim, config.num_heads, qk_norm=config.qk_norm, eps=config.norm_eps)
-        self.ffn_norm = nn.RMSNorm(config.dim, eps=config.norm_eps)
+        self.ffn_norm = RMSNorm(config.dim, eps=config.norm_eps)
         self.ffn = SwiGLU(config.dim, config.ffn_dim)
 
     def forward(self, x: Tensor, modulation: Tensor, text: Tensor, mask: Tensor) -> Tensor:

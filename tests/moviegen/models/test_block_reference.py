@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from moviegen.models.audio_dit import AudioBlock, AudioDiTConfig
-from moviegen.models.layers import rotary_angles
+from moviegen.models.layers import RMSNorm, rotary_angles
 from moviegen.models.video_dit import Block, VideoDiTConfig
 
 DIM, HEADS, FFN, EPS = 12, 3, 20, 1e-5
@@ -100,10 +100,25 @@ def test_an_audio_block_is_the_paper_s_formula(inputs):
     torch.testing.assert_close(out, expected, rtol=0, atol=1e-12)
 
 
+def test_rms_norm_s_gradients_are_the_numerical_ones_and_its_values_pytorch_s():
+    norm = RMSNorm(6, eps=EPS).double()
+    nn.init.normal_(norm.weight)
+    x = torch.randn(2, 3, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64, requires_grad=True)
+    weight = norm.weight
+
+    def values(x, weight):
+        return torch.func.functional_call(norm, {"weight": weight}, (x,))
+
+    assert torch.autograd.gradcheck(values, (x, weight))
+    plain = nn.RMSNorm(6, eps=EPS).double()
+    plain.load_state_dict(norm.state_dict())
+    assert torch.equal(norm(x), plain(x))
+
+
 def test_rms_norm_is_llama_s():
     from transformers.models.llama.modeling_llama import LlamaRMSNorm
 
-    ours, theirs = nn.RMSNorm(8, eps=EPS), LlamaRMSNorm(8, eps=EPS)
+    ours, theirs = RMSNorm(8, eps=EPS), LlamaRMSNorm(8, eps=EPS)
     nn.init.normal_(ours.weight)
     theirs.weight.data.copy_(ours.weight.data)
     x = torch.randn(3, 4, 8, generator=torch.Generator().manual_seed(0))
