@@ -28,7 +28,7 @@ def ours() -> tuple[nn.Module, Callable[[], Tensor]]:
     """Our network and one forward of it."""
     model = VideoDiT(
         VideoDiTConfig(
-            dim=DIM, num_layers=LAYERS, num_heads=HEADS, ffn_dim=1365, context_widths=(DIM,), max_frames=8,
+            dim=DIM, num_layers=LAYERS, num_heads=HEADS, ffn_dim=1376, context_widths=(DIM,), max_frames=8,
             max_height=32, max_width=32,
         )
     )  # fmt: skip
