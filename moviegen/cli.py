@@ -35,6 +35,9 @@ COMMANDS = (
     ),
     Command("doctor", "what is installed, what is missing, and the command that mends it", "moviegen.doctor:main"),
     Command("generate", "text to image or video", "moviegen.pipelines.generate_cli:main", "models"),
+    Command(
+        "models", "every network and size: parameters, tokens, FLOPs", "moviegen.models.catalog_cli:main", "models"
+    ),
     Command("world", "make toy-world videos with known truth", "moviegen.testing.world_cli:main"),
 )
 

@@ -16,12 +16,9 @@ def of(*folders: str) -> list[Path]:
 @pytest.mark.parametrize("path", of("models"), ids=str)
 def test_model_sizes(path):
     from moviegen.config import load_config
-    from moviegen.models.tae import TAEConfig
-    from moviegen.models.text import ByteTextEncoderConfig
-    from moviegen.models.video_dit import VideoDiTConfig
+    from moviegen.models.catalog import KINDS
 
-    kinds = {"tae": TAEConfig, "video_dit": VideoDiTConfig, "text": ByteTextEncoderConfig}
-    config = load_config(kinds[path.parts[1]], ROOT / path)
+    config = load_config(KINDS[path.parts[1]].config, ROOT / path)
     assert set(yaml.safe_load((ROOT / path).read_text())) <= set(vars(config))
 
 
