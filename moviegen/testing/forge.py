@@ -90,12 +90,13 @@ def jpegs(number: int = 0, num_frames: int = NUM_FRAMES) -> tuple[bytes, ...]:
     return (*found, *(bytes(packet) for packet in context.encode(None)))
 
 
-def still(width: int, height: int) -> bytes:
-    """A black PNG of one bit a pixel; 16000 x 16000 of it are 32 KB."""
+@cache
+def still(width: int, height: int, bits: int = 1) -> bytes:
+    """A black PNG of so many bits a pixel; 16000 x 16000 of one bit are 32 KB."""
     packer = zlib.compressobj()
-    row = b"\0" * (1 + -(-width // 8))
+    row = b"\0" * (1 + -(-width * bits // 8))
     data = b"".join(packer.compress(row) for _ in range(height)) + packer.flush()
-    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, bits, 0, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I4s", len(part), kind) + part + struct.pack(">I", zlib.crc32(kind + part))
         for kind, part in ((b"IHDR", header), (b"IDAT", data), (b"IEND", b""))

@@ -4,6 +4,7 @@
 which makes its reader open others would open. Each kind is a few bytes changed or written by hand with `moviegen.testing.forge`.
 """
 
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,11 @@ class Place:
     def secret_text(self) -> Path:
         """A text out of bounds."""
         return self.outside / "secret.txt"
+
+    @property
+    def untouchable(self) -> tuple[Path, ...]:
+        """Files that nobody may open."""
+        return (self.secret_video, self.secret_text, self.inputs / NEIGHBOUR)
 
 
 @dataclass(frozen=True)
@@ -70,14 +76,14 @@ class Hostile:
         return False
 
 
-def corpus() -> list[Hostile]:
-    """Every kind of hostile file."""
+def corpus(costly: bool = False) -> list[Hostile]:
+    """Every kind of hostile file; those that take seconds only when `costly`."""
     from .hostile_boxes import BOXES
     from .hostile_disguise import DISGUISES
     from .hostile_names import NAMES
-    from .hostile_streams import STREAMS
+    from .hostile_streams import COSTLY, STREAMS
 
-    kinds = [*DISGUISES, *BOXES, *STREAMS, *NAMES]
+    kinds = [*DISGUISES, *BOXES, *STREAMS, *NAMES, *(COSTLY if costly else ())]
     assert len({kind.name for kind in kinds}) == len(kinds), "each kind has a name of its own"
     return kinds
 
@@ -92,7 +98,32 @@ def own(number: int, note: bytes = b"") -> bytes:
     return clip(number % 4) + box(b"free", str(number).encode() + note)
 
 
-def write_corpus(folder: Path, port: int = 9) -> tuple[Place, list[Hostile]]:
+class Canary:
+    """Listens on 127.0.0.1 and counts who connects; nobody should."""
+
+    def __init__(self) -> None:
+        self._listening = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self._listening.setblocking(False)
+        self.port: int = self._listening.getsockname()[1]
+
+    def __enter__(self) -> "Canary":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listening.close()
+
+    def num_connects(self) -> int:
+        """Connections since it was last asked."""
+        count = 0
+        while True:
+            try:
+                self._listening.accept()[0].close()
+            except BlockingIOError:
+                return count
+            count += 1
+
+
+def write_corpus(folder: Path, port: int = 9, costly: bool = False) -> tuple[Place, list[Hostile]]:
     """Writes all kinds and the good files under `folder`; where, and what was written."""
     place = Place(folder / "input", folder / "outside", port)
     for path in (place.inputs, place.outside):
@@ -101,7 +132,7 @@ def write_corpus(folder: Path, port: int = 9) -> tuple[Place, list[Hostile]]:
     (place.inputs / NEIGHBOUR).write_bytes(video)
     place.secret_video.write_bytes(video)
     place.secret_text.write_text(CANARY)
-    kinds = [*corpus(), *good_files()]
+    kinds = [*corpus(costly), *good_files()]
     for kind in kinds:
         kind.write(place)
     return place, kinds

@@ -79,7 +79,7 @@ BOMBS = [
     Hostile("bomb_gif.mp4", "failed", _gif),
     Hostile("packed_frames.mkv", "failed", _packed_frames),
     Hostile("no_size.mkv", "accepted|failed", lambda place: matroska(jpegs(30), _EVEN, size=(0, 0))),
-    Hostile("says_65535.mkv", "failed limit", lambda place: matroska(jpegs(31), _EVEN, size=(65535, 65535))),
+    Hostile("says_65535.mkv", _ANY, lambda place: matroska(jpegs(31), _EVEN, size=(65535, 65535))),
 ]  # fmt: skip
 
 CLOCKS = [
@@ -113,14 +113,14 @@ CHANGES = [
 
 CROWDS = [
     Hostile("streams_17.mkv", "failed 17 streams", lambda place: matroska(jpegs(70), _EVEN, num_tracks=17)),
-    Hostile("streams_5000.mkv", "failed limit 16|failed cannot be opened", lambda place: matroska(jpegs(70), _EVEN, num_tracks=5000)),
+    Hostile("streams_500.mkv", "failed limit 16", lambda place: matroska(jpegs(70), _EVEN, num_tracks=500)),
     _with("chapters.mkv", "accepted", element(0x1043A770, element(0x45B9, *(chapter(n + 1, n, "x" * 99) for n in range(10_000)))), 71),
-    _with("tags.mkv", "accepted", element(0x1254C367, *(tag(f"t{n}", "<b>\x1b[31m") for n in range(20_000))), 72),
+    _with("tags.mkv", "accepted", element(0x1254C367, *(tag(f"t{n}", "<b>\x1b[31m") for n in range(200))), 72),
     _with("long_tag.mkv", "accepted", element(0x1254C367, tag("title", "A" * 10_000_000)), 73),
     _with("deep_tags.mkv", _ANY, _nested_tags(2000), 74),
     _with("attached.mkv", "accepted", element(0x1941A469, attachment("../../../etc/passwd", "text/plain", b"x" * 20_000_000)), 75),
     _with("many_attached.mkv", _ANY, element(0x1941A469, *(attachment(f"{n}.ttf", "font/ttf", b"x") for n in range(500))), 76),
-    Hostile("cover_only.mkv", "failed no video stream|failed no stream at all", lambda place: matroska(
+    Hostile("cover_only.mkv", "failed no video stream|failed no stream at all|failed cannot be opened", lambda place: matroska(
         [], [], num_tracks=0, extra=element(0x1941A469, attachment("cover.jpg", "image/jpeg", jpegs(77)[0])))),
     Hostile("subtitles_only.mkv", "failed no video stream", lambda place: matroska(
         [b"<script>alert(1)</script>"] * 9, range(9), codec=b"S_TEXT/UTF8", kind=0x11)),
@@ -140,6 +140,16 @@ ODD = [
     Hostile("flash.flv", "accepted", lambda place: clip(86, codec="libx264", container="flv")),
     Hostile("raw.avi", "accepted", lambda place: clip(87, codec="rawvideo", container="avi", pix_fmt="bgr24")),
 ]  # fmt: skip
+
+COSTLY = [
+    # FFmpeg sorts all tags again for each one: a megabyte of them takes it a day
+    Hostile("many_tags.mkv", "failed took longer", lambda place: matroska(
+        jpegs(79), _EVEN, extra=element(0x1254C367, *(tag(f"t{n}", "x") for n in range(8000))))),
+    Hostile("as_large_as_allowed.mkv", "accepted|rejected", lambda place: _png([still(8192, 4880, 8)] * NUM_FRAMES, 8192, 4880)),
+    Hostile("many_frames.mkv", "accepted", lambda place: matroska(
+        jpegs(78) * 300, [n * 8 for n in range(300 * NUM_FRAMES)])),
+]  # fmt: skip
+"""Kinds that take seconds to judge: for the benchmark."""
 
 STREAMS = [*BOMBS, *CLOCKS, *CHANGES, *CROWDS, *ODD]
 """Kinds of hostile and odd streams; the odd ones are right and must be taken."""
