@@ -69,7 +69,7 @@ def decode_meta(data: bytes) -> SampleMeta:
     """The record of a `.json` member; the inverse of `encode_meta`. Raises ValueError naming the field that is off."""
     try:
         values = json.loads(data)
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"sample .json: {error}") from error
     if not isinstance(values, dict):
         raise ValueError(f"sample .json is a {type(values).__name__}, wanted an object")
@@ -82,7 +82,7 @@ def decode_meta(data: bytes) -> SampleMeta:
         )
     try:
         return SampleMeta(**values)
-    except TypeError as error:
+    except (TypeError, AttributeError) as error:
         raise ValueError(f"sample {values.get('clip_id')}: {error}") from error
 
 
