@@ -106,7 +106,10 @@ def set_problems(lake: Lake) -> Iterator[Problem]:
 def _captions(path: Path, num_samples: int) -> Iterator[tuple[str, str]]:
     """(key, caption) of each sample of a tar."""
     for key, members in read_members(path, num_samples=num_samples):
-        meta, caption, _, _ = decode_sample(members)
+        try:
+            meta, caption, _, _ = decode_sample(members)
+        except ValueError as error:
+            raise ShardError(f"{path}: sample {key}: {error}") from error
         if meta.clip_id != key:
             raise ShardError(f"{path}: sample {key} says it is {meta.clip_id}")
         yield key, caption

@@ -22,7 +22,7 @@ BLOCK = 512
 PAYLOAD = b"cos\nsystem\n(S'touch escaped'\ntR."
 """What a reader that unpickles would execute."""
 
-Damage = Callable[[Sequence[Path], np.random.Generator], None]
+Damage = Callable[[Sequence[Path], np.random.Generator], object]
 """Changes some of a lake's tars."""
 
 
@@ -84,6 +84,11 @@ def _put_twice(tars: Sequence[Path], rng: np.random.Generator) -> None:
     shutil.copy(first, second)
 
 
+def _make_folder(tars: Sequence[Path], rng: np.random.Generator) -> None:
+    tars[0].unlink()
+    tars[0].mkdir()
+
+
 DAMAGES: dict[str, Damage] = {
     "cut at a block": _changed(_cut),
     "cut anywhere": _changed(_cut_anywhere),
@@ -94,18 +99,16 @@ DAMAGES: dict[str, Damage] = {
     "a block more": _changed(lambda content, rng: content.extend(rng.bytes(BLOCK))),
     "two swapped": _swap,
     "one in place of another": _put_twice,
-    "renamed": lambda tars, rng: tars[0].rename(tars[0].with_name("900000.tar")) and None,
+    "renamed": lambda tars, rng: tars[0].rename(tars[0].with_name("900000.tar")),
     "missing": lambda tars, rng: tars[int(rng.integers(len(tars)))].unlink(),
-    "empty": lambda tars, rng: tars[int(rng.integers(len(tars)))].write_bytes(b"") and None,
-    "a folder": lambda tars, rng: (tars[0].unlink(), tars[0].mkdir()) and None,
+    "empty": lambda tars, rng: tars[int(rng.integers(len(tars)))].write_bytes(b""),
+    "a folder": _make_folder,
 }
 """What happens to files; the commits stay."""
 
 HARMLESS: dict[str, Damage] = {
-    "a stray tar": lambda tars, rng: shutil.copy(tars[0], tars[0].with_name("900000.tar")) and None,
-    "a half-written tar": lambda tars, rng: (
-        tars[0].with_name(".1.tmp").write_bytes(tars[0].read_bytes()[:900]) and None
-    ),
+    "a stray tar": lambda tars, rng: shutil.copy(tars[0], tars[0].with_name("900000.tar")),
+    "a half-written tar": lambda tars, rng: tars[0].with_name(".1.tmp").write_bytes(tars[0].read_bytes()[:900]),
 }
 """What no commit names: readers go on as if it were not there."""
 

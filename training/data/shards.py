@@ -167,7 +167,7 @@ class ShardReader:
         try:
             sample = decode_sample(members)
         except ValueError as error:
-            raise ShardError(f"{path}: {error}") from error
+            raise ShardError(f"{path}: sample {ref.key}: {error}") from error
         if sample[0].clip_id != ref.key:
             raise ShardError(f"{path}: sample {ref.key} says it is {sample[0].clip_id}")
         if sample[1] != ref.caption:
