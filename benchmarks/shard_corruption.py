@@ -98,7 +98,8 @@ def main() -> int:
 
 def forge_apart(lake: Path, path: str, kind: str) -> None:
     """Forges a tar in a process of its own: making some costs more memory than reading may."""
-    code = "import sys, pathlib as p, moviegen.testing.tamper as t; t.forge(p.Path(sys.argv[1]), 'toy', sys.argv[2], t.FORGERIES[sys.argv[3]])"
+    code = "import sys; from pathlib import Path; from moviegen.testing.tamper import FORGERIES, forge; "
+    code += "forge(Path(sys.argv[1]), 'toy', sys.argv[2], FORGERIES[sys.argv[3]])"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     subprocess.run([sys.executable, "-c", code, lake, path, kind], check=True, env=environment)
 
