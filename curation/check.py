@@ -66,17 +66,18 @@ def query_problems(root: Path) -> Iterator[Problem]:
 
 def shard_problems(lake: Lake) -> Iterator[Problem]:
     """Tars that are missing or changed, samples that cannot be read or are not those the `samples` table lists."""
-    listed: dict[str, set[str]] = {}
-    for row in read_table(lake, SAMPLES.name, columns=["path", "clip_id"]):
-        listed.setdefault(row["path"], set()).add(row["clip_id"])
+    listed: dict[str, dict[str, str]] = {}
+    for row in read_table(lake, SAMPLES.name, columns=["path", "clip_id", "caption"]):
+        listed.setdefault(row["path"], {})[row["clip_id"]] = row["caption"]
     for row in read_table(lake, SHARDS.name):
         try:
-            found = set(_sample_keys(check_shard(Shard(**row), lake.root)))
-        except (ShardError, ValueError) as error:
+            shard = Shard(**row)
+            found = dict(_captions(check_shard(shard, lake.root), shard.num_samples))
+        except ValueError as error:
             yield Problem("shards", str(error))
             continue
-        if found != listed.get(row["path"], set()):
-            odd = sorted(found ^ listed.get(row["path"], set()))
+        wanted = listed.get(row["path"], {})
+        if odd := sorted({key for key in found.keys() | wanted.keys() if found.get(key) != wanted.get(key)}):
             yield Problem(
                 "shards", f"{row['path']}: tar and samples table differ in {len(odd)} clips, such as {odd[0]}"
             )
@@ -102,9 +103,13 @@ def set_problems(lake: Lake) -> Iterator[Problem]:
             yield Problem("sets", f"{row['path']}: tar and set_samples differ in {len(odd)} samples, such as {odd[0]}")
 
 
-def _sample_keys(path: Path) -> Iterator[str]:
-    for key, members in read_members(path):
-        meta, _, _, _ = decode_sample(members)
+def _captions(path: Path, num_samples: int) -> Iterator[tuple[str, str]]:
+    """(key, caption) of each sample of a tar."""
+    for key, members in read_members(path, num_samples=num_samples):
+        try:
+            meta, caption, _, _ = decode_sample(members)
+        except ValueError as error:
+            raise ShardError(f"{path}: sample {key}: {error}") from error
         if meta.clip_id != key:
             raise ShardError(f"{path}: sample {key} says it is {meta.clip_id}")
-        yield key
+        yield key, caption

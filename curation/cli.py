@@ -72,6 +72,7 @@ def _usage() -> str:
 def _run(verb: str, argv: list[str]) -> int:
     from moviegen.config import parse_config
     from moviegen.errors import UsageError
+    from moviegen.messages import printable
 
     from .accounting import account, enforce_limit, stale_shards
     from .config import CurateConfig, find_files
@@ -111,7 +112,7 @@ def _run(verb: str, argv: list[str]) -> int:
     if verb == "run":
         _close_run(config, session.did_work, progress)
     result = account(config.lake, config.subset, config.batch)
-    print("\n".join(result.lines()))
+    print(printable("\n".join(result.lines())))
     if verb == "filter" and (stale := stale_shards(config)):
         print(f"{stale}: `moviegen curate caption` and `shard`, or `run`, with the same config, make them again")
     print(f"why, file by file: moviegen stats {config.lake} inputs")
@@ -252,6 +253,7 @@ class StatsConfig:
 def stats(argv: Sequence[str]) -> int:
     """`moviegen stats LAKE [SQL|VIEW]`; returns the exit code."""
     from moviegen.config import parse_config
+    from moviegen.messages import printable
 
     from .stats.duck import ask, open_lake
     from .stats.show import glance, show
@@ -269,5 +271,6 @@ def stats(argv: Sequence[str]) -> int:
     connection = open_lake(config.lake)
     form = "json" if flags.json else "csv" if flags.csv else "table"
     text = show(ask(connection, config.question), form) if config.question else glance(connection)
-    sys.stdout.write(text)
+    # for a program every character as it is, for a terminal none that steers it
+    sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
     return 0

@@ -46,6 +46,8 @@ class IngestConfig:
     """Endings of file names, without the dot, in any case."""
     read_captions: bool = True
     """Take the text of `<name>.txt`, or `caption` of `<name>.json`, beside a video."""
+    follow_links: bool = False
+    """Also open files behind symbolic links that lead out of the input folder. Off: such a file fails, as nobody gave what it points at."""
 
 
 @dataclass(frozen=True)

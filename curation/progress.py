@@ -4,6 +4,8 @@ import sys
 import time
 from collections.abc import Callable
 
+from moviegen.messages import printable
+
 QUIET_S = 10.0
 """Seconds between two plain lines of one job."""
 
@@ -19,7 +21,7 @@ class Progress:
     def say(self, text: str) -> None:
         """Prints a line."""
         if not self._quiet:
-            print(text, file=sys.stderr, flush=True)
+            print(printable(text), file=sys.stderr, flush=True)
 
     def start(self, label: str, total: int) -> None:
         """A job begins with `total` inputs to do."""

@@ -134,7 +134,9 @@ def _nearest(name: str, names: list[str]) -> str:
 
 
 def _say(message: str, code: int) -> int:
-    print(f"moviegen: {message}", file=sys.stderr)
+    from moviegen.messages import printable
+
+    print(f"moviegen: {printable(message)}", file=sys.stderr)
     return code
 
 

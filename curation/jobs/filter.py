@@ -12,6 +12,7 @@ from curation.sound_buckets import SOUND_BUCKET, SOUND_DETECTORS, SoundConfig, r
 from moviegen.config import load_config
 from moviegen.contracts.bucket import BucketSet, assign_bucket
 from moviegen.contracts.clip import Clip, hash_id
+from moviegen.errors import UsageError
 
 from .clips import Batch
 from .copies import drop_copies, kept_clips

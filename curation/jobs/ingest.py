@@ -2,14 +2,17 @@
 
 import json
 import os
+import unicodedata
 from pathlib import Path
 
-from curation.config import CurateConfig
+from curation.config import CurateConfig, IngestConfig
+from curation.inputs import hash_plain, read_plain, refusal
 from curation.rows import read_table
-from moviegen.contracts.clip import file_sha256, hash_id, video_id_of
+from moviegen.contracts.clip import hash_id, video_id_of
 from moviegen.contracts.lake import Lake
 from moviegen.contracts.tables import VIDEOS
 from moviegen.errors import UsageError
+from moviegen.media.limits import RefusedMediaError
 
 from .parts import MAX_MESSAGE_CHARS, Operation, Rows, Task
 from .session import Session, Work
@@ -59,31 +62,35 @@ def list_inputs(config: CurateConfig) -> list[dict]:
         for name in sorted(names):
             path = Path(folder) / name
             if path.suffix.lower().lstrip(".") in config.ingest.suffixes:
-                found.append(_input(path, config.ingest.read_captions))
+                found.append(_input(path, root, config.ingest))
     return found
 
 
-def _input(path: Path, read_captions: bool) -> dict:
-    status = path.stat() if path.exists() else path.lstat()
-    caption = _caption_file(path) if read_captions else None
+def _input(path: Path, root: Path, config: IngestConfig) -> dict:
+    problem = refusal(path, root, config.follow_links)
+    status = path.lstat() if problem else path.stat()
+    caption = _caption_file(path) if config.read_captions and not problem else None
+    caption_problem = refusal(caption, root, config.follow_links) if caption else None
     facts = {
-        "uri": _uri(path),
+        "uri": _text_of(path),
         "size_bytes": status.st_size,
         "mtime_ns": status.st_mtime_ns,
-        "caption": str(caption) if caption else None,
-        "caption_mtime_ns": caption.stat().st_mtime_ns if caption else None,
+        "caption": str(caption) if caption and not caption_problem else None,
+        "caption_mtime_ns": caption.stat().st_mtime_ns if caption and not caption_problem else None,
     }
+    problems = {"problem": problem, "caption_problem": caption_problem and f"{caption}: {caption_problem}"}
+    facts |= {name: _text_of(text) for name, text in problems.items() if text}
     return {**facts, "key": hash_id(facts)}
 
 
-def _uri(path: Path) -> str:
+def _text_of(path: Path | str) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _caption_file(path: Path) -> Path | None:
-    """The caption beside a video: `<name>.txt` first, then `<name>.json`."""
+    """The caption beside a video: `<name>.txt` first, then `<name>.json`; whether it may be read is another question."""
     candidates = (path.with_suffix(".txt"), path.with_suffix(".json"))
-    return next((file for file in candidates if file.is_file()), None)
+    return next((file for file in candidates if os.path.lexists(file) and not os.path.isdir(file)), None)
 
 
 def ingest_rows(task: Task) -> Rows:
@@ -101,6 +108,8 @@ def video_row(file: dict, limits: dict) -> dict:
         "sha256": "",
     }
     try:
+        if file.get("problem"):
+            raise RefusedMediaError(f"{file['uri']}: {file['problem']}")
         path = Path(file["uri"])
         row["sha256"] = _hash_unchanged(path, file)
         row["video_id"] = video_id_of(row["sha256"])
@@ -108,8 +117,10 @@ def video_row(file: dict, limits: dict) -> dict:
     except Exception as error:  # a bad file is a row, never a dead job
         return row | {"status": "failed", "error": _text(error)}
     try:
+        if file.get("caption_problem"):
+            raise RefusedMediaError(file["caption_problem"])
         row["source_caption"] = read_caption(file["caption"])
-    except (OSError, ValueError) as error:  # the video is good all the same
+    except (OSError, ValueError, RefusedMediaError) as error:  # the video is good all the same
         row["error"] = _text(error)
     return row
 
@@ -119,9 +130,7 @@ def _text(error: Exception) -> str:
 
 
 def _hash_unchanged(path: Path, file: dict) -> str:
-    if path.exists() and not path.is_file():
-        raise ValueError(f"{path}: not a regular file")
-    sha256 = file_sha256(path)
+    sha256 = hash_plain(path)
     status = path.stat()
     if (status.st_size, status.st_mtime_ns) != (file["size_bytes"], file["mtime_ns"]):
         raise ValueError(f"{path}: changed while it was read; run again when nobody writes to it")
@@ -158,9 +167,7 @@ def read_caption(path: str | None) -> str | None:
     """The caption in a file: its text, or `caption` (or `text`) of a JSON object; None without. Raises ValueError on a broken file."""
     if path is None:
         return None
-    data = Path(path).read_bytes()
-    if len(data) > MAX_CAPTION_BYTES:
-        raise ValueError(f"{path}: {len(data)} bytes of caption, at most {MAX_CAPTION_BYTES} are read")
+    data = read_plain(Path(path), MAX_CAPTION_BYTES)
     try:
         text = data.decode()
         if path.endswith(".json"):
@@ -168,7 +175,12 @@ def read_caption(path: str | None) -> str | None:
             text = (values.get("caption") or values.get("text")) if isinstance(values, dict) else None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ValueError(f"{path}: not a caption: {error}") from error
-    return " ".join(text.split()) or None if isinstance(text, str) else None
+    return _one_line(text) or None if isinstance(text, str) else None
+
+
+def _one_line(text: str) -> str:
+    """The words of a text, without characters that steer terminals and files (NUL, ESC)."""
+    return "".join(char for char in " ".join(text.split()) if unicodedata.category(char) != "Cc")
 
 
 def read_videos(lake: Lake, batch: str) -> list[dict]:

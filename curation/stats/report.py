@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from moviegen.contracts.lake import atomic_write
 from moviegen.errors import UsageError
+from moviegen.messages import printable
 
 from .captions import AUDIO_BEGINS, shown_captions
 from .duck import ask, open_lake
@@ -215,12 +216,17 @@ def render(content: dict) -> str:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
+        finalize=_inert,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters |= {"number": _number, "span": _span}
     return environment.get_template("report.html").render(content)
+
+
+def _inert(value: object) -> object:
+    return printable(value) if type(value) is str else value  # not a Markup, which is our own
 
 
 def _number(value: object) -> str:

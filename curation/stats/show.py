@@ -6,6 +6,8 @@ import json
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from moviegen.messages import printable
+
 from .duck import VIEWS, Answer, ask
 
 if TYPE_CHECKING:
@@ -66,7 +68,7 @@ def _cell(value: object) -> str:
     if value is None:
         return ""
     text = f"{value:g}" if isinstance(value, float) else str(value)
-    text = "".join(char if char.isprintable() else "�" for char in text)
+    text = printable(text).replace("\n", "�").replace("\t", "�")
     return text if len(text) <= MAX_CELL_CHARS else text[: MAX_CELL_CHARS - 1] + "…"
 
 

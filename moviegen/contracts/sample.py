@@ -89,7 +89,7 @@ def decode_meta(data: bytes) -> SampleMeta:
     """The record of a `.json` member; the inverse of `encode_meta`. Raises ValueError naming the field that is off."""
     try:
         values = json.loads(data)
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"sample .json: {error}") from error
     return meta_of_values(values)
 
@@ -108,7 +108,7 @@ def meta_of_values(values: Any) -> SampleMeta:
         if values.get("audio_caption") is not None:
             values = values | {"audio_caption": AudioCaption(**values["audio_caption"])}
         return SampleMeta(**values)
-    except TypeError as error:
+    except (TypeError, AttributeError) as error:
         raise ValueError(f"{who}: {error}") from error
 
 
