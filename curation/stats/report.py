@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from moviegen.contracts.lake import atomic_write
+from moviegen.disk import writing
 from moviegen.errors import UsageError
 
 from .duck import ask, open_lake
@@ -53,7 +54,7 @@ def write_report(lake: Path, subset: str | None, path: Path) -> None:
         text = render(collect(connection, lake, choose_subset(connection, subset)))
     finally:
         connection.close()
-    with atomic_write(path) as temporary:
+    with writing(path, lambda: len(text)), atomic_write(path, "page") as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
