@@ -134,11 +134,12 @@ def _config_file(argv: Sequence[str]) -> Path | None:
 def _close_run(config, did_work: bool, progress) -> None:
     """Checks the lake, and writes the report when something is new."""
     from .check import check_lake
-    from .stats.report import REPORT_FILE, write_report
+    from .stats.report import REPORT_FILE, is_current, write_report
 
-    _raise_problems(check_lake(config.lake, read_media=did_work), config.lake)
     path = config.lake / REPORT_FILE
-    if did_work or not path.exists():
+    is_new = did_work or not is_current(config.lake, path)
+    _raise_problems(check_lake(config.lake, read_media=is_new), config.lake)
+    if is_new:
         write_report(config.lake, config.subset, path)
     progress.say(f"report: {path}")
 
