@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import hashlib
 import importlib
 import json
 import os
@@ -12,10 +13,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from moviegen.contracts.clip import file_sha256
+from moviegen.contracts.lake import Lake
+from moviegen.contracts.shard import read_members
+from moviegen.contracts.tables import TABLES
 
 IMPORTS = (
     "curation.cli",
@@ -36,13 +40,15 @@ class Fault:
     crash_point: str = ""
     """It dies there: `FAULT_AT`."""
     signals: tuple[int, ...] = ()
-    """It, and its children, are sent these one after another."""
+    """It, and its children, are sent these one after another; SIGKILL is for itself alone."""
     after_s: float = 0.0
     """Seconds after it has the lake's lock at which the signals are sent."""
     mount: str = ""
     """Options of a tmpfs that is mounted on the lake before, or remounted when there is one: `size=4k`."""
     is_typed_twice: bool = False
     """Two at the same moment."""
+    lake: str = ""
+    """Another lake than that of the other faults; it stands where the command says `LAKE`."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +63,13 @@ class Outcome:
     """Seconds from the first signal to its end."""
     half_written: list[str]
     """Parts and tars whose bytes are not those of the same name in the reference."""
-    committed: list[str]
-    """Commit files that are there."""
+    num_uncommitted: int
+    """Tasks that left a file which no commit names: what will be done again, beside what was in work."""
     temporaries: list[str]
+    contents: dict[str, str]
+    """`contents` of the lake, when the command ended well."""
+    clips: list[tuple[str, str]]
+    """`clips` of the lake, when the command ended well."""
 
 
 def type_faults(
@@ -77,7 +87,8 @@ def type_faults(
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     if len(lines) != len(faults):
         raise RuntimeError(f"{len(lines)} of {len(faults)} faults came to an end: {done.stderr}")
-    return [Outcome(**json.loads(line)) for line in lines]
+    outcomes = [Outcome(**json.loads(line)) for line in lines]
+    return [replace(each, clips=[(clip, sha256) for clip, sha256 in each.clips]) for each in outcomes]
 
 
 NAMESPACE = ("unshare", "--user", "--map-root-user", "--mount")
@@ -101,6 +112,35 @@ def half_written(lake: Path, reference: Path) -> list[str]:
     return [name for name in whole if file_sha256(lake / name) != file_sha256(reference / name)]
 
 
+def contents(root: Path) -> dict[str, str]:
+    """SHA-256 by path of every commit file of a lake, and of every part and tar that is committed."""
+    lake = Lake(root)
+    files = [*root.glob("_commits/*/[!.]*.json"), *(path for table in TABLES for path in lake.committed_files(table))]
+    return {str(path.relative_to(root)): file_sha256(path) for path in [*files, *_tars(root)]}
+
+
+def clips(root: Path) -> list[tuple[str, str]]:
+    """(clip, SHA-256 of its members) of every sample in every committed tar of a lake, sorted."""
+    found = []
+    for tar in _tars(root):
+        for key, members in read_members(tar):
+            found.append((key, hashlib.sha256(b"".join(members[name] for name in sorted(members))).hexdigest()))
+    return sorted(found)
+
+
+def _tars(root: Path) -> list[Path]:
+    import pyarrow.parquet as pq
+
+    files = Lake(root).committed_files("shards")
+    return [root / path for file in files for path in pq.ParquetFile(file).read(["path"])["path"].to_pylist()]
+
+
+def num_uncommitted(root: Path) -> int:
+    """Tasks of a lake that left a part which no commit names."""
+    named = {path for table in TABLES for path in Lake(root).committed_files(table)}
+    return len({path.name for path in root.glob("*/batch=*/part-*.parquet") if path not in named})
+
+
 def _mount(folder: Path, options: str) -> list[str]:
     return ["mount", "-t", "tmpfs", "-o", options, "none", str(folder)]
 
@@ -110,13 +150,15 @@ def main() -> None:
     request = json.load(sys.stdin)
     for name in IMPORTS:
         importlib.import_module(name)
-    lake, is_mounted = Path(request["lake"]), False
+    mounted: set[Path] = set()
     for fault in (Fault(**values) for values in request["faults"]):
+        lake = Path(fault.lake or request["lake"])
         if fault.mount:
             lake.mkdir(parents=True, exist_ok=True)
-            subprocess.run(_mount(lake, ("remount," if is_mounted else "") + fault.mount), check=True)
-            is_mounted = True
-        print(json.dumps(asdict(_meet(fault, request["argv"], lake, Path(request["reference"])))), flush=True)
+            subprocess.run(_mount(lake, ("remount," if lake in mounted else "") + fault.mount), check=True)
+            mounted.add(lake)
+        argv = [str(lake) if word == "LAKE" else word for word in request["argv"]]
+        print(json.dumps(asdict(_meet(fault, argv, lake, Path(request["reference"])))), flush=True)
 
 
 def _meet(fault: Fault, argv: list[str], lake: Path, reference: Path) -> Outcome:
@@ -132,14 +174,14 @@ def _meet(fault: Fault, argv: list[str], lake: Path, reference: Path) -> Outcome
     sent = time.monotonic()
     for number in fault.signals:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(children[0], number)
+            (os.kill if number == signal.SIGKILL else os.killpg)(children[0], number)
     codes = sorted(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children)
     stop_s = time.monotonic() - sent
     words = os.pread(said, 1 << 20, 0).decode(errors="replace")
     os.close(said)
-    commits = sorted(str(path.relative_to(lake)) for path in lake.glob("_commits/*/[!.]*.json"))
     temporaries = sorted(str(path.relative_to(lake)) for path in lake.rglob(".*.tmp"))
-    return Outcome(codes, words, stop_s, half_written(lake, reference), commits, temporaries)
+    found = (contents(lake), clips(lake)) if 0 in codes else ({}, [])
+    return Outcome(codes, words, stop_s, half_written(lake, reference), num_uncommitted(lake), temporaries, *found)
 
 
 def _fork(argv: list[str], crash_point: str, said: int) -> int:
