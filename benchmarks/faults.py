@@ -239,15 +239,17 @@ def executors() -> list[psutil.Process]:
     return found
 
 
-def kills_during(bench: Bench, tally: Tally, number: int, victims: Callable[[int], list], *flags: str) -> None:
-    """One run in which up to `number` victims die one after another; nobody types anything."""
+def kills_during(
+    bench: Bench, tally: Tally, number: int, victims: Callable[[int], list], *flags: str, what: int = signal.SIGKILL
+) -> None:
+    """One run in which up to `number` victims are sent a signal one after another; nobody types anything."""
     lake = bench.lake()
     process = start(bench, lake, *flags)
     wait_for_work(lake, process)
     while number and process.poll() is None:
         if found := victims(process.pid):
             with contextlib.suppress(psutil.Error):
-                bench.rng.choice(found).kill()
+                bench.rng.choice(found).send_signal(what)
                 number, tally.trials = number - 1, tally.trials + 1
         time.sleep(bench.rng.uniform(0.2, 1.0) * bench.work_s / 2)
     end_well(bench, tally, lake, process, *flags)
@@ -259,6 +261,15 @@ def worker_kills(bench: Bench, number: int) -> Tally:
     while tally.trials < number:
         few = min(MAX_KILLS_A_RUN, number - tally.trials)
         kills_during(bench, tally, few, spark_workers, "--spark.master", "local[2,4]")
+    return tally
+
+
+def hung_workers(bench: Bench, number: int) -> Tally:
+    """SIGSTOP, for ever, of a random Python worker of Spark: one that says nothing for a while is killed."""
+    tally = Tally("hung Python worker")
+    while tally.trials < number:
+        flags = ["--spark.master", "local[2,4]", "--spark.hung_after_s", str(round(30 + 2 * bench.work_s))]
+        kills_during(bench, tally, 1, spark_workers, *flags, what=signal.SIGSTOP)
     return tally
 
 
@@ -340,6 +351,7 @@ def main() -> int:
     for name, default in (
         ("driver_kills", 6),
         ("worker_kills", 3),
+        ("hung_workers", 1),
         ("executor_kills", 1),
         ("disk_full", 3),
         ("double_starts", 2),
@@ -392,6 +404,8 @@ def _trials(bench: Bench, options: argparse.Namespace) -> Iterator[Callable[[], 
         yield lambda: double_starts(bench, options.double_starts)
     if options.worker_kills:
         yield lambda: worker_kills(bench, options.worker_kills)
+    if options.hung_workers:
+        yield lambda: hung_workers(bench, options.hung_workers)
     if on_spark:
         yield lambda: spark_driver_kills(bench, on_spark)
     if options.executor_kills:

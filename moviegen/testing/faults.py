@@ -22,6 +22,14 @@ from moviegen.contracts.shard import read_members
 from moviegen.contracts.tables import TABLES
 
 IMPORTS = (
+    "webdataset",
+    "jinja2",
+    "psutil",
+    "curation.scoring",
+    "curation.clips",
+    "curation.captioning",
+    "curation.jobs.caption",
+    "curation.jobs.shard",
     "curation.cli",
     "curation.jobs.run",
     "curation.check",
