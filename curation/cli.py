@@ -135,11 +135,12 @@ def _config_file(argv: Sequence[str]) -> Path | None:
 def _close_run(config, did_work: bool, progress) -> None:
     """Checks the lake, and writes the report when something is new."""
     from .check import check_lake
-    from .stats.report import REPORT_FILE, write_reports
+    from .stats.report import REPORT_FILE, is_current, write_reports
 
-    _raise_problems(check_lake(config.lake, read_media=did_work), config.lake)
-    paths = (config.lake / REPORT_FILE,)
-    if did_work or not paths[0].exists():
+    paths: tuple[Path, ...] = (config.lake / REPORT_FILE,)
+    is_new = did_work or not is_current(config.lake, paths[0])
+    _raise_problems(check_lake(config.lake, read_media=is_new), config.lake)
+    if is_new:
         paths = write_reports(config.lake, config.subset)
     progress.say(f"report: {', '.join(map(str, paths))}")
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from moviegen.contracts.clip import hash_id
+from moviegen.contracts.lake import crash_point
 from moviegen.errors import UsageError
 
 MIN_JAVA = 17
@@ -80,8 +81,10 @@ def _wrap_runtime(home: Path) -> Path:
     script = building / "bin" / "java"
     script.write_text(_JAVA_SCRIPT.format(module=MISSING_MODULE, java=shlex.quote(str(home / "bin" / "java"))))
     script.chmod(0o755)
+    crash_point("java.built")
     try:
         building.rename(wrapped)
+        crash_point("java.renamed")
     except OSError:  # another process was quicker
         shutil.rmtree(building)
     return wrapped

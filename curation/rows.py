@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from moviegen.contracts.clip import file_sha256
 from moviegen.contracts.lake import Lake, atomic_write
 from moviegen.contracts.tables import TABLES, Table
+from moviegen.disk import writing
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,7 +38,7 @@ def arrow_schema(table: Table) -> "pa.Schema":
 def write_rows(path: Path, table: Table, rows: Sequence[dict]) -> str:
     """Writes rows, sorted by the table's key, as one Parquet file that appears atomically. Returns its SHA-256.
 
-    Raises ValueError naming the column when a row is not the table's, OSError when the disk refuses.
+    Raises ValueError naming the column when a row is not the table's, DiskError when the disk refuses.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -46,7 +47,7 @@ def write_rows(path: Path, table: Table, rows: Sequence[dict]) -> str:
         table.check_row(row)
     ordered = sorted(rows, key=lambda row: tuple(row[name] for name in table.key))
     content = pa.Table.from_pylist(ordered, schema=arrow_schema(table))
-    with atomic_write(path) as temporary:
+    with writing(path, lambda: content.nbytes), atomic_write(path) as temporary:
         pq.write_table(content, temporary, compression="zstd")
     return file_sha256(path)
 

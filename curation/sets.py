@@ -9,6 +9,7 @@ from moviegen.contracts.clip import file_sha256, hash_id
 from moviegen.contracts.lake import atomic_write
 from moviegen.contracts.sets import SET_SUFFIXES, decode_edit, decode_personal, encode_set_path
 from moviegen.contracts.shard import ShardError, read_members
+from moviegen.disk import writing
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,12 @@ def write_set_shard(root: Path, kind: str, subset: str, samples: Iterable[SetSam
         raise ValueError(
             f"{path}: {len(keys)} samples with {len(set(keys))} keys, wanted one key each and at least one"
         )
-    with atomic_write(root / path) as temporary, open(temporary, "wb") as file:
+    target = root / path
+    with (
+        writing(target, lambda: _num_bytes(ordered)),
+        atomic_write(target, "shard") as temporary,
+        open(temporary, "wb") as file,
+    ):
         write_tar(file, ((sample.key, sample.members) for sample in ordered))
     place = {"kind": kind, "subset": subset, "path": path}
     counted = {"num_samples": len(keys), "size_bytes": (root / path).stat().st_size, "sha256": file_sha256(root / path)}
@@ -45,6 +51,10 @@ def write_set_shard(root: Path, kind: str, subset: str, samples: Iterable[SetSam
         for sample in ordered
     ]
     return {"set_shards": [place | counted], "set_samples": rows}
+
+
+def _num_bytes(samples: Iterable[SetSample]) -> int:
+    return sum(len(content) for sample in samples for content in sample.members.values())
 
 
 def read_set_shard(path: Path, kind: str) -> Iterator[tuple]:

@@ -13,6 +13,7 @@ from moviegen.contracts.clip import Clip, file_sha256, hash_id
 from moviegen.contracts.lake import atomic_write
 from moviegen.contracts.sample import SampleMeta, encode_sample
 from moviegen.contracts.shard import ShardName, encode_shard_path
+from moviegen.disk import writing
 from moviegen.media.limits import UnreadableMediaError
 from moviegen.media.read import Frame, OpenVideo, iter_planes, open_video, read_audio
 from moviegen.media.write import encode_clip
@@ -207,7 +208,12 @@ def write_shard(root: Path, name: ShardName, samples: Iterable[Sample]) -> dict:
     path = encode_shard_path(name)
     ordered = sorted(samples, key=lambda sample: sample.meta.clip_id)
     _check_samples(path, name, ordered)
-    with atomic_write(root / path) as temporary, open(temporary, "wb") as file:
+    place = root / path
+    with (
+        writing(place, lambda: _num_bytes(ordered)),
+        atomic_write(place, "shard") as temporary,
+        open(temporary, "wb") as file,
+    ):
         write_tar(file, ((s.meta.clip_id, encode_sample(s.meta, s.caption, s.media)) for s in ordered))
     return {
         "path": path,
@@ -217,6 +223,10 @@ def write_shard(root: Path, name: ShardName, samples: Iterable[Sample]) -> dict:
         "size_bytes": (root / path).stat().st_size,
         "sha256": file_sha256(root / path),
     }
+
+
+def _num_bytes(samples: Iterable[Sample]) -> int:
+    return sum(len(sample.media) for sample in samples)
 
 
 def _check_samples(path: str, name: ShardName, samples: Sequence[Sample]) -> None:

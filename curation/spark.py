@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from moviegen.errors import MovieGenError, UsageError
+from moviegen.disk import writing_below
+from moviegen.errors import DiskError, MovieGenError, UsageError
 
 from .java import find_java
 from .jobs.parts import run_task
@@ -47,6 +48,9 @@ class SparkConfig:
     start_above_s: float = 20.0
     """CPU-seconds of work, predicted, up to which a run on this machine alone does without Spark: its start takes eight, which two cores
     win back with twice as much. 0: always Spark."""
+    hung_after_s: float = 3600.0
+    """Seconds without a word from a Python worker after which it counts as hung: it is killed and its tasks are done again; 0: never.
+    Longer than any task takes: one says nothing until it is done."""
     options: dict[str, str] | None = None
     """More of Spark's own settings, `spark.x.y: value`."""
 
@@ -78,6 +82,8 @@ def start_session(config: SparkConfig, log: Path) -> "SparkSession":
         "spark.python.worker.reuse": "true",
         "spark.sql.shuffle.partitions": "4",
         "spark.task.maxFailures": "4",
+        "spark.python.worker.idleTimeoutSeconds": str(round(config.hung_after_s)),
+        "spark.python.worker.killOnIdleTimeout": "true",
     }
     if config.master.startswith("local"):
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
@@ -95,7 +101,9 @@ def start_session(config: SparkConfig, log: Path) -> "SparkSession":
 @contextmanager
 def _stderr_to(log: Path) -> Iterator[None]:
     """Processes started inside inherit `log` as their stderr."""
-    log.parent.mkdir(parents=True, exist_ok=True)
+    with writing_below(log.parent):
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.touch()
     sys.stderr.flush()
     kept = os.dup(2)
     try:
@@ -218,7 +226,7 @@ class JobError(MovieGenError):
 
 
 def _explained(error: Exception, label: str, log: Path) -> Exception:
-    """The UsageError raised in a task as itself; anything else from Spark as a JobError with the Python error's last line."""
+    """The UsageError or DiskError raised in a task as itself; anything else from Spark as a JobError with the Python error's last line."""
     if not type(error).__module__.startswith(("pyspark", "py4j")):
         return error
     lines = [line.strip() for line in str(error).splitlines()]
@@ -228,8 +236,8 @@ def _explained(error: Exception, label: str, log: Path) -> Exception:
         if re.match(r"^[\w.]*(?:Error|Exception|Interrupt)\b.*: ", line) and "org.apache" not in line
     ]
     last = raised[-1] if raised else (lines[0] if lines else repr(error))
-    if match := re.match(r"(?:[\w.]*\.)?UsageError: (.*)", last):
-        return UsageError(match[1])
+    if match := re.match(r"(?:[\w.]*\.)?(UsageError|DiskError): (.*)", last):
+        return {"UsageError": UsageError, "DiskError": DiskError}[match[1]](match[2])
     return JobError(
         f"{label}: Spark gave a task up after four tries: {last}\n"
         f"Spark's log: {log}; what is committed stays, and the same command goes on from there"

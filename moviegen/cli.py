@@ -70,7 +70,8 @@ def usage(verbs: dict[str, Command]) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs one verb. Exit codes: 0 done, 1 bug, 2 usage, 3 too many failed inputs, 4 a check failed, 130 and 143 on signals."""
+    """Runs one verb. Exit codes: 0 done, 1 bug, 2 usage, 3 too many failed inputs, 4 a check failed, 5 the disk refused,
+    130, 143 and 129 on signals."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments[:1] or bool(os.environ.get("MOVIEGEN_DEBUG"))
     if arguments[:1] == ["--debug"]:
@@ -85,7 +86,7 @@ def main(argv: list[str] | None = None) -> int:
     command = verbs.get(arguments[0])
     if command is None:
         return _say(f"no verb {arguments[0]!r}{_nearest(arguments[0], list(verbs))}; moviegen --help lists them", 2)
-    signal.signal(signal.SIGTERM, _terminate)
+    _take_signals()
     try:
         return run_command(command, arguments[1:])
     except MovieGenError as error:
@@ -94,8 +95,8 @@ def main(argv: list[str] | None = None) -> int:
         return _say(f"{error}", error.exit_code)
     except KeyboardInterrupt:
         return _say("interrupted; the same command goes on where it stopped", 130)
-    except Terminated:
-        return _say("terminated; the same command goes on where it stopped", 143)
+    except Terminated as stop:
+        return _say("terminated; the same command goes on where it stopped", 128 + stop.signal)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
@@ -119,11 +120,29 @@ def run_command(command: Command, argv: list[str]) -> int:
 
 
 class Terminated(BaseException):
-    """SIGTERM, as an exception so that `finally` blocks run."""
+    """SIGTERM or SIGHUP, as an exception so that `finally` blocks run."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.signal = number
 
 
-def _terminate(signum: int, frame: object) -> None:
-    raise Terminated
+def _take_signals() -> None:
+    """From now on a signal stops the verb cleanly, and a second one at once; those that are ignored (nohup, `&`) stay so."""
+    _received.clear()
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _stop)
+
+
+_received: list[int] = []
+
+
+def _stop(number: int, frame: object) -> None:
+    _received.append(number)
+    if len(_received) > 1:  # what is not committed is garbage anyway: nothing is lost by not tidying up
+        os._exit(128 + number)
+    raise KeyboardInterrupt if number == signal.SIGINT else Terminated(number)
 
 
 def _nearest(name: str, names: list[str]) -> str:

@@ -13,6 +13,12 @@ class UsageError(MovieGenError, ValueError):
     exit_code = 2
 
 
+class DiskError(MovieGenError):
+    """The disk refused a write: full, read-only, forbidden, broken. Never the fault of one input, so never a failed row."""
+
+    exit_code = 5
+
+
 class FailedInputsError(MovieGenError):
     """The run finished, and more inputs failed than its limit allows."""
 

@@ -14,9 +14,8 @@ from curation.signals.table import slice_signals
 from moviegen.contracts.clip import Clip
 from moviegen.contracts.lake import Lake
 from moviegen.contracts.tables import SIGNALS
-from moviegen.media.worker import guarded_call
 
-from .ingest import check_unchanged, read_videos
+from .ingest import read_unchanged, read_videos
 from .parts import Task, attempt
 
 if TYPE_CHECKING:
@@ -122,8 +121,8 @@ def fetch_input(request: FrameRequest, task: Task, source: dict) -> ClipInput:
     clip, video, signals = Clip(**source["clip"]), source["video"], read_signals(task.lake, source)
     if not request.needs_file:
         return clip_input(request, clip, video, signals)
-    check_unchanged(video)
-    return guarded_call("curation.scoring.clip_input", request, clip, video, signals, **task.operation.params["limits"])
+    call = ("curation.scoring.clip_input", request, clip, video, signals)
+    return read_unchanged([video], *call, **task.operation.params["limits"])
 
 
 def attempt_clips(task: Task, make: Callable[[Task, dict], Any], failures: list[dict]) -> list:

@@ -9,11 +9,10 @@ from curation.sets import SetSample, write_set_shard
 from curation.shards import EncodeConfig, encode_version
 from moviegen.contracts.clip import Clip, file_sha256, hash_id
 from moviegen.errors import UsageError
-from moviegen.media.worker import guarded_call
 
 from .chosen import chosen_captions, kept_clips
 from .clips import Batch, attempt_clips, worker_limits
-from .ingest import check_unchanged
+from .ingest import read_unchanged
 from .parts import Operation, Rows, Task
 from .session import Session, Work
 from .shard import ENCODING_COST, clip_gigapixels
@@ -84,9 +83,9 @@ def sample_rows(task: Task) -> Rows:
 
 
 def _samples(task: Task, source: dict) -> list[SetSample]:
-    check_unchanged(source["video"])
     params = task.operation.params
-    return guarded_call(
+    return read_unchanged(
+        [source["video"]],
         "curation.edit_samples.edit_samples",
         Clip(**source["clip"]),
         source["video"],

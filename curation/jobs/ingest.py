@@ -3,7 +3,10 @@
 import json
 import os
 import unicodedata
+from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from curation.config import CurateConfig, IngestConfig
 from curation.inputs import hash_plain, read_plain, refusal
@@ -199,10 +202,39 @@ def read_videos(lake: Lake, batch: str) -> list[dict]:
     return list(first.values())
 
 
+def read_unchanged(videos: Iterable[dict], function: str, *args: Any, **kwargs: Any) -> Any:
+    """What `function` returns in the guarded worker, having read these source files: before and after, they are what was ingested.
+
+    Raises ValueError when one is not, OSError when it is gone: a clip is never made of two versions of a file.
+    """
+    from moviegen.media.worker import guarded_call
+
+    videos = list(videos)
+    for video in videos:
+        check_unchanged(video)
+    result = guarded_call(function, *args, **kwargs)
+    for video in videos:
+        check_unchanged(video)
+    return result
+
+
 def check_unchanged(video: dict) -> None:
-    """Raises ValueError when a source file is not the size it was when it was ingested, OSError when it is gone."""
-    size = Path(video["uri"]).stat().st_size
-    if size != video["size_bytes"]:
-        raise ValueError(
-            f"{video['uri']}: {size} bytes, {video['size_bytes']} when ingested; run `moviegen curate ingest` again"
-        )
+    """Raises ValueError when a source file is not what it was when it was ingested, OSError when it is gone.
+
+    A file is hashed once a process, and again when its inode or the time of its last change is another: programs can set a file's
+    mtime, and not its ctime.
+    """
+    path = Path(video["uri"])
+    status = path.stat()
+    if status.st_size != video["size_bytes"]:
+        what = f"{status.st_size} bytes, {video['size_bytes']} when ingested"
+    elif _sha256_of(path, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns) != video["sha256"]:
+        what = "its bytes are not those ingested (sha256 differs)"
+    else:
+        return
+    raise ValueError(f"{path}: {what}; `touch` it and run `moviegen curate run` again")
+
+
+@lru_cache(maxsize=4096)
+def _sha256_of(path: Path, *identity: int) -> str:
+    return hash_plain(path)

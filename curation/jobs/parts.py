@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Protocol
 
 from curation.rows import read_files, write_rows
-from moviegen.contracts.lake import Lake, Part, add_parts, drop_stale
+from moviegen.contracts.lake import Commit, Lake, Part, add_parts, drop_stale, encode_commit
 from moviegen.contracts.tables import TABLES
-from moviegen.errors import UsageError
+from moviegen.disk import writing
+from moviegen.errors import DiskError, UsageError
 
 ID_COLUMNS = {
     "chunks": "video_id",
@@ -146,10 +147,10 @@ def _write_part(task: Task, table: str, rows: list[dict]) -> Part:
 
 
 def attempt(stage: str, input_id: str, call: Callable[[], object], failures: list[dict]) -> object | None:
-    """What `call` returns; when it raises, None and a row in `failures`. A UsageError is the user's to mend and passes."""
+    """What `call` returns; when it raises, None and a row in `failures`. What is the user's to mend passes: UsageError, DiskError."""
     try:
         return call()
-    except UsageError:
+    except (UsageError, DiskError):
         raise
     except Exception as error:
         message = " ".join(str(error).split()) or "no message"
@@ -238,7 +239,12 @@ def commit_parts(wave: Sequence[Task], parts: Sequence[tuple[str, Part]]) -> Non
     lake, batch = wave[0].lake, wave[0].batch
     for table in dict.fromkeys(name for task in wave for name in task.operation.tables):
         new = [part for name, part in parts if name == table]
-        lake.write_commit(add_parts(lake.read_commit(table, batch), new))
+        _commit(lake, add_parts(lake.read_commit(table, batch), new))
+
+
+def _commit(lake: Lake, commit: Commit) -> None:
+    with writing(lake.commit_path(commit.table, commit.batch), lambda: len(encode_commit(commit))):
+        lake.write_commit(commit)
 
 
 def finish(lake: Lake, batch: str, operation: Operation, valid: set[str], trim: bool) -> None:
@@ -248,7 +254,7 @@ def finish(lake: Lake, batch: str, operation: Operation, valid: set[str], trim: 
         kept = valid_parts(lake, table, batch, operation, valid, trim)
         trimmed = [_trim(lake, table, batch, part, valid) for part in kept]
         commit = drop_stale(commit, operation.name, operation.version, lambda part: True)
-        lake.write_commit(add_parts(commit, trimmed))
+        _commit(lake, add_parts(commit, trimmed))
 
 
 def _trim(lake: Lake, table: str, batch: str, part: Part, valid: set[str]) -> Part:

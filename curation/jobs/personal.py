@@ -24,11 +24,10 @@ from curation.rows import read_table
 from curation.sets import SetSample, write_set_shard
 from curation.shards import EncodeConfig, encode_version
 from moviegen.contracts.clip import Clip, file_sha256, hash_id
-from moviegen.media.worker import guarded_call
 
 from .chosen import chosen_captions, kept_clips
 from .clips import Batch, read_signals, worker_limits
-from .ingest import check_unchanged
+from .ingest import read_unchanged
 from .parts import Operation, Rows, Task, attempt
 from .session import Session, Work
 from .shard import ENCODING_COST, clip_gigapixels, shard_inputs
@@ -153,12 +152,10 @@ def people_rows(task: Task) -> Rows:
 
 def _people(task: Task, source: dict, config: PersonalConfig, detector: FacesDetector) -> dict:
     clip = Clip(**source["clip"])
-    check_unchanged(source["video"])
     stamps = read_signals(task.lake, source)["pts"]
     pts = [int(stamps[i]) for i in face_frames(clip.duration, config).indices(clip.num_frames)]
-    pictures = guarded_call(
-        "curation.personal_samples.clip_pictures", clip, source["video"], pts, **task.operation.params["limits"]
-    )
+    call = ("curation.personal_samples.clip_pictures", clip, source["video"], pts)
+    pictures = read_unchanged([source["video"]], *call, **task.operation.params["limits"])
     return {"clip_id": clip.clip_id} | find_people(detector, pictures, pts)
 
 
@@ -185,10 +182,9 @@ def sample_rows(task: Task) -> Rows:
 
 
 def _samples(task: Task, source: dict, config: PersonalConfig) -> list[SetSample]:
-    for video in source["videos"].values():
-        check_unchanged(video)
     params = task.operation.params
-    return guarded_call(
+    return read_unchanged(
+        source["videos"].values(),
         "curation.personal_samples.personal_samples",
         source,
         config=config,

@@ -12,7 +12,8 @@ from pathlib import Path
 from curation.config import CurateConfig
 from curation.progress import Progress
 from curation.rows import read_table
-from moviegen.contracts.lake import Lake, group_keys
+from moviegen.contracts.lake import Lake, atomic_write, group_keys
+from moviegen.disk import writing, writing_below
 from moviegen.errors import UsageError
 
 from .parts import (
@@ -215,19 +216,25 @@ def hold_lock(lake: Path) -> Iterator[None]:
     """Holds the lake's lock; removes what killed runs left half-written. Raises UsageError naming the run that holds it."""
     from filelock import FileLock, Timeout
 
-    lake.mkdir(parents=True, exist_ok=True)
     note = lake / f"{LOCK_FILE}.json"
+    lock = FileLock(lake / LOCK_FILE, timeout=0)
     try:
-        with FileLock(lake / LOCK_FILE, timeout=0):
-            holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
-            note.write_text(json.dumps(holder) + "\n")
-            sweep_temporaries(Lake(lake))
-            yield
-            note.unlink(missing_ok=True)
+        with writing_below(lake):
+            lake.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
     except Timeout as error:
         raise UsageError(
             f"{lake}: another run writes to this lake ({_holder(note)}); wait for it, or end it"
         ) from error
+    try:
+        holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
+        with writing(note), atomic_write(note, "note") as temporary:
+            temporary.write_text(json.dumps(holder) + "\n")
+        sweep_temporaries(Lake(lake))
+        yield
+        note.unlink(missing_ok=True)
+    finally:
+        lock.release()
 
 
 def _holder(note: Path) -> str:

@@ -11,11 +11,10 @@ from moviegen.contracts.bucket import BucketSet, assign_bucket, encode_bucket
 from moviegen.contracts.clip import Clip, hash_id
 from moviegen.contracts.lake import Lake, group_keys
 from moviegen.contracts.shard import ShardName, decode_shard_path
-from moviegen.media.worker import guarded_call
 
 from .chosen import chosen_audio, chosen_captions, kept_clips
 from .clips import Batch, attempt_clips, worker_limits
-from .ingest import check_unchanged
+from .ingest import read_unchanged
 from .parts import Operation, Rows, Task, valid_parts
 from .session import Session, Work
 
@@ -139,9 +138,9 @@ def _sample(task: Task, source: dict) -> Sample:
         raise NoCaptionError(
             "no captioner gave a text; add one that always does to caption.captioners, such as template"
         )
-    check_unchanged(source["video"])
     params = task.operation.params
-    return guarded_call(
+    return read_unchanged(
+        [source["video"]],
         "curation.shards.sample_of",
         Clip(**source["clip"]),
         source["video"],

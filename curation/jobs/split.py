@@ -12,7 +12,7 @@ from curation.config import CurateConfig
 from curation.rows import read_files
 from moviegen.contracts.tables import CHUNKS
 
-from .ingest import check_unchanged, read_videos
+from .ingest import check_unchanged, read_unchanged, read_videos
 from .parts import Operation, Rows, Task, attempt
 from .session import Session, Work
 from .split_chunks import drop_chunks, measure_chunks
@@ -26,7 +26,7 @@ def split(session: Session) -> None:
     """Splits the readable videos that are not split yet with these settings."""
     videos = {row["video_id"]: row for row in read_videos(session.lake, session.batch)}
     inputs = {
-        key: {name: row[name] for name in ("uri", "video_id", "size_bytes", "fps_num", "fps_den")}
+        key: {name: row[name] for name in ("uri", "video_id", "sha256", "size_bytes", "fps_num", "fps_den")}
         for key, row in videos.items()
     }
     _warn_of_replacement(session)
@@ -75,17 +75,15 @@ def split_rows(task: Task) -> Rows:
 
 
 def _split(task: Task, video: dict) -> Rows:
-    from moviegen.media.worker import guarded_call
-
     params = task.operation.params
-    check_unchanged(video)
     if parts := video.get("chunks"):
+        check_unchanged(video)
         try:
             return _join(video, [task.lake.root / part for part in parts], params)
         except ChunkMismatchError as error:
             log.warning("%s: %s; it is split in one pass", video["uri"], error)
     call = (video["uri"], video["video_id"], params["settings"])
-    return guarded_call("curation.clips.split_video_json", *call, **params["limits"])
+    return read_unchanged([video], "curation.clips.split_video_json", *call, **params["limits"])
 
 
 def _join(video: dict, parts: list[Path], params: dict) -> Rows:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from curation.rows import read_table
 from moviegen.contracts.clip import hash_id
 
-from .ingest import check_unchanged
+from .ingest import read_unchanged
 from .parts import Operation, Rows, Task, attempt, finish, pending_keys
 from .session import Session, Work
 
@@ -64,7 +64,7 @@ def measure_chunks(
     }
 
 
-_COLUMNS = ("uri", "video_id", "size_bytes", "fps_num", "fps_den")
+_COLUMNS = ("uri", "video_id", "sha256", "size_bytes", "fps_num", "fps_den")
 
 
 def drop_chunks(session: Session) -> None:
@@ -118,17 +118,12 @@ def _row(video: dict, number: int, call: Callable[[], object]) -> dict:
 
 
 def _plan(video: dict, params: dict) -> list[dict]:
-    from moviegen.media.worker import guarded_call
-
-    check_unchanged(video)
     fps = [video["fps_num"] or 30, video["fps_den"] or 1]
-    return guarded_call("curation.chunks.plan_chunks_json", video["uri"], params["chunk_s"], fps, **params["limits"])
+    call = (video["uri"], params["chunk_s"], fps)
+    return read_unchanged([video], "curation.chunks.plan_chunks_json", *call, **params["limits"])
 
 
 def _measure(video: dict, params: dict) -> dict:
-    from moviegen.media.worker import guarded_call
-
-    check_unchanged(video)
     fps = [video["fps_num"] or 30, video["fps_den"] or 1]
     call = (video["uri"], video["chunk"], video["is_last"], params["cuts"], fps)
-    return guarded_call("curation.chunks.measure_chunk", *call, **params["limits"])
+    return read_unchanged([video], "curation.chunks.measure_chunk", *call, **params["limits"])

@@ -1,10 +1,14 @@
 """The report: one HTML file without scripts or links to anywhere, that opens from disk."""
 
+import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from moviegen.contracts.clip import file_sha256
 from moviegen.contracts.lake import atomic_write
+from moviegen.disk import writing
 from moviegen.errors import UsageError
 from moviegen.messages import printable
 
@@ -58,7 +62,7 @@ def write_report(lake: Path, subset: str | None, path: Path) -> None:
         text = render(collect(connection, lake, choose_subset(connection, subset)))
     finally:
         connection.close()
-    _write(path, text)
+    _write(lake, path, text)
 
 
 def write_reports(lake: Path, subset: str | None) -> tuple[Path, ...]:
@@ -71,18 +75,37 @@ def write_reports(lake: Path, subset: str | None) -> tuple[Path, ...]:
     finally:
         connection.close()
     paths = (lake / REPORT_FILE, *((lake / SUBSET_FILE.format(chosen),) if len(names) > 1 else ()))
-    for path in paths:
-        _write(path, text)
+    for path in reversed(paths):  # the one that `is_current` looks at comes last
+        _write(lake, path, text)
     return paths
 
 
-def _write(path: Path, text: str) -> None:
-    with atomic_write(path) as temporary:
+def _write(lake: Path, path: Path, text: str) -> None:
+    text += _mark(lake)
+    with writing(path, lambda: len(text)), atomic_write(path, "page") as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def _subsets(connection: "duckdb.DuckDBPyConnection") -> list[str]:
     return [row[0] for row in ask(connection, "select subset from subsets order by subset").rows]
+
+
+def is_current(lake: Path, path: Path) -> bool:
+    """Whether a report is about what is committed now. One that a killed run left behind is not."""
+    mark = _mark(lake).encode()
+    if not path.exists():
+        return False
+    with open(path, "rb") as file:
+        file.seek(-min(len(mark), path.stat().st_size), os.SEEK_END)
+        return file.read() == mark
+
+
+def _mark(lake: Path) -> str:
+    """The last line of a report: a hash of all commits."""
+    digest = hashlib.sha256()
+    for commit in sorted((lake / "_commits").glob("*/[!.]*.json")):
+        digest.update(f"{commit.parent.name}/{commit.name}".encode() + bytes.fromhex(file_sha256(commit)))
+    return f"<!-- commits {digest.hexdigest()} -->\n"
 
 
 def choose_subset(connection: "duckdb.DuckDBPyConnection", subset: str | None) -> str:

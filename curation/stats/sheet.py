@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from moviegen.contracts.lake import atomic_write
+from moviegen.disk import writing
 from moviegen.errors import UsageError
 
 from .thumbnails import HEIGHT_PX, jpegs
@@ -46,7 +47,7 @@ def write_sheet(path: Path, clips: Sequence[SheetClip]) -> None:
     rows = [np.hstack(cells[start : start + COLUMNS]) for start in range(0, len(cells), COLUMNS)]
     ok, content = cv2.imencode(path.suffix.lower(), np.vstack(rows))
     assert ok, "an image of 8-bit colours can be encoded"
-    with atomic_write(path) as temporary:
+    with writing(path, lambda: content.nbytes), atomic_write(path, "page") as temporary:
         temporary.write_bytes(content.tobytes())
 
 

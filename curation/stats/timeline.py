@@ -7,7 +7,8 @@ import numpy as np
 
 from curation.rows import read_table, read_video
 from curation.signals.table import SIGNAL_COLUMNS, slice_signals
-from moviegen.contracts.lake import Lake
+from moviegen.contracts.lake import Lake, atomic_write
+from moviegen.disk import writing
 from moviegen.errors import UsageError
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ def draw_timeline(lake: Lake, video: str, path: Path) -> dict[str, int]:
         f"{Path(row['uri']).name}: {counts}; green kept, red rejected, blue not decided, grey a transition"
     )
     axes[-1].set_xlabel("seconds")
-    figure.savefig(path, dpi=90)
+    with writing(path), atomic_write(path, "page") as temporary:
+        figure.savefig(temporary, dpi=90, format=path.suffix.lstrip(".") or None)
     return {"shots": len(shots), "clips": len(clips)}
 
 

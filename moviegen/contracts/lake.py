@@ -94,18 +94,21 @@ def crash_point(name: str) -> None:
 
 _PASSED: dict[str, int] = {}
 
+WRITE_KINDS = ("part", "shard", "commit", "page", "note")
+"""What `atomic_write` writes: Parquet, tars, commit files, reports and pictures, the note beside a lock."""
+
 CRASH_POINTS = (
-    "part.written", "part.synced", "part.renamed",
-    "commit.written", "commit.synced", "commit.renamed",
+    *(f"{kind}.{moment}" for kind in WRITE_KINDS for moment in ("written", "synced", "renamed", "settled")),
+    "java.built", "java.renamed",
 )  # fmt: skip
-"""Every place where a crash would matter; the kill tests die at each."""
+"""Every place where a crash of curation would matter: after each fsync, rename and commit. The kill tests die at each."""
 
 
 @contextmanager
 def atomic_write(path: Path, kind: str = "part") -> Iterator[Path]:
     """Yields a temporary path beside `path`; on success it is synced and renamed to `path`, on failure removed.
 
-    `kind` is `part` or `commit`, for the crash points. Raises OSError when the disk refuses; nothing partial then lies under `path`.
+    `kind` is one of `WRITE_KINDS`, for the crash points. Raises OSError when the disk refuses; nothing partial then lies under `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -115,8 +118,9 @@ def atomic_write(path: Path, kind: str = "part") -> Iterator[Path]:
         _fsync(temporary)
         crash_point(f"{kind}.synced")
         os.replace(temporary, path)
-        _fsync(path.parent)
         crash_point(f"{kind}.renamed")
+        _fsync(path.parent)
+        crash_point(f"{kind}.settled")
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -1,18 +1,21 @@
 """Writes video, sound and stills: mp4 through ffmpeg-python with raw frames piped in, the same input giving the same bytes."""
 
 import contextlib
+import errno
 import os
 import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from moviegen.contracts.lake import atomic_write
+from moviegen.disk import FULL, writing, writing_below
 from moviegen.errors import MovieGenError
 
 FFMPEG_VARIABLE = "MOVIEGEN_FFMPEG"
@@ -111,7 +114,7 @@ def encode_clip(
         raise EncodeError(f"fps is {fps}, wanted more than 0")
     if matrix and (width % 2 or height % 2):
         raise EncodeError(f"planes of {width}x{height} px: 4:2:0 has even sides only; give RGB frames")
-    with tempfile.TemporaryDirectory(prefix="moviegen-encode-") as folder:
+    with _temporary_folder() as folder:
         sound = None if audio is None else _write_sound(Path(folder, "sound.f32"), audio)
         out = Path(folder, f"clip.{container}")
         picture = _picture(fps, width, height, matrix)
@@ -120,6 +123,19 @@ def encode_clip(
         )
         _feed(command, _raw(frames, (height * 3 // 2, width) if matrix else (height, width, 3)))
         return out.read_bytes()
+
+
+@contextlib.contextmanager
+def _temporary_folder() -> Iterator[str]:
+    """A folder in TMPDIR; no room there is no fault of the clip: DiskError."""
+    place = Path(tempfile.gettempdir())
+    with writing_below(place, FULL), tempfile.TemporaryDirectory(prefix="moviegen-encode-") as folder:
+        try:
+            yield folder
+        except EncodeError as error:
+            if os.strerror(errno.ENOSPC) not in str(error):
+                raise
+            raise OSError(errno.ENOSPC, str(error), folder) from error
 
 
 def _picture(fps: Fraction, width: int, height: int, matrix: str | None) -> Any:
@@ -234,10 +250,5 @@ def encode_image(image: np.ndarray, suffix: str = "png") -> bytes:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with writing(path, lambda: len(content)), atomic_write(path, "page") as temporary:
         temporary.write_bytes(content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -90,10 +90,10 @@ def test_a_run_killed_before_it_dropped_its_chunks_drops_them_the_next_time(sour
 
 
 def test_a_chunk_that_fails_for_any_reason_stops_nothing(sources, tmp_path, monkeypatch, caplog):
-    def refuse(video):
+    def refuse(videos, *args, **kwargs):
         raise OSError("the disk is gone for a moment")
 
-    monkeypatch.setattr("curation.jobs.split_chunks.check_unchanged", refuse)
+    monkeypatch.setattr("curation.jobs.split_chunks.read_unchanged", refuse)
     lake, _ = split(sources, tmp_path / "lake", 13.0)
     assert "the disk is gone" in caplog.text
     assert len(read_table(lake, "shots", "default")) == 9
