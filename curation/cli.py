@@ -82,6 +82,7 @@ def _run(verb: str, argv: list[str]) -> int:
     def add_flags(parser) -> None:
         parser.add_argument("--dry_run", action="store_true", help="say what would be done; touch nothing")
         parser.add_argument("--retry_failed", action="store_true", help="do again what failed before")
+        parser.add_argument("--replace", action="store_true", help="let go of clips that other settings made")
         parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
 
     summary = VERBS[verb][0].upper() + VERBS[verb][1:] + "."
@@ -97,19 +98,21 @@ def _run(verb: str, argv: list[str]) -> int:
         add_flags=add_flags,
         positionals=["lake"],
     )
-    config = find_files(config, _config_file(argv))
+    config = find_files(config, _config_files(argv))
     if config.input is not None and not config.input.expanduser().is_dir():  # before there is a lake
         raise UsageError(f"--input {config.input}: no such folder")
     progress = Progress(quiet=flags.quiet)
     names = list(JOBS) if verb == "run" else [verb]
-    with SparkRunner(config.spark, config.lake / "_logs" / "spark.log") as runner:
-        session = run_jobs(config, names, runner, progress, dry_run=flags.dry_run, retry_failed=flags.retry_failed)
+    with progress.heartbeat(), SparkRunner(config.spark, config.lake / "_logs" / "spark.log") as runner:
+        options = {"dry_run": flags.dry_run, "retry_failed": flags.retry_failed, "replace": flags.replace}
+        session = run_jobs(config, names, runner, progress, **options)
     if flags.dry_run:
         return 0
     if not session.did_work:
         progress.say("nothing to do: all of it is committed")
     if verb == "run":
-        _close_run(config, session.did_work, progress)
+        with progress.heartbeat():
+            _close_run(config, session.did_work, progress)
     result = account(config.lake, config.subset, config.batch)
     print("\n".join(result.lines()))
     if verb == "filter" and (stale := stale_shards(config)):
@@ -120,15 +123,14 @@ def _run(verb: str, argv: list[str]) -> int:
     return 0
 
 
-def _config_file(argv: Sequence[str]) -> Path | None:
-    """The last `--config FILE` of a command line."""
+def _config_files(argv: Sequence[str]) -> list[Path]:
+    """The `--config FILE`s of a command line, in order."""
     pairs = zip(argv, [*argv[1:], ""], strict=True)
-    files = [
-        value if flag == "--config" else flag.partition("=")[2]
+    return [
+        Path(value if flag == "--config" else flag.partition("=")[2])
         for flag, value in pairs
         if flag.split("=")[0] == "--config"
     ]
-    return Path(files[-1]) if files else None
 
 
 def _close_run(config, did_work: bool, progress) -> None:
@@ -136,7 +138,9 @@ def _close_run(config, did_work: bool, progress) -> None:
     from .check import check_lake
     from .stats.report import REPORT_FILE, write_report
 
+    progress.doing("check")
     _raise_problems(check_lake(config.lake, read_media=did_work), config.lake)
+    progress.doing("report")
     path = config.lake / REPORT_FILE
     if did_work or not path.exists():
         write_report(config.lake, config.subset, path)
@@ -259,7 +263,7 @@ def stats(argv: Sequence[str]) -> int:
         parser.add_argument("--csv", action="store_true", help="CSV with a header")
 
     examples = ["moviegen stats lake/", "moviegen stats lake/ funnel", "moviegen stats lake/ inputs --json",
-                "moviegen stats lake/ \"select reason, count(*) from selection group by all\" --csv"]  # fmt: skip
+                "moviegen stats lake/ \"select subset, reason, count(*) from selection group by all\" --csv"]  # fmt: skip
     config, flags = parse_config(
         StatsConfig, argv, prog="moviegen stats", summary="Ask DuckDB what is in a lake.",
         examples=examples, add_flags=add_flags, positionals=["lake", "question"],

@@ -34,7 +34,23 @@ def ingest(session: Session) -> None:
         raise UsageError(
             f"{session.config.input}: no file there ends in {suffixes}; set --ingest.suffixes or another --input"
         )
+    _refuse_other_folder(session, {file["uri"] for file in files.values()})
     session.perform("ingest", [Work(operation(session.config), files, extra_s=PROBE_S)], "files")
+
+
+def _refuse_other_folder(session: Session, uris: set[str]) -> None:
+    """Raises UsageError when not one file of the batch is among the inputs: its clips would all go."""
+    known = {row["uri"] for row in read_table(session.lake, "videos", session.batch, ["uri"])}
+    num_clips = sum(part.num_rows for part in session.lake.read_commit("clips", session.batch).parts)
+    if session.replace or not num_clips or known & uris:
+        return
+    told = (
+        f"--input {session.config.input}: holds none of the {len(known)} files of batch {session.batch}, such as {min(known)}; "
+        f"their {num_clips} clips would be replaced. Another --batch NAME keeps both; --replace if it is meant"
+    )
+    if not session.dry_run:
+        raise UsageError(told)
+    session.progress.say(f"ingest would be refused: {told}")
 
 
 def operation(config: CurateConfig) -> Operation:

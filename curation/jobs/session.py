@@ -30,6 +30,7 @@ from .parts import (
     sweep_temporaries,
     write_parts,
 )
+from .settings import record_operation
 
 SECONDS_PER_GIGAPIXEL = 8.0
 """CPU-seconds of decoding and measuring H.264: 5.6 at 720p to 10.7 at 360p (`benchmarks/curation_cost.py`)."""
@@ -86,6 +87,8 @@ class Session:
     dry_run: bool = False
     retry_failed: bool = False
     """Inputs that failed before are done again."""
+    replace: bool = False
+    """Clips that other settings, or another input folder, gave may go."""
     outcomes: list[Outcome] = field(default_factory=list)
     did_work: bool = False
     """Something was committed that was not before."""
@@ -121,6 +124,8 @@ class Session:
         if self.dry_run:
             self._plan(label, noun, num_now, sum(len(work.inputs) for work in works), len(tasks))
             return num_now > 0
+        for work in works:
+            record_operation(self.lake, work.operation)
         self.progress.start(label, num_now)
         if tasks:
             self.did_work = True
