@@ -1,5 +1,6 @@
 """The verbs `moviegen curate` and `moviegen stats`."""
 
+import importlib
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +31,20 @@ VERBS = {
     "report": "write one offline HTML file about a lake",
     "timeline": "draw a video's signals, shots and clips over time",
     "find": "clips like a text or a clip, by their embeddings",
+    "explain": "every score, rule and fate of a clip or a video",
+    "whatif": "the funnel that other rules would make, in seconds; nothing is changed",
+    "gc": "delete what no commit names: leftovers of killed runs, replaced tars and parts",
+    "replay": "do a sample of the committed work again and compare it byte for byte",
 }
+
+ELSEWHERE = {
+    "find": "curation.find:find",
+    "explain": "curation.explain:explain",
+    "whatif": "curation.whatif:whatif",
+    "gc": "curation.gc:gc",
+    "replay": "curation.replay:replay",
+}
+"""Verbs with a file of their own: dotted path of `argv -> exit code`."""
 
 
 def curate(argv: Sequence[str]) -> int:
@@ -45,10 +59,9 @@ def curate(argv: Sequence[str]) -> int:
         return _report(rest)
     if verb == "timeline":
         return _timeline(rest)
-    if verb == "find":
-        from .find import find
-
-        return find(rest)
+    if verb in ELSEWHERE:
+        module, _, function = ELSEWHERE[verb].partition(":")
+        return getattr(importlib.import_module(module), function)(rest)
     if verb in VERBS:
         return _run(verb, rest)
     import difflib

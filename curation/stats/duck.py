@@ -1,5 +1,6 @@
 """DuckDB over a lake: committed files only, read-only, nothing outside the lake's folder can be opened."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,6 +8,8 @@ from typing import TYPE_CHECKING
 from moviegen.contracts.lake import Lake, existing_lake
 from moviegen.contracts.tables import TABLES
 from moviegen.errors import UsageError
+
+from .compact import table_files
 
 if TYPE_CHECKING:
     import duckdb
@@ -50,15 +53,17 @@ class Answer:
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
-def open_lake(root: Path) -> "duckdb.DuckDBPyConnection":
-    """A connection with a view for every table and every question. Raises UsageError when `root` is no lake."""
+def open_lake(
+    root: Path, tables: Sequence[str] = tuple(TABLES), views: Sequence[str] = VIEWS
+) -> "duckdb.DuckDBPyConnection":
+    """A connection with a view for every table and every question, or for those named. Raises UsageError when `root` is no lake."""
     import duckdb
 
     lake = existing_lake(root)
     connection = duckdb.connect(":memory:")
-    for name in TABLES:
+    for name in tables:
         _make_table(connection, lake, name)
-    for name in VIEWS:
+    for name in views:
         connection.execute("create view " + name + " as " + (SQL / "views" / f"{name}.sql").read_text())
     connection.execute("set allowed_directories = [?]".replace("?", _quoted(str(root.resolve()))))
     connection.execute("set enable_external_access = false")
@@ -68,9 +73,7 @@ def open_lake(root: Path) -> "duckdb.DuckDBPyConnection":
 
 def _make_table(connection: "duckdb.DuckDBPyConnection", lake: Lake, name: str) -> None:
     """A view over the table's committed files; an empty relation of the same columns when nothing is committed."""
-    files = [str(path.resolve()) for path in lake.committed_files(name)]
-    if missing := [file for file in files if not Path(file).exists()]:
-        raise UsageError(f"{missing[0]}: committed, and not there; run the command that writes {name} again")
+    files = [str(path) for path in table_files(lake, name)]
     if files:
         connection.execute(f"set variable {name}_files = ?", [files])
         connection.execute("create view " + name + " as " + (SQL / "sources" / f"{name}.sql").read_text())

@@ -220,7 +220,7 @@ def test_a_forgotten_setting_replaces_nothing(mini, own):
         mini.curate(other)
     (world / "sub").mkdir()
     mini.write_scene(world / "sub" / "new.mp4", 7, action="moves", direction="left")
-    with pytest.raises(UsageError, match="holds none of the .* files of batch default.*--replace"):
+    with pytest.raises(UsageError, match=r"holds none of the .* files of batch default.*--replace"):
         mini.curate(mini.config(lake, world / "sub"))
     assert mini.contents(lake) == before
     assert ran(mini.curate(other, ["split"], replace=True))["split"] == 8

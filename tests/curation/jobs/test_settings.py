@@ -32,8 +32,10 @@ def test_clips_of_other_settings_are_refused_with_what_changed(lake):
     with pytest.raises(UsageError) as error:
         refuse_replacement(lake, "b", now, replace=False)
     text = str(error.value)
-    assert "batch b has 7 clips" in text and "--replace" in text
-    assert 'split.policy: "tile" -> "one_per_shot"' in text and "split.cuts.min_frames: 3 -> 5" in text
+    assert "batch b has 7 clips" in text
+    assert "--replace" in text
+    assert 'split.policy: "tile" -> "one_per_shot"' in text
+    assert "split.cuts.min_frames: 3 -> 5" in text
     assert "threshold" not in text
     assert "they are replaced" in refuse_replacement(lake, "b", now, replace=True)
 

@@ -62,8 +62,15 @@ def test_a_pending_clip_is_not_rejected(make_lake, known_tables):
     """c5 was not filtered yet and waits at the first rule; c2 is kept and not in a tar: it waits there."""
     known_tables["clips"].append(known_tables["clips"][0] | {"clip_id": "c5"})
     known_tables["samples"].pop()
-    found = rows(open_lake(make_lake(known_tables)), "select step, num_rejected, num_failed, num_pending, num_left from funnel")
-    assert found == [("clips", 0, 0, 0, 5), ("resolution", 1, 0, 1, 3), ("motion", 1, 0, 0, 2), ("in shards", 0, 0, 1, 1)]
+    found = rows(
+        open_lake(make_lake(known_tables)), "select step, num_rejected, num_failed, num_pending, num_left from funnel"
+    )
+    assert found == [
+        ("clips", 0, 0, 0, 5),
+        ("resolution", 1, 0, 1, 3),
+        ("motion", 1, 0, 0, 2),
+        ("in shards", 0, 0, 1, 1),
+    ]
 
 
 def test_files_are_listed_in_order(lake):
