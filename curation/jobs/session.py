@@ -216,8 +216,9 @@ def failed_inputs(lake: Lake, batch: str, operation: Operation) -> set[str]:
 
 
 @contextmanager
-def hold_lock(lake: Path) -> Iterator[None]:
-    """Holds the lake's lock; removes what killed runs left half-written. Raises UsageError naming the run that holds it."""
+def hold_lock(lake: Path, sweep: bool = True) -> Iterator[None]:
+    """Holds the lake's lock; removes what killed runs left half-written, unless `sweep` is false. Raises UsageError naming the run that
+    holds it."""
     from filelock import FileLock, Timeout
 
     lake.mkdir(parents=True, exist_ok=True)
@@ -226,7 +227,8 @@ def hold_lock(lake: Path) -> Iterator[None]:
         with FileLock(lake / LOCK_FILE, timeout=0):
             holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
             note.write_text(json.dumps(holder) + "\n")
-            sweep_temporaries(Lake(lake))
+            if sweep:
+                sweep_temporaries(Lake(lake))
             yield
             note.unlink(missing_ok=True)
     except Timeout as error:

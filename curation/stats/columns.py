@@ -1,6 +1,6 @@
 """The scores of a lake's clips as columns, one value a clip: what a question about thresholds needs, read in tenths of a second."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,10 @@ from .compact import gathered_file, index_file, is_large
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
+
+
+INDEXED = {"score_columns": ("clips", "scores"), "reason_columns": ("clips", "selection")}
+"""Files of the index made here, and the tables whose commits they follow."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +82,11 @@ def _scores(lake: Lake, batch: str) -> "pa.Table | pq.ParquetFile":
 
     if not is_large(lake, "scores", batch):
         return _make_scores(lake, batch)
-    return pq.ParquetFile(
-        index_file(lake, "score_columns", batch, ("clips", "scores"), partial(_make_scores, lake, batch))
-    )
+    return pq.ParquetFile(_index(lake, "score_columns", batch, partial(_make_scores, lake, batch)))
+
+
+def _index(lake: Lake, name: str, batch: str, make: Callable[[], "pa.Table"]) -> Path:
+    return index_file(lake, name, batch, INDEXED[name], make)
 
 
 def _names(source: "pa.Table | pq.ParquetFile") -> list[str]:
@@ -122,7 +128,7 @@ def _reason_column(lake: Lake, batch: str, subset: str) -> "pa.ChunkedArray":
     if not is_large(lake, "selection", batch) and not is_large(lake, "clips", batch):
         return _make_reasons(lake, batch, [subset])[subset]
     make = partial(_make_reasons, lake, batch, None)
-    path = index_file(lake, "reason_columns", batch, ("clips", "selection"), make)
+    path = _index(lake, "reason_columns", batch, make)
     file = pq.ParquetFile(path, read_dictionary=[subset])
     if subset in file.schema_arrow.names:
         return file.read([subset])[subset]

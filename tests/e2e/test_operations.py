@@ -1,6 +1,20 @@
 """The verbs of operations on the lake that curating the mini world leaves."""
 
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from curation.check import check_lake
+from curation.cli import curate
+from curation.gc import GcConfig, collect_garbage
+from curation.jobs.session import hold_lock
+from curation.rows import read_table
 from curation.whatif import WhatIfConfig, answer_whatif
+from moviegen.contracts.lake import Lake
+from moviegen.errors import UsageError
 
 
 def test_the_present_rules_tried_give_the_present_funnel(local_lake, repo_root):
@@ -13,3 +27,79 @@ def test_the_present_rules_tried_give_the_present_funnel(local_lake, repo_root):
     }
     assert found["compared"]["num_lost"] == found["compared"]["num_gained"] == 0
     assert found["compared"]["num_kept"] == found["compared"]["num_kept_now"] > 0
+
+
+@pytest.fixture
+def lake(local_lake, tmp_path):
+    """A copy of the lake, to be spoiled."""
+    return shutil.copytree(local_lake, tmp_path / "lake")
+
+
+def litter(lake: Path, num_tars: int = 2) -> set[Path]:
+    """What crashes and reruns leave: tars and parts of no commit, temporaries, records of operations that nobody names."""
+    tar = next((lake / "shards").rglob("*.tar"))
+    part = next((lake / "clips").rglob("*.parquet"))
+    left = {tar.with_name(f"{900 + number:06d}.tar") for number in range(num_tars)}
+    left |= {part.with_name("part-split-0000000000000000.parquet"), lake / "_operations" / "split-gone.json"}
+    left |= {tar.with_name(".000000.tar.77.tmp"), lake / "_commits" / "clips" / ".default.json.77.tmp"}
+    left |= {lake / "_index" / "scores" / "batch=default" / "0123456789abcdef.parquet"}
+    for path in left:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"left over")
+        os.utime(path, (0, 0))
+    return left
+
+
+def all_files(lake: Path) -> set[Path]:
+    return {path for path in lake.rglob("*") if path.is_file()}
+
+
+def test_gc_deletes_what_no_commit_names_and_nothing_else(mini, lake, tmp_path, capsys):
+    before, committed = all_files(lake), mini.contents(lake)
+    left = litter(lake)
+    (lake / "report.html").touch()
+    (lake / "notes.txt").write_text("mine")
+    (lake / "shards" / "link.tar").symlink_to(tmp_path / "elsewhere.tar")
+    young = next((lake / "shards").rglob("*.tar")).with_name("950000.tar")
+    young.write_bytes(b"somebody may be reading it")
+    assert curate(["gc", str(lake), "--dry-run"]) == 0
+    assert f"would delete {len(left)} files, {9 * len(left):,} bytes" in capsys.readouterr().out
+    assert left <= all_files(lake)
+    assert curate(["gc", str(lake), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert {row["path"] for row in told["files"]} == {str(path) for path in left}
+    assert (told["num_files"], told["size_bytes"], told["deleted"]) == (len(left), 9 * len(left), True)
+    now = all_files(lake)
+    assert before <= now
+    assert now - before <= {young, lake / "report.html", lake / "notes.txt", lake / ".lock", lake / ".lock.json"}
+    assert (lake / "shards" / "link.tar").is_symlink()
+    assert mini.contents(lake) == committed
+    assert check_lake(lake) == []
+    assert curate(["gc", str(lake), "--older_than", "0s"]) == 0
+    assert not young.exists()
+
+
+def test_gc_takes_the_tars_that_a_new_selection_has_replaced(mini, mini_world, lake, tmp_path):
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("rules: [{name: motion, metric: motion.vmaf, min: 0.2}]\n")
+    old = {row["path"] for row in read_table(Lake(lake), "shards")}
+    mini.curate(mini.config(lake, mini_world, "--filter.rules", str(rules), "--shard.encode.crf", "30"))
+    committed = mini.contents(lake)
+    found = collect_garbage(GcConfig(lake, "0s"))
+    assert {each.kind for each in found} >= {"part"}
+    assert mini.contents(lake) == committed
+    assert old
+    assert check_lake(lake) == []
+    assert collect_garbage(GcConfig(lake, "0s")) == []
+
+
+def test_gc_waits_for_no_run_and_stops_at_a_broken_commit(lake):
+    left = litter(lake)
+    with hold_lock(lake, sweep=False), pytest.raises(UsageError, match="another run writes"):
+        collect_garbage(GcConfig(lake))
+    (lake / "_commits" / "clips" / "default.json").write_text("{")
+    with pytest.raises(ValueError, match="not a commit file"):
+        collect_garbage(GcConfig(lake))
+    assert left <= all_files(lake)
+    with pytest.raises(ValueError, match="older_than is '3 days'"):
+        GcConfig(lake, "3 days")
