@@ -120,7 +120,7 @@ def _run(verb: str, argv: list[str]) -> int:
         options = {"dry_run": flags.dry_run, "retry_failed": flags.retry_failed, "replace": flags.replace}
         session = run_jobs(config, names, runner, progress, **options)
     if flags.dry_run:
-        return 0
+        return _print_plan(session) if verb == "run" else 0
     if not session.did_work:
         progress.say("nothing to do: all of it is committed")
     if verb == "run":
@@ -133,6 +133,15 @@ def _run(verb: str, argv: list[str]) -> int:
     print(f"why, file by file: moviegen stats {config.lake} inputs")
     result.check()
     enforce_limit(result, config.limits.max_failed_fraction, config.lake)
+    return 0
+
+
+def _print_plan(session) -> int:
+    from .estimate import plan_run
+
+    plan = plan_run(session)
+    print("\n".join(plan.lines()))
+    plan.check(session.config.lake)
     return 0
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from curation.rows import read_table
 from moviegen.contracts.lake import Lake, existing_lake
 from moviegen.contracts.tables import TABLES
+from moviegen.errors import UsageError
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 """Seconds in a unit of `older_than`."""

@@ -77,6 +77,17 @@ class Outcome:
         return self.num_wanted - self.num_done_before
 
 
+@dataclass(frozen=True)
+class Planned:
+    """What a dry run found to do for one operation."""
+
+    operation: str
+    inputs: tuple[dict, ...]
+    """Plain JSON of what is pending."""
+    seconds: float
+    """CPU-seconds, predicted."""
+
+
 @dataclass
 class Session:
     """What every job needs: the config, the lake, somewhere to run tasks, someone to tell."""
@@ -92,6 +103,8 @@ class Session:
     outcomes: list[Outcome] = field(default_factory=list)
     did_work: bool = False
     """Something was committed that was not before."""
+    planned: list[Planned] = field(default_factory=list)
+    """By a dry run alone: what is pending of the inputs that are known by now."""
     here_s: float = 0.0
     """CPU-seconds of work, predicted, that this process has done itself."""
     has_plan: bool = False
@@ -117,6 +130,9 @@ class Session:
             before[work.operation.name] = len(work.inputs) - len(pending)
             tasks += self._tasks(work, sorted(pending))
             seconds += work.seconds(pending)
+            if self.dry_run:
+                inputs = tuple(work.inputs[key] for key in sorted(pending))
+                self.planned.append(Planned(work.operation.name, inputs, work.seconds(pending)))
         if len(works) > 1:
             # what several operations do to the same inputs is done one after another: signals are read once
             tasks = sorted(tasks, key=lambda task: task.keys)
