@@ -77,7 +77,7 @@ def _ask_all(lake: Path) -> int:
         "whatif": words,
         "whatif --rules (7 rules)": ["curate", "whatif", str(lake), "--rules", str(rules)],
         "explain CLIP": ["curate", "explain", str(lake), clip["clip_id"]],
-        "explain VIDEO": ["curate", "explain", str(lake), Path(clip["uri"]).name],
+        "explain VIDEO": ["curate", "explain", str(lake), "/".join(Path(clip["uri"]).parts[-2:])],
         "explain FILE@SECOND": ["curate", "explain", str(lake), f"{clip['uri']}@11"],
         "stats funnel": ["stats", str(lake), "funnel"],
         "stats, at a glance": ["stats", str(lake)],

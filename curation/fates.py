@@ -1,5 +1,6 @@
 """What a lake says of one clip or video: where it is from, what was measured, what each rule and job made of it."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,34 +83,36 @@ def about_video(connection: "duckdb.DuckDBPyConnection", video: dict) -> dict:
     """The video's row, its shots, its failures, and each clip with what its subsets say of it."""
     shots = ask(connection, "select * from shots where video_id = ? order by shot", [video["video_id"]]).records()
     same = "select batch, uri from videos where video_id = ? order by batch, uri"
+    rules = ask(connection, _RULES).records()
+    clips = []
+    for row in clips_of(connection, video):
+        fates = _fates(rules, {"scores": [], **_rows(connection, row["clip_id"], ("selection", "samples", "failures"))})
+        says = [{name: fate[name] for name in ("subset", "state", "reason", "detail")} for fate in fates]
+        place = {name: row[name] for name in ("clip_id", "batch", "shot", "start_s", "end_s", "num_frames")}
+        clips.append(place | {"subsets": says})
     return {
         "video": video,
         "files_of_the_same_bytes": ask(connection, same, [video["video_id"]]).records(),
-        "failures": _rows(connection, "failures", "input_id", video["video_id"]),
+        **_rows(connection, video["video_id"], ("failures",)),
         "shots": shots,
-        "clips": [
-            {name: row[name] for name in ("clip_id", "batch", "shot", "start_s", "end_s", "num_frames")}
-            | {"subsets": [_verdict(each) for each in _fates(connection, row["clip_id"])]}
-            for row in clips_of(connection, video)
-        ],
+        "clips": clips,
     }
 
 
-def _verdict(fate: dict) -> dict:
-    return {name: fate[name] for name in ("subset", "state", "reason", "detail")}
-
+_RULES = "select distinct * exclude (batch) from rules order by subset, position"
 
 _QUESTIONS = {
-    ("failures", "input_id"): "select * from failures where input_id = ? order by all",
-    ("scores", "clip_id"): "select * from scores where clip_id = ? order by all",
-    ("captions", "clip_id"): "select * from captions where clip_id = ? order by all",
-    ("samples", "clip_id"): "select * from samples where clip_id = ? order by all",
-    ("selection", "clip_id"): "select * from selection where clip_id = ? order by all",
+    "failures": "select * from failures where input_id = ? order by all",
+    "scores": "select * from scores where clip_id = ? order by all",
+    "captions": "select * from captions where clip_id = ? order by all",
+    "samples": "select * from samples where clip_id = ? order by all",
+    "selection": "select * from selection where clip_id = ? order by all",
 }
 
 
-def _rows(connection: "duckdb.DuckDBPyConnection", table: str, column: str, key: str) -> list[dict]:
-    return ask(connection, _QUESTIONS[table, column], [key]).records()
+def _rows(connection: "duckdb.DuckDBPyConnection", key: str, tables: Iterable[str]) -> dict[str, list[dict]]:
+    """Rows about a clip or video by table."""
+    return {table: ask(connection, _QUESTIONS[table], [key]).records() for table in tables}
 
 
 def about_clip(connection: "duckdb.DuckDBPyConnection", row: dict) -> dict:
@@ -117,17 +120,18 @@ def about_clip(connection: "duckdb.DuckDBPyConnection", row: dict) -> dict:
     clip_id = row["clip_id"]
     uris = "select uri from videos where video_id = ? and status = 'ok' order by batch, uri limit 1"
     files = ask(connection, uris, [row["video_id"]]).rows
-    fates = _fates(connection, clip_id)
+    found = _rows(connection, clip_id, _QUESTIONS)
+    fates = _fates(ask(connection, _RULES).records(), found)
     return {
         "clip": row | {"uri": files[0][0] if files else None},
         "shot": next(iter(ask(connection, _SHOT, [row["video_id"], row["shot"]]).records()), None),
         "scores": [
             {name: each[name] for name in ("detector", "metric", "score", "detector_version")}
-            for each in _rows(connection, "scores", "clip_id", clip_id)
+            for each in found["scores"]
         ],
         "subsets": fates,
-        "captions": [_caption(each, fates) for each in _rows(connection, "captions", "clip_id", clip_id)],
-        "failures": _rows(connection, "failures", "input_id", clip_id),
+        "captions": [_caption(each, fates) for each in found["captions"]],
+        "failures": found["failures"],
     }
 
 
@@ -141,13 +145,12 @@ def _caption(row: dict, fates: list[dict]) -> dict:
     return {name: row[name] for name in names} | {"chosen_by": chosen}
 
 
-def _fates(connection: "duckdb.DuckDBPyConnection", clip_id: str) -> list[dict]:
+def _fates(rules: list[dict], found: dict[str, list[dict]]) -> list[dict]:
     """What each subset says of a clip: state, reason, each rule with its verdict, and the tar with its sample."""
-    rules = ask(connection, "select distinct * exclude (batch) from rules order by subset, position").records()
-    chosen = {row["subset"]: row for row in _rows(connection, "selection", "clip_id", clip_id)}
-    samples = {row["subset"]: row for row in _rows(connection, "samples", "clip_id", clip_id)}
-    scores = {row["metric"]: row["score"] for row in _rows(connection, "scores", "clip_id", clip_id)}
-    failed = [row["stage"] for row in _rows(connection, "failures", "input_id", clip_id)]
+    chosen = {row["subset"]: row for row in found["selection"]}
+    samples = {row["subset"]: row for row in found["samples"]}
+    scores = {row["metric"]: row["score"] for row in found["scores"]}
+    failed = [row["stage"] for row in found["failures"]]
     return [
         _fate(
             name, [row for row in rules if row["subset"] == name], chosen.get(name), samples.get(name), scores, failed

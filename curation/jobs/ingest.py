@@ -75,11 +75,12 @@ def list_inputs(config: CurateConfig) -> list[dict]:
         for name in sorted(names):
             path = Path(folder) / name
             if path.suffix.lower().lstrip(".") in config.ingest.suffixes:
-                found.append(_input(path, config.ingest.read_captions))
+                found.append(input_file(path, config.ingest.read_captions))
     return found
 
 
-def _input(path: Path, read_captions: bool) -> dict:
+def input_file(path: Path, read_captions: bool) -> dict:
+    """What is known of a file without reading it, and its key."""
     status = path.stat() if path.exists() else path.lstat()
     caption = _caption_file(path) if read_captions else None
     facts = {

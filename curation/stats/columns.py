@@ -60,20 +60,30 @@ def read_columns(lake: Lake, subset: str, metrics: Sequence[str]) -> ClipColumns
 
 
 def _floats(table: "pa.Table", name: str) -> np.ndarray:
-    """A column as float64, NaN where null or not there at all."""
+    """A column as float64, NaN where it is not there at all."""
     if name not in table.column_names:
         return np.full(table.num_rows, np.nan)
-    return table.column(name).to_numpy()
+    return _plain(table.column(name), np.float64)
+
+
+def _plain(column: "pa.ChunkedArray | pa.Array", kind: type) -> np.ndarray:
+    """The numbers of a column without nulls. Not by `to_numpy`, which imports pandas: half a second of a question's two."""
+    chunks = column.chunks if hasattr(column, "chunks") else [column]
+    return np.concatenate([np.zeros(0, kind), *(np.from_dlpack(chunk) for chunk in chunks if len(chunk))])
+
+
+UNDECIDED = ","
+"""Stands for the reason of a clip that the selection says nothing of: no rule's name has a comma."""
 
 
 def _numbered(column: "pa.ChunkedArray", reasons: list[str]) -> np.ndarray:
-    """Places in `reasons`, which grows; -1 for null."""
+    """Places in `reasons`, which grows; -1 for undecided."""
     coded = column.combine_chunks()
     coded = coded if hasattr(coded, "dictionary") else coded.dictionary_encode()
     words = coded.dictionary.to_pylist()
-    reasons += [word for word in words if word not in reasons]
-    places = np.array([reasons.index(word) for word in words] + [-1])
-    return places[coded.indices.fill_null(len(words)).to_numpy(zero_copy_only=False)]
+    reasons += [word for word in words if word not in reasons and word != UNDECIDED]
+    places = np.array([-1 if word == UNDECIDED else reasons.index(word) for word in words], np.int64)
+    return places[_plain(coded.indices, np.int32)]
 
 
 def _scores(lake: Lake, batch: str) -> "pa.Table | pq.ParquetFile":
@@ -122,16 +132,15 @@ def _make_scores(lake: Lake, batch: str) -> "pa.Table":
 
 
 def _reason_column(lake: Lake, batch: str, subset: str) -> "pa.ChunkedArray":
-    """What the subset says of each clip of a batch, in order of their ids: its reason, empty when kept, null when nothing."""
+    """What the subset says of each clip of a batch, in order of their ids: its reason, empty when kept, `UNDECIDED` when nothing."""
     import pyarrow.parquet as pq
 
     if not is_large(lake, "selection", batch) and not is_large(lake, "clips", batch):
         return _make_reasons(lake, batch, [subset])[subset]
     make = partial(_make_reasons, lake, batch, None)
     path = _index(lake, "reason_columns", batch, make)
-    file = pq.ParquetFile(path, read_dictionary=[subset])
-    if subset in file.schema_arrow.names:
-        return file.read([subset])[subset]
+    if subset in pq.ParquetFile(path).schema_arrow.names:
+        return pq.ParquetFile(path, read_dictionary=[subset]).read([subset])[subset]
     return _make_reasons(lake, batch, [subset])[subset]
 
 
@@ -147,7 +156,7 @@ def _make_reasons(lake: Lake, batch: str, subsets: Sequence[str] | None) -> "pa.
     for subset in pc.unique(chosen["subset"]).to_pylist() if subsets is None else subsets:
         own = chosen.filter(pc.equal(chosen["subset"], subset))
         places = pc.index_in(clips, own["clip_id"].combine_chunks())
-        columns[subset] = own["reason"].combine_chunks().take(places)
+        columns[subset] = pc.fill_null(own["reason"].combine_chunks().take(places), UNDECIDED)
     return pa.table(columns)
 
 

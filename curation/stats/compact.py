@@ -27,8 +27,8 @@ FOLDER = "_index"
 GATHERED = ("videos", "shots", "clips", "scores", "selection", "captions", "samples", "failures")
 """Tables of a row or some a clip. Those with a vector or a signal in each row would be copied whole for a look at a few: they are not."""
 
-LARGE_COMMIT_BYTES = 1 << 20
-"""A commit file of this size names a thousand parts or more: then a batch is gathered. Below, opening the parts takes a second at most."""
+LARGE_COMMIT_BYTES = 1 << 18
+"""A commit file of this size names some hundred parts or more: then a batch is gathered. Fewer are opened as quickly."""
 
 ROW_GROUP = 1 << 15
 """Rows that a look-up of one clip reads of a file."""
@@ -75,11 +75,11 @@ def gathered_file(lake: Lake, table: str, batch: str) -> Path:
 
 def index_file(lake: Lake, name: str, batch: str, tables: Sequence[str], make) -> Path:
     """The file `name` of a batch, made of what is committed of `tables`; `make()` gives its Arrow table where there is none yet."""
-    import pyarrow.parquet as pq
-
     folder = lake.root.resolve() / FOLDER / name / f"batch={batch}"
     path = folder / f"{commit_stamp(lake, tables, batch)}.parquet"
     if not path.exists():
+        import pyarrow.parquet as pq
+
         start = time.perf_counter()
         content = make()
         with atomic_write(path, "index") as temporary:

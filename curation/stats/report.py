@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from moviegen.contracts.lake import atomic_write
+from moviegen.contracts.lake import Lake, atomic_write
 from moviegen.errors import UsageError
 
 from .duck import ask, open_lake
+from .frames import clip_frames
 from .histograms import HEIGHT, WIDTH, histograms
 from .thumbnails import thumbnails
 
@@ -86,7 +87,7 @@ def collect(connection: "duckdb.DuckDBPyConnection", lake: Path, subset: str) ->
         "histograms": histograms(ask(connection, "score_histogram"), [rule for rule in rules if rule["metric"]]),
         "plot": {"width": WIDTH, "height": HEIGHT},
         "health": ask(connection, "metric_health").records(),
-        "sheets": sheets(connection, subset, rules),
+        "sheets": sheets(connection, Lake(lake), subset, rules),
         "buckets": of_subset("select * exclude (subset) from bucket_fill where subset = ?"),
         "captions": ask(connection, "caption_lengths").records(),
         "caption_samples": of_subset(_CAPTIONS),
@@ -131,24 +132,28 @@ order by place
 """
 
 
-def sheets(connection: "duckdb.DuckDBPyConnection", subset: str, rules: list[dict]) -> list[Sheet]:
+def sheets(connection: "duckdb.DuckDBPyConnection", lake: Lake, subset: str, rules: list[dict]) -> list[Sheet]:
     """Contact sheets: some kept clips, then for each rule those it rejected and those it nearly did, nearest first."""
-    found = [_sheet(connection, "kept", "some of the clips that every rule keeps", _KEPT, [subset, 2 * CLIPS_A_SHEET])]
+    found = [
+        _sheet(connection, lake, "kept", "some of the clips that every rule keeps", _KEPT, [subset, 2 * CLIPS_A_SHEET])
+    ]
     for rule in rules:
         for rejected, about in (
             (True, "rejected, nearest to the bound first"),
             (False, "kept, nearest to the bound first"),
         ):
             parameters = [subset, rule["rule"], rejected, CLIPS_A_SHEET]
-            found.append(_sheet(connection, f"{rule['rule']}: {rule['bound']}", about, _NEAREST, parameters))
+            found.append(_sheet(connection, lake, f"{rule['rule']}: {rule['bound']}", about, _NEAREST, parameters))
     return [sheet for sheet in found if sheet.thumbs]
 
 
-def _sheet(connection: "duckdb.DuckDBPyConnection", title: str, about: str, question: str, parameters: list) -> Sheet:
+def _sheet(
+    connection: "duckdb.DuckDBPyConnection", lake: Lake, title: str, about: str, question: str, parameters: list
+) -> Sheet:
     thumbs = []
     for record in ask(connection, question, parameters).records():
-        frames = ask(connection, "select uri, pts from clip_frames where clip_id = ?", [record["clip_id"]]).rows
-        images = thumbnails(*frames[0]) if frames else ()
+        frames = clip_frames(connection, lake, record["clip_id"])
+        images = thumbnails(*frames) if frames else ()
         thumbs.append(Thumb(record["clip_id"], images, record["words"] or ""))
     return Sheet(title, about, tuple(thumbs))
 

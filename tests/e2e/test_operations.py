@@ -3,17 +3,22 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from curation.check import check_lake
 from curation.cli import curate
+from curation.estimate import plan_run
 from curation.gc import GcConfig, collect_garbage
 from curation.jobs.session import hold_lock
-from curation.rows import read_table
+from curation.replay import ReplayConfig, replayed
+from curation.rows import read_files, read_table, write_rows
 from curation.whatif import WhatIfConfig, answer_whatif
-from moviegen.contracts.lake import Lake
+from moviegen.cli import main
+from moviegen.contracts.lake import Lake, add_parts
+from moviegen.contracts.tables import TABLES
 from moviegen.errors import UsageError
 
 
@@ -33,6 +38,12 @@ def test_the_present_rules_tried_give_the_present_funnel(local_lake, repo_root):
 def lake(local_lake, tmp_path):
     """A copy of the lake, to be spoiled."""
     return shutil.copytree(local_lake, tmp_path / "lake")
+
+
+@pytest.fixture
+def own(mini_world, tmp_path):
+    """A copy of the world, and a lake that is not there yet."""
+    return shutil.copytree(mini_world, tmp_path / "world", copy_function=shutil.copy2), tmp_path / "own"
 
 
 def litter(lake: Path, num_tars: int = 2) -> set[Path]:
@@ -103,3 +114,72 @@ def test_gc_waits_for_no_run_and_stops_at_a_broken_commit(lake):
     assert left <= all_files(lake)
     with pytest.raises(ValueError, match="older_than is '3 days'"):
         GcConfig(lake, "3 days")
+
+
+def test_replay_makes_the_same_bytes_of_every_operation(local_lake, mini):
+    before = all_files(local_lake)
+    done = list(replayed(ReplayConfig(local_lake, sample=50)))
+    assert {each.verdict for each in done} == {"same"}
+    jobs = {each.operation.partition(":")[0] for each in done}
+    assert jobs == {"ingest", "split", "score", "caption", "shard"}
+    num_parts = sum(
+        len(Lake(local_lake).committed_parts(table)) for table in ("videos", "clips", "scores", "captions", "shards")
+    )
+    assert len(done) == num_parts
+    assert all_files(local_lake) == before
+
+
+def test_replay_tells_which_operation_differs_and_how(lake, capsys):
+    """A tar, then a score, that are not what the code makes: as another machine, or somebody's hand, would leave them."""
+    root = Lake(lake)
+    tar = lake / read_table(root, "shards")[0]["path"]
+    tar.write_bytes(tar.read_bytes()[:-1] + b"x")
+    assert main(["curate", "replay", str(lake), "--operation", "shard", "--sample", "50"]) == 4
+    assert f"{tar.relative_to(lake)} is not the tar that was committed" in capsys.readouterr().out
+    commit = root.read_commit("scores", "default")
+    part = next(part for part in commit.parts if part.operation == "score:motion" and part.num_rows)
+    rows = read_files([lake / part.path], TABLES["scores"])
+    wrong = next(row for row in rows if row["metric"] == "motion.vmaf")
+    wrong["score"] += 1e-12
+    sha256 = write_rows(lake / part.path, TABLES["scores"], rows)
+    root.write_commit(add_parts(commit, [replace(part, sha256=sha256)]))
+    assert main(["curate", "replay", str(lake), "--operation", "score", "--sample", "50"]) == 4
+    told = capsys.readouterr()
+    assert f"scores: clip_id={wrong['clip_id']} detector=motion metric=motion.vmaf: score" in told.out
+    assert told.err.strip().endswith("are not what they are when made again: score:motion")
+    assert main(["curate", "replay", str(lake), "--operation", "split", "--json"]) == 0
+    assert {row["operation"] for row in json.loads(capsys.readouterr().out)} == {"split"}
+    assert main(["curate", "replay", str(lake), "--operation", "nothing"]) == 2
+
+
+def test_replay_of_a_changed_file_is_skipped_with_the_reason(mini, own):
+    world, lake = own
+    mini.curate(mini.config(lake, world), ["ingest", "split"])
+    os.utime(world / "good_0.mp4")
+    found = [each for each in replayed(ReplayConfig(lake, sample=50)) if each.verdict != "same"]
+    assert [(each.operation, each.verdict) for each in found] == [("ingest", "skipped")]
+    assert "have changed or gone since they were ingested" in found[0].why
+
+
+def test_a_dry_run_predicts_work_and_disk_and_touches_nothing(mini, mini_world, tmp_path, local_lake):
+    config = mini.config(tmp_path / "new", mini_world)
+    session = mini.curate(config, dry_run=True)
+    plan = plan_run(session)
+    assert not (tmp_path / "new").exists()
+    assert plan.media.num_files == 12
+    assert set(plan.cpu_s) >= {"ingest", "split", "score", "shard"}
+    tars = sum(row["size_bytes"] for row in read_table(Lake(local_lake), "shards"))
+    assert (
+        tars / 4 < plan.disk_bytes["shards"] < 8 * tars
+    )  # nothing is known of what the rules will reject: an upper bound
+    assert any("12 videos to split" in line for line in plan.lines())
+    done = plan_run(mini.curate(mini.config(local_lake, mini_world), dry_run=True))
+    assert sum(done.cpu_s.values()) == 0
+    assert done.needed_bytes == 0
+
+
+def test_a_dry_run_that_cannot_fit_says_so(mini, mini_world, tmp_path, monkeypatch):
+    plan = plan_run(mini.curate(mini.config(tmp_path / "new", mini_world), dry_run=True))
+    plan.check(tmp_path)
+    with pytest.raises(UsageError, match="it cannot fit"):
+        replace(plan, free_bytes=1000).check(tmp_path)

@@ -3,6 +3,8 @@ import re
 import pytest
 
 from curation.stats.duck import SQL, VIEWS, ask, check_names, open_lake, run_check
+from curation.stats.frames import clip_frames
+from moviegen.contracts.lake import Lake
 from moviegen.contracts.tables import TABLES
 from moviegen.errors import UsageError
 
@@ -121,6 +123,14 @@ def test_the_nearest_clips_come_first_on_either_side(lake):
 
 def test_frames_of_a_clip_are_its_own(lake):
     assert rows(lake, "select uri, pts from clip_frames where clip_id = 'c3'") == [("/in/v2.mp4", [107, 120, 133])]
+
+
+def test_frames_found_by_part_are_those_of_the_view(lake, known_lake, known_tables):
+    for row in known_tables["clips"]:
+        view = rows(lake, f"select uri, pts from clip_frames where clip_id = '{row['clip_id']}'")
+        found = clip_frames(lake, Lake(known_lake), row["clip_id"])
+        assert [(found[0], list(found[1]))] == view if found else view == []
+    assert clip_frames(lake, Lake(known_lake), "nothing") is None
 
 
 def test_an_empty_lake_has_every_view(make_lake):
