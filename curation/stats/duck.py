@@ -1,6 +1,6 @@
 """DuckDB over a lake: committed files only, read-only, nothing outside the lake's folder can be opened."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,9 +54,10 @@ class Answer:
 
 
 def open_lake(
-    root: Path, tables: Sequence[str] = tuple(TABLES), views: Sequence[str] = VIEWS
+    root: Path, tables: Sequence[str] = tuple(TABLES), views: Sequence[str] = VIEWS, kept: Collection[str] = ()
 ) -> "duckdb.DuckDBPyConnection":
-    """A connection with a view for every table and every question, or for those named. Raises UsageError when `root` is no lake."""
+    """A connection with a view for every table and every question, or for those named; `kept` views are answered once, now, for who
+    asks them often. Raises UsageError when `root` is no lake."""
     import duckdb
 
     lake = existing_lake(root)
@@ -64,7 +65,8 @@ def open_lake(
     for name in tables:
         _make_table(connection, lake, name)
     for name in views:
-        connection.execute("create view " + name + " as " + (SQL / "views" / f"{name}.sql").read_text())
+        how = "create table " if name in kept else "create view "
+        connection.execute(how + name + " as " + (SQL / "views" / f"{name}.sql").read_text())
     connection.execute("set allowed_directories = [?]".replace("?", _quoted(str(root.resolve()))))
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")

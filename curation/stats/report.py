@@ -49,7 +49,7 @@ class Sheet:
 
 def write_report(lake: Path, subset: str | None, path: Path) -> None:
     """Writes the report about a subset of a lake; it appears whole or not at all. Raises UsageError on an unknown subset."""
-    connection = open_lake(lake)
+    connection = open_lake(lake, kept=("clip_states", "inputs", "borderline_clips"))
     try:
         text = render(collect(connection, lake, choose_subset(connection, subset)))
     finally:
