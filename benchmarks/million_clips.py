@@ -4,11 +4,12 @@
     python benchmarks/million_clips.py --lake big/         keeps it there, or asks the one that is there
 
 Ends with 1 when `whatif` takes more than 2 s or `explain` more than 1 s. The first question after a commit gathers the parts in the
-index; that is a line of its own. Pages of the lake are in the cache of the machine: a question is asked twice, the better time counts.
+index; that is a line of its own. Pages of the lake are in the cache of the machine: a question is asked three times, the best time counts.
 """
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -31,9 +32,10 @@ from moviegen.cli import main
 start = time.perf_counter()
 code = main(sys.argv[1:])
 seconds = time.perf_counter() - start
-print(f"METER {seconds:.3f} {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} {code}", file=sys.stderr)
+used = resource.getrusage(resource.RUSAGE_SELF)
+print(f"METER {seconds:.3f} {used.ru_utime + used.ru_stime:.3f} {used.ru_maxrss / 1024:.0f} {code}", file=sys.stderr)
 """
-"""Runs the command and says its seconds, without Python's own start, and its peak memory in MiB."""
+"""Runs the command and says its seconds, without Python's own start, its CPU-seconds and its peak memory in MiB."""
 
 
 def main() -> int:
@@ -70,8 +72,9 @@ def _ask_all(lake: Path) -> int:
     rules = lake / "rules.yaml"
     rules.write_text(_RULES)
     words = ["curate", "whatif", str(lake), "aesthetic.middle > 0.45 and motion.vmaf between 0.2 and 0.9", "--json"]
-    gathering, memory, _ = _run(words)
-    print(f"{'gathering, once a commit':<28} {gathering:>8.2f} s {memory:>8.0f} MiB")
+    gathering, cpu, memory, _ = _run(words)
+    print(f"load of the machine: {os.getloadavg()[0]:.1f} on {len(os.sched_getaffinity(0))} cores")
+    print(f"{'gathering, once a commit':<28} {gathering:>8.2f} s {cpu:>8.2f} CPU-s {memory:>6.0f} MiB")
     clip = _first_clip(lake)
     questions = {
         "whatif": words,
@@ -87,11 +90,14 @@ def _ask_all(lake: Path) -> int:
     for name, argv in questions.items():
         if name == "explain CLIP":
             _run(argv)  # gathers what whatif does not read
-        seconds, memory, code = min(_run(argv) for _ in range(2 if name in ASKED else 1))
+        seconds, cpu, memory, code = min(_run(argv) for _ in range(3 if name in ASKED else 1))
         bound = ASKED.get(name)
         verdict = "" if bound is None else f"asked {bound:g} s: {'kept' if seconds <= bound else 'BROKEN'}"
         broken += code != 0 or (bound is not None and seconds > bound)
-        print(f"{name:<28} {seconds:>8.2f} s {memory:>8.0f} MiB  {verdict}{f'exit {code}' if code else ''}", flush=True)
+        print(
+            f"{name:<28} {seconds:>8.2f} s {cpu:>8.2f} CPU-s {memory:>6.0f} MiB  {verdict}{f'exit {code}' if code else ''}",
+            flush=True,
+        )
     return int(broken > 0)
 
 
@@ -104,14 +110,14 @@ def _first_clip(lake: Path) -> dict:
     return ask(connection, question).records()[0]
 
 
-def _run(argv: list[str]) -> tuple[float, float, int]:
-    """(seconds, MiB, exit code) of a command in a process of its own."""
+def _run(argv: list[str]) -> tuple[float, float, float, int]:
+    """(seconds, CPU-seconds, MiB, exit code) of a command in a process of its own."""
     done = subprocess.run([sys.executable, "-c", METER, *argv], capture_output=True, text=True, check=False)
     lines = [line for line in done.stderr.splitlines() if line.startswith("METER ")]
     if not lines:
         raise SystemExit(f"{json.dumps(argv)} died:\n{done.stderr[-2000:]}")
-    seconds, memory, code = lines[-1].split()[1:]
-    return float(seconds), float(memory), int(code)
+    seconds, cpu, memory, code = lines[-1].split()[1:]
+    return float(seconds), float(cpu), float(memory), int(code)
 
 
 _RULES = """rules:

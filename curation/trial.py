@@ -59,6 +59,10 @@ class Trial:
     """Metric -> clips of the lake without it, for each metric of the rules."""
 
 
+MAX_BITS = 62
+"""Metrics and present rules together: a clip's are the bits of one number."""
+
+
 def try_rules(
     rules: Sequence[Rule], scores: Mapping[str, np.ndarray], seconds: np.ndarray, present: Sequence[Rule]
 ) -> Trial:
@@ -105,9 +109,10 @@ def holds(rule: Rule, scores: np.ndarray) -> np.ndarray:
 
 def _first(hits: np.ndarray, none: int) -> np.ndarray:
     """(N,) the first row of (R, N) that is true; `none` where no row is."""
-    if not len(hits):
-        return np.full(hits.shape[1], none)
-    return np.where(hits.any(axis=0), hits.argmax(axis=0), none)
+    found = np.full(hits.shape[1], none)
+    for place in reversed(range(len(hits))):
+        found[hits[place]] = place
+    return found
 
 
 def _estimate(
@@ -126,7 +131,7 @@ def _estimate(
     likely = {metric: scores[metric][compared] for metric in metrics}
     fails = rejecting[compared]
     kept, variance, num_compared, num_unknown = 0.0, 0.0, 0, 0
-    for pattern, rejected_by, members in _pairs(measured[unmeasured], rejecting[unmeasured]):
+    for pattern, rejected_by, members in _pairs(measured[unmeasured], rejecting[unmeasured], len(present)):
         known = {metric for place, metric in enumerate(metrics) if pattern >> place & 1}
         asked = sum(1 << place for place, rule in enumerate(present) if rule.metric in known)
         alike = (fails & asked) == rejected_by if rejected_by else np.zeros(len(fails), bool)
@@ -144,14 +149,12 @@ def _estimate(
     return Estimate(total, num_compared, kept if num_unknown < total or not total else None, variance**0.5, num_unknown)
 
 
-def _pairs(first: np.ndarray, second: np.ndarray) -> list[tuple[int, int, int]]:
-    """(a, b, how often) of each pair of numbers that occurs. Both have few values: sorting pairs as rows would take seconds."""
-    firsts, own = np.unique(first, return_inverse=True)
-    seconds, other = np.unique(second, return_inverse=True)
-    counts = np.bincount(own * len(seconds) + other)
+def _pairs(first: np.ndarray, second: np.ndarray, num_bits: int) -> list[tuple[int, int, int]]:
+    """(a, b, how often) of each pair that occurs of a number and one of `num_bits` bits: as one number, which is sorted quickly."""
+    values, counts = np.unique((first << num_bits) | second, return_counts=True)
+    mask = (1 << num_bits) - 1
     return [
-        (int(firsts[place // len(seconds)]), int(seconds[place % len(seconds)]), int(counts[place]))
-        for place in np.flatnonzero(counts).tolist()
+        (value >> num_bits, value & mask, count) for value, count in zip(values.tolist(), counts.tolist(), strict=True)
     ]
 
 

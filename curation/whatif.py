@@ -12,12 +12,9 @@ from curation.expressions import parse_rules
 from curation.filters import Rule, load_rules, rule_of_row
 from curation.rows import read_table
 from curation.stats.columns import ClipColumns, metric_names, read_columns
-from curation.trial import Trial, try_rules
+from curation.trial import MAX_BITS, Trial, try_rules
 from moviegen.contracts.lake import Lake, existing_lake
 from moviegen.errors import UsageError
-
-MAX_RULES = 60
-"""Rules that fit the bits of a number, those of the present selection among them."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +60,11 @@ def answer_whatif(config: WhatIfConfig) -> dict:
     subset, present, last = present_rules(lake, config.subset)
     known = metric_names(lake)
     check_metrics(rules, known, config)
-    if len(rules) + len(present) > MAX_RULES:
-        raise UsageError(
-            f"moviegen curate whatif: {len(rules)} rules and {len(present)} present ones, at most {MAX_RULES}"
-        )
     metrics = list(dict.fromkeys(rule.metric for rule in (*rules, *present)))
+    if len(metrics) + len(present) > MAX_BITS:
+        raise UsageError(
+            f"moviegen curate whatif: {len(metrics)} metrics and {len(present)} present rules, {MAX_BITS} in all at most"
+        )
     columns = read_columns(lake, subset, metrics)
     trial = try_rules(rules, columns.scores, columns.seconds, present)
     return {
