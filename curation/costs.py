@@ -42,7 +42,7 @@ PRESET_COST = {
 }  # fmt: skip
 """CPU time of x264's presets beside medium's: six seconds of a film at 854x480, crf 18, measured."""
 
-SPLIT_FILE_S, SHARD_CLIP_S = 0.2, 0.4
+SPLIT_FILE_S, SHARD_CLIP_S = 0.2, 0.6
 """CPU-seconds that a file to split and a clip to encode cost however small they are: the toy world, measured (`benchmarks/dry_run.py`)."""
 
 

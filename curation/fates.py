@@ -16,16 +16,18 @@ TABLES_ASKED = ("videos", "shots", "clips", "scores", "selection", "rules", "cap
 
 def explained(connection: "duckdb.DuckDBPyConnection", lake: Path, what: str) -> dict:
     """`{"clips": [...]}`, or those of a video beside `video` and `shots`. Raises UsageError when nothing, or several, are meant."""
-    if rows := find_clip(connection, what):
-        return {"clips": [about_clip(connection, row) for row in rows]}
     name, at, moment = what.rpartition("@")
     seconds = _seconds(moment) if at else None
-    video = find_video(connection, what) or (find_video(connection, name) if seconds is not None else None)
+    if seconds is None and (rows := find_clip(connection, what)):
+        return {"clips": [about_clip(connection, row) for row in rows]}
+    video = find_video(connection, name) if seconds is not None else None
+    if video is None:
+        seconds, video = None, find_video(connection, what)  # a file whose own name ends in @5
     if video is None:
         raise UsageError(
             f"{lake}: no clip's id begins with {what!r}, and no video of it is called so; moviegen stats {lake} inputs lists the files"
         )
-    if seconds is None or video["uri"].endswith(what):
+    if seconds is None:
         return about_video(connection, video)
     rows = [row for row in clips_of(connection, video) if row["start_s"] <= seconds < row["end_s"]]
     if not rows:

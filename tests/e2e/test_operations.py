@@ -183,3 +183,13 @@ def test_a_dry_run_that_cannot_fit_says_so(mini, mini_world, tmp_path, monkeypat
     plan.check(tmp_path)
     with pytest.raises(UsageError, match="it cannot fit"):
         replace(plan, free_bytes=1000).check(tmp_path)
+
+
+def test_the_command_prints_the_plan(mini_world, tmp_path, repo_root, capsys):
+    flags = ["--config", str(repo_root / "configs/curation/demo.yaml"), "--input", str(mini_world)]
+    assert main(["curate", "run", str(tmp_path / "lake"), *flags, "--dry-run"]) == 0
+    told = capsys.readouterr()
+    assert told.out.startswith("work: ")
+    assert "\ndisk: " in told.out
+    assert "ingest: would do 12 of 12 files" in told.err
+    assert not (tmp_path / "lake").exists()
