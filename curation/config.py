@@ -1,8 +1,11 @@
 """The one YAML of `moviegen curate`: where the videos are, where the lake is, and what every job is to do."""
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import yaml
 
 from moviegen.contracts.shard import check_name
 from moviegen.errors import UsageError
@@ -180,10 +183,12 @@ class CurateConfig:
                 )
 
 
-def find_files(config: CurateConfig, config_file: Path | None) -> CurateConfig:
-    """The config with the paths of its rules and buckets found. Raises UsageError saying where a file was looked for."""
-    rules = _find("filter.rules", config.filter.rules, config_file)
-    buckets = _find("shard.bucket_set", config.shard.bucket_set, config_file)
+def find_files(config: CurateConfig, config_files: Path | Sequence[Path] | None = None) -> CurateConfig:
+    """The config with the paths of its rules and buckets found: what a `--config` file says from that file's folder, else from the last
+    one's. Raises UsageError saying where a file was looked for."""
+    files = [config_files] if isinstance(config_files, Path) else list(config_files or ())
+    rules = _find("filter.rules", config.filter.rules, files)
+    buckets = _find("shard.bucket_set", config.shard.bucket_set, files)
     return dataclasses.replace(
         config,
         filter=dataclasses.replace(config.filter, rules=rules),
@@ -191,13 +196,26 @@ def find_files(config: CurateConfig, config_file: Path | None) -> CurateConfig:
     )
 
 
-def _find(name: str, path: Path, config_file: Path | None) -> Path:
-    folders = [Path.cwd(), *(config_file.resolve().parents if config_file else ())]
+def _find(name: str, path: Path, config_files: Sequence[Path]) -> Path:
+    saying = [file for file in config_files if _says(file, name) == str(path)] or list(config_files)
+    folders = [Path.cwd(), *(saying[-1].resolve().parents if saying else ())]
     for folder in [*folders, _OUR_CONFIGS]:
         if (folder / path).is_file():
             return folder / path
     looked = ", ".join(dict.fromkeys(str(folder) for folder in folders[:3]))
     raise UsageError(f"{name}: no file {path} (looked from {looked} and above); give its path with --{name} FILE")
+
+
+def _says(config_file: Path, name: str) -> str | None:
+    """What a YAML file says of a dotted name, as text; None when it says nothing."""
+    section, _, key = name.partition(".")
+    try:
+        content = yaml.safe_load(config_file.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):  # the parser has said what is wrong, where something is
+        return None
+    values = content.get(section) if isinstance(content, dict) else None
+    found = values.get(key) if isinstance(values, dict) else None
+    return None if found is None else str(found)
 
 
 _OUR_CONFIGS = Path(__file__).resolve().parents[1] / "configs" / "curation"

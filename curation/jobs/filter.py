@@ -36,6 +36,7 @@ def filter_clips(session: Session) -> None:
     if session.has_plan:
         session.progress.say("then filter, on the scores there will be")
         return
+    session.progress.doing("filter")
     batch = Batch(session.lake, session.batch)
     rows = selection_rows(batch, rules, buckets, session.config.subset)
     if session.config.sound is not None:

@@ -40,7 +40,23 @@ def ingest(session: Session) -> None:
         raise UsageError(
             f"{session.config.input}: no file there ends in {suffixes}; set --ingest.suffixes or another --input"
         )
+    _refuse_other_folder(session, {file["uri"] for file in files.values()})
     session.perform("ingest", [Work(operation(session.config), files, extra_s=PROBE_S)], "files")
+
+
+def _refuse_other_folder(session: Session, uris: set[str]) -> None:
+    """Raises UsageError when not one file of the batch is among the inputs: its clips would all go."""
+    known = {row["uri"] for row in read_table(session.lake, "videos", session.batch, ["uri"])}
+    num_clips = sum(part.num_rows for part in session.lake.read_commit("clips", session.batch).parts)
+    if session.replace or not num_clips or known & uris:
+        return
+    told = (
+        f"--input {session.config.input}: holds none of the {len(known)} files of batch {session.batch}, such as {min(known)}; "
+        f"their {num_clips} clips would be replaced. Another --batch NAME keeps both; --replace if it is meant"
+    )
+    if not session.dry_run:
+        raise UsageError(told)
+    session.progress.say(f"ingest would be refused: {told}")
 
 
 def operation(config: CurateConfig) -> Operation:
@@ -65,11 +81,12 @@ def list_inputs(config: CurateConfig) -> list[dict]:
         for name in sorted(names):
             path = Path(folder) / name
             if path.suffix.lower().lstrip(".") in config.ingest.suffixes:
-                found.append(_input(path, root, config.ingest))
+                found.append(input_file(path, root, config.ingest))
     return found
 
 
-def _input(path: Path, root: Path, config: IngestConfig) -> dict:
+def input_file(path: Path, root: Path, config: IngestConfig) -> dict:
+    """What is known of a file without reading it, why it must not be read where that is so, and its key."""
     problem = refusal(path, root, config.follow_links)
     status = path.lstat() if problem else path.stat()
     caption = _caption_file(path) if config.read_captions and not problem else None

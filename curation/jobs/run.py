@@ -36,10 +36,14 @@ def run_jobs(
     *,
     dry_run: bool = False,
     retry_failed: bool = False,
+    replace: bool = False,
 ) -> Session:
-    """Runs jobs in order under the lake's lock; the session says what was done. A dry run only says what it would do."""
+    """Runs jobs in order under the lake's lock; the session says what was done. A dry run only says what it would do.
+
+    Clips that other settings made are replaced only where `replace` says so; without it that is a UsageError.
+    """
     check_tools(config, names)
-    session = Session(config, runner, progress or Progress(), dry_run, retry_failed)
+    session = Session(config, runner, progress or Progress(), dry_run, retry_failed, replace)
     with nullcontext() if dry_run else hold_lock(config.lake):
         for name in names:
             job(name)(session)

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from moviegen.contracts.clip import file_sha256
-from moviegen.contracts.lake import atomic_write
+from moviegen.contracts.lake import Lake, atomic_write
 from moviegen.disk import writing
 from moviegen.errors import UsageError
 from moviegen.messages import printable
 
 from .captions import AUDIO_BEGINS, shown_captions
 from .duck import ask, open_lake
+from .frames import clip_frames
 from .histograms import HEIGHT, WIDTH, Histogram, histograms
 from .thumbnails import thumbnails
 
@@ -57,7 +58,7 @@ class Sheet:
 
 def write_report(lake: Path, subset: str | None, path: Path) -> None:
     """Writes the report about a subset of a lake; it appears whole or not at all. Raises UsageError on an unknown subset."""
-    connection = open_lake(lake)
+    connection = open_lake(lake, kept=("clip_states", "inputs", "borderline_clips"))
     try:
         text = render(collect(connection, lake, choose_subset(connection, subset)))
     finally:
@@ -140,7 +141,7 @@ def collect(connection: "duckdb.DuckDBPyConnection", lake: Path, subset: str) ->
         "free": by_detector([each for each in drawn if not each.rules]),
         "plot": {"width": WIDTH, "height": HEIGHT},
         "health": ask(connection, "metric_health").records(),
-        "sheets": sheets(connection, subset, rules),
+        "sheets": sheets(connection, Lake(lake), subset, rules),
         "buckets": of_subset("select * exclude (subset) from bucket_fill where subset = ?"),
         "captions": of_subset(_CAPTIONERS),
         "caption_samples": shown_captions(ask(connection, _CAPTIONS, [f"{AUDIO_BEGINS}%", subset]).records()),
@@ -210,24 +211,28 @@ order by place
 """
 
 
-def sheets(connection: "duckdb.DuckDBPyConnection", subset: str, rules: list[dict]) -> list[Sheet]:
+def sheets(connection: "duckdb.DuckDBPyConnection", lake: Lake, subset: str, rules: list[dict]) -> list[Sheet]:
     """Contact sheets: some kept clips, then for each rule those it rejected and those it nearly did, nearest first."""
-    found = [_sheet(connection, "kept", "some of the clips that every rule keeps", _KEPT, [subset, 2 * CLIPS_A_SHEET])]
+    found = [
+        _sheet(connection, lake, "kept", "some of the clips that every rule keeps", _KEPT, [subset, 2 * CLIPS_A_SHEET])
+    ]
     for rule in rules:
         for rejected, about in (
             (True, "rejected, nearest to the bound first"),
             (False, "kept, nearest to the bound first"),
         ):
             parameters = [subset, rule["rule"], rejected, CLIPS_A_SHEET]
-            found.append(_sheet(connection, f"{rule['rule']}: {rule['bound']}", about, _NEAREST, parameters))
+            found.append(_sheet(connection, lake, f"{rule['rule']}: {rule['bound']}", about, _NEAREST, parameters))
     return [sheet for sheet in found if sheet.thumbs]
 
 
-def _sheet(connection: "duckdb.DuckDBPyConnection", title: str, about: str, question: str, parameters: list) -> Sheet:
+def _sheet(
+    connection: "duckdb.DuckDBPyConnection", lake: Lake, title: str, about: str, question: str, parameters: list
+) -> Sheet:
     thumbs = []
     for record in ask(connection, question, parameters).records():
-        frames = ask(connection, "select uri, pts from clip_frames where clip_id = ?", [record["clip_id"]]).rows
-        images = thumbnails(*frames[0]) if frames else ()
+        frames = clip_frames(connection, lake, record["clip_id"])
+        images = thumbnails(*frames) if frames else ()
         thumbs.append(Thumb(record["clip_id"], images, record["words"] or ""))
     return Sheet(title, about, tuple(thumbs))
 

@@ -57,7 +57,10 @@ def glance(connection: "duckdb.DuckDBPyConnection") -> str:
         as_table(ask(connection, "table_sizes")),
         as_table(ask(connection, "input_counts")),
         as_table(
-            ask(connection, "select subset, step, bound, num_rejected, num_skipped, num_left, left_percent from funnel")
+            ask(
+                connection,
+                "select subset, step, bound, num_rejected, num_failed, num_pending, num_skipped, num_left, left_percent from funnel",
+            )
         ),
         f"views: {', '.join(VIEWS)}\n",
     ]

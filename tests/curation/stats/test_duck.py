@@ -3,6 +3,8 @@ import re
 import pytest
 
 from curation.stats.duck import SQL, VIEWS, ask, check_names, open_lake, run_check
+from curation.stats.frames import clip_frames
+from moviegen.contracts.lake import Lake
 from moviegen.contracts.tables import TABLES
 from moviegen.errors import UsageError
 
@@ -56,6 +58,25 @@ def test_the_funnel_counts_down(lake):
         ("motion", 1, 1, 2, 50.0),
         ("in shards", 0, 0, 2, 50.0),
     ]
+
+
+def test_a_pending_clip_is_not_rejected(make_lake, known_tables):
+    """c5 was not filtered yet and waits at the first rule; c2 is kept and not in a tar: it waits there."""
+    known_tables["clips"].append(known_tables["clips"][0] | {"clip_id": "c5"})
+    known_tables["samples"].pop()
+    found = rows(
+        open_lake(make_lake(known_tables)), "select step, num_rejected, num_failed, num_pending, num_left from funnel"
+    )
+    assert found == [
+        ("clips", 0, 0, 0, 5),
+        ("resolution", 1, 0, 1, 3),
+        ("motion", 1, 0, 0, 2),
+        ("in shards", 0, 0, 1, 1),
+    ]
+
+
+def test_files_are_listed_in_order(lake):
+    assert rows(lake, "select uri from inputs") == sorted(rows(lake, "select uri from inputs"))
 
 
 def test_rejections_and_hours(lake):
@@ -152,6 +173,14 @@ def test_a_concept_has_its_size_what_is_left_and_what_should_be(make_lake, known
 
 def test_frames_of_a_clip_are_its_own(lake):
     assert rows(lake, "select uri, pts from clip_frames where clip_id = 'c3'") == [("/in/v2.mp4", [107, 120, 133])]
+
+
+def test_frames_found_by_part_are_those_of_the_view(lake, known_lake, known_tables):
+    for row in known_tables["clips"]:
+        view = rows(lake, f"select uri, pts from clip_frames where clip_id = '{row['clip_id']}'")
+        found = clip_frames(lake, Lake(known_lake), row["clip_id"])
+        assert [(found[0], list(found[1]))] == view if found else view == []
+    assert clip_frames(lake, Lake(known_lake), "nothing") is None
 
 
 def test_an_empty_lake_has_every_view(make_lake):
