@@ -7,7 +7,18 @@ select 'signals', video_id || ' ' || chunk, count(*) from signals group by video
 union all
 select 'clips', clip_id, count(*) from clips group by clip_id having count(*) > 1
 union all
-select 'scores', clip_id || ' ' || metric, count(*) from scores group by clip_id, detector, metric having count(*) > 1
+select 'scores', clip_id || ' ' || metric, count(*)
+from scores
+-- grouped by a number first: twenty million keys of three texts would take 4 GB
+where
+    hash(clip_id, detector, metric) in (
+        select hash(clip_id, detector, metric) as key_hash
+        from scores
+        group by key_hash
+        having count(*) > 1
+    )
+group by clip_id, detector, metric
+having count(*) > 1
 union all
 select 'embeddings', clip_id || ' ' || embedder || ' ' || place, count(*)
 from embeddings
