@@ -74,6 +74,60 @@ def test_no_sql_by_f_string():
     assert found == []
 
 
+FORBIDDEN = {
+    "yaml.load": "yaml.safe_load", "yaml.unsafe_load": "yaml.safe_load", "yaml.full_load": "yaml.safe_load",
+    "eval": "a parser", "exec": "a function", "os.system": "subprocess.run", "os.popen": "subprocess.run",
+    "torch.export.load": "weights and our own code", "torch.hub.load": "weights by path",
+    "tempfile.mktemp": "tempfile.mkdtemp", "webdataset.WebDataset": "our own reader", "wds.WebDataset": "our own reader",
+}  # fmt: skip
+"""Calls that execute or trust what they read -> what to use."""
+
+
+def test_no_call_that_trusts_what_it_reads():
+    found = []
+    for path in SOURCES:
+        for call in calls(path):
+            name = ast.unparse(call.func)
+            if name in FORBIDDEN:
+                found.append(f"{place(path, call)} {name}: use {FORBIDDEN[name]}")
+            if name.endswith((".extractall", ".extract")) and "tar" in name:
+                found.append(f"{place(path, call)} {name}: read the members")
+            if any(k.arg == "allow_pickle" and getattr(k.value, "value", True) for k in call.keywords):
+                found.append(f"{place(path, call)} {name}: allow_pickle")
+            if any(k.arg == "trust_remote_code" and getattr(k.value, "value", True) for k in call.keywords):
+                found.append(f"{place(path, call)} {name}: trust_remote_code")
+    assert found == []
+
+
+def test_numpy_and_jinja_are_told_not_to_trust():
+    found = []
+    for path in SOURCES:
+        for call in calls(path):
+            given = {k.arg: getattr(k.value, "value", None) for k in call.keywords}
+            name = ast.unparse(call.func)
+            if name in ("np.load", "numpy.load") and given.get("allow_pickle", False) is not False:
+                found.append(place(path, call))
+            if name in ("Environment", "jinja2.Environment") and given.get("autoescape") is not True:
+                found.append(place(path, call))
+    assert found == []
+
+
+def test_no_sql_by_format_or_percent():
+    found = []
+    for path in SOURCES:
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
+                texts = [
+                    s.value for s in (node.left, node.right) if isinstance(s, ast.Constant) and isinstance(s.value, str)
+                ]
+                found += [place(path, node)] if any(SQL.search(text) for text in texts) else []
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "format":
+                own = node.func.value
+                is_sql = isinstance(own, ast.Constant) and isinstance(own.value, str) and SQL.search(own.value)
+                found += [place(path, node)] if is_sql else []
+    assert found == []
+
+
 def test_public_functions_and_classes_say_what_they_are():
     found = []
     for path in SOURCES:

@@ -152,7 +152,7 @@ def test_what_an_earlier_batch_keeps_stays_and_its_later_copies_go(repo_root, wo
     for folder, names in ((first, ["worse.mp4", "other_1.mp4"]), (later, ["best.mp4", "trimmed.mkv", "other_2.mp4"])):
         folder.mkdir()
         for name in names:
-            (folder / name).symlink_to(world / name)
+            (folder / name).hardlink_to(world / name)
 
     def batch(name, *flags):
         folder = {"1": first, "2": later}[name]
