@@ -268,7 +268,7 @@ def worker_kills(bench: Bench, number: int) -> Tally:
 
 
 def hung_workers(bench: Bench, number: int) -> Tally:
-    """SIGSTOP of a random Python worker of Spark, for longer than one may say nothing: it ends when it wakes, and its task is done again."""
+    """SIGSTOP of a random Python worker for longer than one may say nothing: it ends when it wakes, its task is done again."""
     tally = Tally("hung Python worker")
     while tally.trials < number:
         hung_s = 30 + 2 * bench.work_s
