@@ -240,17 +240,20 @@ def executors() -> list[psutil.Process]:
 
 
 def kills_during(
-    bench: Bench, tally: Tally, number: int, victims: Callable[[int], list], *flags: str, what: int = signal.SIGKILL
+    bench: Bench, tally: Tally, number: int, victims: Callable[[int], list], *flags: str, stop_s: float = 0.0
 ) -> None:
-    """One run in which up to `number` victims are sent a signal one after another; nobody types anything."""
+    """One run in which up to `number` victims die, or are stopped for so long, one after another; nobody types anything."""
     lake = bench.lake()
     process = start(bench, lake, *flags)
     wait_for_work(lake, process)
     while number and process.poll() is None:
         if found := victims(process.pid):
             with contextlib.suppress(psutil.Error):
-                bench.rng.choice(found).send_signal(what)
+                victim = bench.rng.choice(found)
+                victim.send_signal(signal.SIGSTOP if stop_s else signal.SIGKILL)
                 number, tally.trials = number - 1, tally.trials + 1
+                time.sleep(stop_s)
+                victim.send_signal(signal.SIGCONT)
         time.sleep(bench.rng.uniform(0.2, 1.0) * bench.work_s / 2)
     end_well(bench, tally, lake, process, *flags)
 
@@ -265,11 +268,12 @@ def worker_kills(bench: Bench, number: int) -> Tally:
 
 
 def hung_workers(bench: Bench, number: int) -> Tally:
-    """SIGSTOP, for ever, of a random Python worker of Spark: one that says nothing for a while is killed."""
+    """SIGSTOP of a random Python worker for longer than one may say nothing: it ends when it wakes, its task is done again."""
     tally = Tally("hung Python worker")
     while tally.trials < number:
-        flags = ["--spark.master", "local[2,4]", "--spark.hung_after_s", str(round(30 + 2 * bench.work_s))]
-        kills_during(bench, tally, 1, spark_workers, *flags, what=signal.SIGSTOP)
+        hung_s = 30 + 2 * bench.work_s
+        flags = ["--spark.master", "local[2,4]", "--spark.hung_after_s", str(round(hung_s))]
+        kills_during(bench, tally, 1, spark_workers, *flags, stop_s=hung_s + 5)
     return tally
 
 

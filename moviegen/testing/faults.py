@@ -173,10 +173,7 @@ def _meet(fault: Fault, argv: list[str], lake: Path, reference: Path) -> Outcome
     said = os.memfd_create("said")
     children = [_fork(argv, fault.crash_point, said) for _ in range(2 if fault.is_typed_twice else 1)]
     if fault.signals:
-        while (
-            not (lake / ".lock.json").exists()
-            and os.waitid(os.P_PID, children[0], os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
-        ):
+        while not _has_lock(lake, children[0]) and _runs(children[0]):
             time.sleep(0.002)
         time.sleep(fault.after_s)
     sent = time.monotonic()
@@ -190,6 +187,16 @@ def _meet(fault: Fault, argv: list[str], lake: Path, reference: Path) -> Outcome
     temporaries = sorted(str(path.relative_to(lake)) for path in lake.rglob(".*.tmp"))
     found = (contents(lake), clips(lake)) if 0 in codes else ({}, [])
     return Outcome(codes, words, stop_s, half_written(lake, reference), num_uncommitted(lake), temporaries, *found)
+
+
+def _has_lock(lake: Path, pid: int) -> bool:
+    """Whether the note beside the lock is of this process: an earlier run may have left its own."""
+    note = lake / ".lock.json"
+    return note.exists() and f'"pid": {pid},' in note.read_text()
+
+
+def _runs(pid: int) -> bool:
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
 
 
 def _fork(argv: list[str], crash_point: str, said: int) -> int:
