@@ -165,7 +165,7 @@ def test_what_an_earlier_batch_keeps_stays_and_its_later_copies_go(repo_root, wo
         batch("1"),
         JOBS,
         LocalRunner(),
-        SimpleNamespace(**dict.fromkeys(("start", "advance", "end"), quiet), say=said.append),
+        SimpleNamespace(**dict.fromkeys(("start", "advance", "end", "doing"), quiet), say=said.append),
     )
     assert said[-1] == "filter: 2 come after 1, and drop copies of what it keeps: filter them again, with --batch"
     curate(batch("2"))
