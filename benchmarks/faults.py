@@ -372,6 +372,7 @@ def main() -> int:
     parser.add_argument("--clips", type=int, default=6)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the cluster must not outlive this
     with tempfile.TemporaryDirectory(prefix="moviegen-faults-") as folder:
         bench = Bench(Path(folder), options.clips, options.seed)
         print(HEADER, flush=True)
