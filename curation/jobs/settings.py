@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from moviegen.contracts.lake import Lake, atomic_write
+from moviegen.disk import writing
 from moviegen.errors import UsageError
 
 from .parts import Operation
@@ -21,7 +22,7 @@ def record_operation(lake: Lake, operation: Operation) -> None:
     path = record_path(lake, operation.name, operation.version)
     text = json.dumps(asdict(operation), sort_keys=True, indent=1, ensure_ascii=False, default=str) + "\n"
     if not path.exists() or path.read_text() != text:
-        with atomic_write(path, "settings") as temporary:
+        with writing(path), atomic_write(path, "settings") as temporary:
             temporary.write_text(text)
 
 

@@ -124,7 +124,7 @@ def _check_counts(root: Path, shards: dict[str, Shard], samples: Sequence[Sample
 def _check_present(root: Path, shards: Iterable[Shard]) -> None:
     """Raises ShardError naming every tar that is missing or of another size, before any is read."""
     odd = []
-    for shard in shards:
+    for shard in sorted(shards, key=lambda each: each.path):
         try:
             check_size(shard, root)
         except ShardError as error:
