@@ -14,7 +14,7 @@ from moviegen.contracts.lake import CRASH_POINTS, WRITE_KINDS, Lake
 from moviegen.testing.faults import NAMESPACE, Fault, can_mount, contents, type_faults
 
 ORDER = ("note", "settings", "part", "commit", "shard")
-"""Kinds of crash points in the order a run comes to them; page comes after them; those of index are in test_compact.py, of java in test_java.py."""
+"""Kinds of crash points in the order a run comes to them; page comes after them, index is in test_compact.py, java in test_java.py."""
 
 
 @pytest.fixture(scope="module")
