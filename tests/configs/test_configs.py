@@ -16,11 +16,17 @@ def of(*folders: str) -> list[Path]:
 @pytest.mark.parametrize("path", of("models"), ids=str)
 def test_model_sizes(path):
     from moviegen.config import load_config
+    from moviegen.models.audio_codec import AudioCodecConfig
     from moviegen.models.tae import TAEConfig
     from moviegen.models.text import ByteTextEncoderConfig
     from moviegen.models.video_dit import VideoDiTConfig
 
-    kinds = {"tae": TAEConfig, "video_dit": VideoDiTConfig, "text": ByteTextEncoderConfig}
+    kinds = {
+        "audio_codec": AudioCodecConfig,
+        "tae": TAEConfig,
+        "text": ByteTextEncoderConfig,
+        "video_dit": VideoDiTConfig,
+    }
     config = load_config(kinds[path.parts[1]], ROOT / path)
     assert set(yaml.safe_load((ROOT / path).read_text())) <= set(vars(config))
 
