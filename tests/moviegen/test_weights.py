@@ -113,8 +113,6 @@ def test_what_has_no_average_is_refused():
 
 
 def test_a_folder_from_before_a_field_came_still_loads(tmp_path):
-    import json
-
     from moviegen.models.tae import TAE, TAEConfig
 
     torch.manual_seed(0)
