@@ -106,11 +106,8 @@ def check_metrics(rules: Sequence[Rule], known: Sequence[str], config: WhatIfCon
     for rule in rules:
         if rule.metric not in known and rule.if_missing == "error":
             close = difflib.get_close_matches(rule.metric, known, 1)
-            hint = f"did you mean {close[0]!r}? " if close else ""
-            there = ", ".join(known) or "none"
-            raise UsageError(
-                f"moviegen curate whatif: {config.lake}: no clip has a score {rule.metric!r}; {hint}there are {there}"
-            )
+            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known) or 'none'}"
+            raise UsageError(f"moviegen curate whatif: {config.lake}: no clip has a score {rule.metric!r}; {hint}")
 
 
 def present_funnel(columns: ClipColumns, steps: Sequence[tuple[str, str]]) -> list[dict]:

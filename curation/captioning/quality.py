@@ -50,7 +50,7 @@ class CaptionQuality:
     packages = ()
 
     def __post_init__(self) -> None:
-        check_clip("caption.quality", self.clip_weights, self.clip_model)
+        check_clip("quality", self.clip_weights, self.clip_model, "caption")
 
     @property
     def frames(self) -> FrameRequest:

@@ -32,7 +32,7 @@ def edits(session: Session) -> None:
     )
     if "segment" in config.tasks and not config.segmenter:
         session.progress.say("edits: no segmentation samples: edits.segmenter names nobody who finds objects")
-    session.perform(f"edits {config.subset}", [work])
+    session.perform("edits" if config.subset == "edits" else f"edits {config.subset}", [work])
     if not session.dry_run:
         rows = read_table(session.lake, "set_samples", session.batch, ["kind", "subset", "task"])
         made = [row["task"] for row in rows if (row["kind"], row["subset"]) == ("edits", config.subset)]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from importlib import import_module
 
-from curation.config import CurateConfig
+from curation.config import CaptionConfig, CurateConfig
 from curation.progress import Progress
 
 from .parts import Runner
@@ -51,7 +51,7 @@ def run_jobs(
 
 
 def check_tools(config: CurateConfig, names: Sequence[str]) -> None:
-    """Raises UsageError for what a detector or an embedder lacks, such as its weights: before hours of other work, not after."""
+    """Raises UsageError for what a detector, embedder or captioner lacks, such as its weights: before hours of other work, not after."""
     from curation.detectors import load_detector
     from curation.embedders import load_embedder
 
@@ -63,6 +63,19 @@ def check_tools(config: CurateConfig, names: Sequence[str]) -> None:
     loaded = {name: load_embedder(name, params) for name, params in config.embed.embedders.items() if "embed" in names}
     if config.dedup is not None and config.dedup.embedder in loaded:
         copy_rules(loaded[config.dedup.embedder], config.dedup)
+    if "caption" in names:
+        _check_captioners(config.caption)
+
+
+def _check_captioners(config: CaptionConfig) -> None:
+    from curation.captioning.plan import read_audio_plan, read_plan
+    from curation.captioning.quality import CaptionQuality
+
+    for entry in (*read_plan(config.captioners), *read_audio_plan(config.audio_captioners)):
+        entry.load()
+    quality = config.quality
+    if quality.clip_weights is not None:
+        CaptionQuality(quality.clip_weights, quality.clip_model, quality.count)
 
 
 def job(name: str) -> Callable[[Session], None]:

@@ -15,6 +15,7 @@ from curation.rows import read_table
 from moviegen.contracts.lake import Lake, atomic_write, group_keys
 from moviegen.disk import writing, writing_below
 from moviegen.errors import UsageError
+from moviegen.messages import printable
 
 from .parts import (
     LocalRunner,
@@ -108,6 +109,8 @@ class Session:
     """By a dry run alone: what is pending of the inputs that are known by now."""
     here_s: float = 0.0
     """CPU-seconds of work, predicted, that this process has done itself."""
+    is_refused: bool = False
+    """A dry run has met what a run would end at."""
     has_plan: bool = False
     """A dry run has found something to do: what later jobs will see is not known yet."""
 
@@ -221,7 +224,8 @@ class Session:
             if now
             else f"{label}: {wanted} {noun}, nothing to do"
         )
-        self.progress.say(text + (f", {failed} failed" if failed else ""))
+        example = failure_example(self.lake, self.batch, [work.operation for work in works]) if failed and now else ""
+        self.progress.say(text + (f", {failed} failed{example}" if failed else ""))
 
 
 def failed_inputs(lake: Lake, batch: str, operation: Operation) -> set[str]:
@@ -230,6 +234,21 @@ def failed_inputs(lake: Lake, batch: str, operation: Operation) -> set[str]:
         return {row["uri"] for row in read_table(lake, "videos", batch, ["uri", "status"]) if row["status"] == "failed"}
     rows = read_table(lake, "failures", batch, ["stage", "input_id"])
     return {row["input_id"] for row in rows if row["stage"] == operation.name}
+
+
+def failure_example(lake: Lake, batch: str, operations: Sequence[Operation]) -> str:
+    """One of the failures of these operations, in brackets; nothing for ingest, whose failed files are named at the end."""
+    names = {operation.name for operation in operations}
+    for row in read_table(lake, "failures", batch):
+        if row["stage"] in names:
+            message = (
+                row["message"] if len(row["message"]) <= MAX_EXAMPLE_CHARS else row["message"][:MAX_EXAMPLE_CHARS] + "…"
+            )
+            return f" (such as {row['error']}: {printable(message)}; all: moviegen stats {lake.root} failures_by_stage)"
+    return ""
+
+
+MAX_EXAMPLE_CHARS = 160
 
 
 @contextmanager

@@ -48,7 +48,7 @@ def _refuse_replacement(session: Session, wanted: Operation) -> None:
     except UsageError as error:
         if not session.dry_run:
             raise
-        told = f"split would be refused: {error}"
+        session.is_refused, told = True, f"split would be refused: {error}"
     if told:
         session.progress.say(told)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from moviegen.messages import printable
 
-from .duck import VIEWS, Answer, ask
+from .duck import SQL, VIEWS, Answer, ask
 
 if TYPE_CHECKING:
     import duckdb
@@ -62,9 +62,16 @@ def glance(connection: "duckdb.DuckDBPyConnection") -> str:
                 "select subset, step, bound, num_rejected, num_failed, num_pending, num_skipped, num_left, left_percent from funnel",
             )
         ),
-        f"views: {', '.join(VIEWS)}\n",
+        "views: " + "".join(f"\n  {name:<{max(map(len, VIEWS))}}  {about(name)}" for name in sorted(VIEWS)) + "\n",
     ]
     return "\n".join(parts)
+
+
+def about(view: str) -> str:
+    """What a view answers, in a line: the comment its SQL begins with, as far as the first stop."""
+    first = (SQL / "views" / f"{view}.sql").read_text().splitlines()[0].removeprefix("-- ")
+    text = first.partition("; ")[0].partition(". ")[0]
+    return text if len(text) <= MAX_CELL_CHARS else text[: MAX_CELL_CHARS - 1] + "…"
 
 
 def _cell(value: object) -> str:

@@ -4,7 +4,7 @@ Nothing is allocated: networks are built and run on the meta device.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -160,10 +160,11 @@ def _run(network: nn.Module, args: tuple[Any, ...]) -> None:
         network(*args)
 
 
-def sizes(folder: Path) -> list[Size]:
-    """Every <kind>/<size>.yaml below a folder, counted. Raises UsageError naming a file that does not load."""
-    files = [path for kind in KINDS for path in sorted((folder / kind).glob("*.yaml"))]
-    return [count(path.parent.name, load_config(KINDS[path.parent.name].config, path), path.stem) for path in files]
+def sizes(folder: Path) -> Iterator[Size]:
+    """Every <kind>/<size>.yaml below a folder, one after another as it is counted. Raises UsageError naming a file that does not load."""
+    for kind in KINDS:
+        for path in sorted((folder / kind).glob("*.yaml")):
+            yield count(kind, load_config(KINDS[kind].config, path), path.stem)
 
 
 def columns() -> list[str]:

@@ -2,12 +2,16 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from moviegen.config import parse_config
 from moviegen.errors import UsageError
+
+if TYPE_CHECKING:
+    from moviegen.models.catalog import Size
 
 OUR_SIZES = Path(__file__).resolve().parents[2] / "configs" / "models"
 INSTALLED_SIZES = Path(sys.prefix) / "share" / "moviegen" / "configs" / "models"
@@ -45,23 +49,31 @@ def main(argv: Sequence[str]) -> int:
     folder = find_sizes(config.folder)
     from moviegen.models.catalog import sizes
 
-    found = sizes(folder)
-    if not found:
-        raise UsageError(f"{folder}: no <kind>/<size>.yaml of a kind that moviegen knows")
     if config.json:
-        print(json.dumps([asdict(size) for size in found], indent=1))
+        print(json.dumps([asdict(size) for size in _some(sizes(folder), folder)], indent=1))
         return 0
-    print(f"{'kind':<13} {'size':<6} {'parameters':>11} {'tokens':>8} {'TFLOPs':>9}  of one forward on")
-    for size in found:
+    print(f"{'kind':<13} {'size':<6} {'parameters':>11} {'tokens':>8} {'FLOPs':>9}  of one forward on")
+    for size in _some(sizes(folder), folder):
+        work = _short(size.flops)
         print(
-            f"{size.kind:<13} {size.size:<6} {_short(size.parameters):>11} {size.tokens:>8,} {size.flops / 1e12:>9,.3f}  {size.inputs}"
+            f"{size.kind:<13} {size.size:<6} {_short(size.parameters):>11} {size.tokens:>8,} {work:>9}  {size.inputs}",
+            flush=True,
         )
     return 0
 
 
+def _some(found: Iterator["Size"], folder: Path) -> Iterator["Size"]:
+    """The sizes. Raises UsageError when there is none."""
+    number = 0
+    for number, size in enumerate(found, start=1):  # noqa: B007
+        yield size
+    if not number:
+        raise UsageError(f"{folder}: no <kind>/<size>.yaml of a kind that moviegen knows")
+
+
 def _short(number: int) -> str:
     """1234567 -> `1.23 M`."""
-    for unit, scale in (("B", 1e9), ("M", 1e6), ("k", 1e3)):
+    for unit, scale in (("P", 1e15), ("T", 1e12), ("B", 1e9), ("M", 1e6), ("k", 1e3)):
         if number >= scale:
             return f"{number / scale:.2f} {unit}"
     return str(number)

@@ -50,7 +50,9 @@ def main(argv: list[str]) -> int:
 
     arguments = (config.seed, config.num_clips, config.faults, config.num_faults)
     if config.dry_run:
-        print("\n".join(_summary(plan.kind for plan in plan_world(*arguments))))
+        plans = plan_world(*arguments)
+        print("\n".join(_summary(plan.kind for plan in plans)))
+        print(f"dry run: {len(plans)} videos would be written to {config.output}, none was", file=sys.stderr)
         return 0
     with _progress() as on_file:
         truth = write_world(
@@ -58,7 +60,10 @@ def main(argv: list[str]) -> int:
         )
     print("\n".join(_summary(row["kind"] for row in truth)))
     print(f"{len(truth)} videos in {config.output}; truth: {config.output / 'truth.json'}", file=sys.stderr)
-    print(f"next: moviegen curate run --input {config.output} --lake lake/", file=sys.stderr)
+    print(
+        f"next: moviegen curate run --config configs/curation/demo.yaml --input {config.output} --lake lake/",
+        file=sys.stderr,
+    )
     return 0
 
 

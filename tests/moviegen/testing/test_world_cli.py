@@ -18,7 +18,7 @@ def test_writes_a_world_and_tells_what_to_do_next(tmp_path, capsys):
     assert main(["world", "--output", str(tmp_path / "toy"), "--num-clips", "1", "--faults", "false"]) == 0
     said = capsys.readouterr()
     assert said.out == "good\t1\n"
-    assert "moviegen curate run --input" in said.err
+    assert "moviegen curate run --config configs/curation/demo.yaml --input" in said.err
     assert (tmp_path / "toy" / "truth.json").exists()
 
 

@@ -73,3 +73,18 @@ select
     'failures' as table_name,
     count(*) as num_rows,
 from failures
+union all
+select
+    'chunks' as table_name,
+    count(*) as num_rows,
+from chunks
+union all
+select
+    'copies' as table_name,
+    count(*) as num_rows,
+from copies
+union all
+select
+    'clip_concepts' as table_name,
+    count(*) as num_rows,
+from clip_concepts
