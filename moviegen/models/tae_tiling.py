@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from moviegen.windows import blend_tiles, fade_in, tile_spans
+from moviegen.windows import WindowSum, blend_tiles, fade_masks, tile_spans
 
 SIDE_OVERLAP_FRACTION = 0.25
 """Of a tile's side that it shares with its neighbour, cross-faded (our decision)."""
@@ -30,16 +30,13 @@ def regroup(pieces: Iterable[Tensor], num_frames: int) -> Iterator[Tensor]:
 
 
 def blend_stream(tiles: Iterable[Tensor], spans: Sequence[tuple[int, int]]) -> Iterator[Tensor]:
-    """What `blend_tiles` would give along dim 2, in pieces and in order; held are a tile and what the one before shares with it."""
-    held, starts = None, [start for start, _ in spans[1:]] + [spans[-1][1]]
-    for tile, (start, _), following in zip(tiles, spans, starts, strict=True):
-        if held is not None and held.shape[2]:
-            shared = held.shape[2]
-            weight = fade_in(shared, tile.device).to(tile.dtype).view(1, 1, -1, 1, 1)
-            mixed = torch.lerp(held, tile[:, :, :shared], weight)
-            tile = torch.cat([mixed, tile[:, :, shared:]], dim=2)
-        yield tile[:, :, : following - start]
-        held = tile[:, :, following - start :].clone()  # not a view, which would hold the whole tile
+    """What `blend_tiles` would give along dim 2, in pieces and in order; held is only what a later tile may still add to."""
+    if len(spans) == 1:
+        yield from tiles
+        return
+    total = WindowSum(spans, fade_masks(spans), dim=2)
+    for tile in tiles:
+        yield total.add(tile)
 
 
 def in_side_tiles(call: Callable[[Tensor], Tensor], x: Tensor, tile: int, step_in: int, step_out: int) -> Tensor:
