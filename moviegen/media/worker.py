@@ -122,7 +122,12 @@ def _spawn(memory_bytes: int) -> subprocess.Popen:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
     environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     command = [sys.executable, "-P", "-X", "faulthandler", "-m", "moviegen.media.worker_child", str(memory_bytes)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+    # blocked in the child from its first instruction on: Ctrl-C is the parent's to act on, also while the child still imports
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     for pipe in (process.stdin, process.stdout):
         assert pipe is not None
         os.set_blocking(pipe.fileno(), False)
