@@ -14,8 +14,16 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from moviegen.models.execution import run
-from moviegen.models.layers import Attention, GELUFeedForward, RMSNorm, TimeEmbedding, modulate, rotary_angles
-from moviegen.models.text import TextContext
+from moviegen.models.layers import (
+    Attention,
+    GELUFeedForward,
+    RMSNorm,
+    TimeEmbedding,
+    initialize_transformer,
+    modulate,
+    rotary_angles,
+)
+from moviegen.models.text import ContextProjections, TextContext
 from moviegen.weights import HubModel
 
 LATENTS_PER_SECOND = 25
@@ -60,14 +68,12 @@ class AudioDiT(nn.Module, HubModel):
         self.video_in = GatedLinear(config.video_width, dim)
         self.time = TimeEmbedding(dim)
         self.modulation = nn.Linear(dim, 6 * dim, bias=False)
-        self.contexts = nn.ModuleList(
-            nn.Sequential(nn.Linear(width, dim, bias=False), nn.LayerNorm(dim)) for width in config.context_widths
-        )
+        self.contexts = ContextProjections(config.context_widths, dim)
         self.blocks = nn.ModuleList(AudioBlock(config) for _ in range(config.num_layers))
         self.final_norm = RMSNorm(dim, eps=config.norm_eps)
         self.final_modulation = nn.Linear(dim, 2 * dim, bias=False)
         self.audio_out = nn.Linear(dim, config.latent_channels, bias=False)
-        self._initialize()
+        initialize_transformer(self, (self.modulation, self.final_modulation, self.audio_out))
 
     def forward(
         self,
@@ -84,7 +90,7 @@ class AudioDiT(nn.Module, HubModel):
         where they are to be made; None is all zero. `mask` (B, N) is True on real latents of sequences padded to one length.
         """
         self._check(x_t, video, audio)
-        text, text_mask = self._project(contexts)
+        text = self.contexts(contexts)
         embedded = F.silu(self.time(t))
         modulation = rearrange(self.modulation(embedded), "b (m d) -> b m d", m=6)
         x = self.audio_in(torch.cat([x_t, torch.zeros_like(x_t) if audio is None else audio], dim=-1))
@@ -93,7 +99,7 @@ class AudioDiT(nn.Module, HubModel):
         head_dim = self.config.dim // self.config.num_heads
         rotation = rotary_angles(x.shape[1], head_dim, device=x.device)
         for block in self.blocks:
-            x = run(block, x, modulation, text, text_mask, rotation, mask)
+            x = run(block, x, modulation, text.features, text.mask, rotation, mask)
         shift, scale = self.final_modulation(embedded)[:, None].chunk(2, dim=-1)
         return self.audio_out(modulate(self.final_norm(x), shift, scale))
 
@@ -108,23 +114,6 @@ class AudioDiT(nn.Module, HubModel):
                 raise ValueError(
                     f"AudioDiT: {name} is {tuple(tensor.shape)}, wanted {(*x_t.shape[:2], width)} (B, N, width)"
                 )
-
-    def _project(self, contexts: Sequence[TextContext]) -> tuple[Tensor, Tensor]:
-        if len(contexts) != len(self.contexts):
-            raise ValueError(f"AudioDiT: {len(contexts)} text contexts, wanted {len(self.contexts)}")
-        features = [project(c.features) for project, c in zip(self.contexts, contexts, strict=True)]
-        return torch.cat(features, dim=1), torch.cat([context.mask for context in contexts], dim=1)
-
-    def _initialize(self) -> None:
-        """N(0, 0.02); output projections smaller by sqrt(2 layers); modulation and output zero. Our decision, the paper is silent."""
-        for module in self.modules():
-            if isinstance(module, nn.Linear):
-                nn.init.normal_(module.weight, std=0.02)
-        for block in self.blocks:
-            for projection in (block.attention.output, block.cross_attention.output, block.ffn.output):
-                nn.init.normal_(projection.weight, std=0.02 / math.sqrt(2 * len(self.blocks)))
-        for linear in (self.modulation, self.final_modulation, self.audio_out):
-            nn.init.zeros_(linear.weight)
 
 
 class AudioBlock(nn.Module):

@@ -1,6 +1,7 @@
 """Parts that more than one network uses. Axis letters: B batch, L tokens, D width."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -101,6 +102,22 @@ class TimeEmbedding(nn.Module):
 
     def forward(self, t: Tensor) -> Tensor:
         return self.output(F.silu(self.input(sinusoids(1000 * t, self.num_frequencies).to(self.input.weight.dtype))))
+
+
+def initialize_transformer(network: nn.Module, silent: Iterable[nn.Linear]) -> None:
+    """N(0, 0.02) for every linear map of a network of `blocks`; smaller by sqrt(2 layers) where a block ends a branch; zero for `silent`.
+
+    The paper is silent on all of it; our decision.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, std=0.02)
+    blocks = list(network.blocks)  # type: ignore[arg-type]
+    for block in blocks:
+        for projection in (block.attention.output, block.cross_attention.output, block.ffn.output):
+            nn.init.normal_(projection.weight, std=0.02 / math.sqrt(2 * len(blocks)))
+    for linear in silent:
+        nn.init.zeros_(linear.weight)
 
 
 def sinusoids(positions: Tensor, dim: int, max_period: float = 10_000.0) -> Tensor:

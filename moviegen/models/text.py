@@ -51,6 +51,26 @@ def concatenate_contexts(first: TextContext, second: TextContext) -> TextContext
     return TextContext(torch.cat([c.features for c in padded]), torch.cat([c.mask for c in padded]))
 
 
+class ContextProjections(nn.ModuleList):
+    """Linear and LayerNorm for each text encoder, to one width; contexts one after the other along the sequence [S §3.1.4]."""
+
+    def __init__(self, widths: Sequence[int], dim: int) -> None:
+        super().__init__(nn.Sequential(nn.Linear(width, dim, bias=False), nn.LayerNorm(dim)) for width in widths)
+
+    def forward(self, contexts: Sequence[TextContext], more: TextContext | None = None) -> TextContext:
+        """One context an encoder -> (B, sum of L, D) with its mask; `more` is as wide as the network already and comes last.
+
+        Raises ValueError when there are more or fewer than encoders.
+        """
+        if len(contexts) != len(self):
+            raise ValueError(f"{len(contexts)} text contexts, wanted {len(self)}")
+        projected = [TextContext(project(c.features), c.mask) for project, c in zip(self, contexts, strict=True)]
+        projected += [] if more is None else [more]
+        return TextContext(
+            torch.cat([c.features for c in projected], dim=1), torch.cat([c.mask for c in projected], dim=1)
+        )
+
+
 @runtime_checkable
 class TextEncoder(Protocol):
     """Anything that turns texts into features. The empty string gives at least one real token."""

@@ -14,8 +14,8 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from moviegen.models.execution import run
-from moviegen.models.layers import Attention, RMSNorm, SwiGLU, TimeEmbedding, modulate
-from moviegen.models.text import TextContext
+from moviegen.models.layers import Attention, RMSNorm, SwiGLU, TimeEmbedding, initialize_transformer, modulate
+from moviegen.models.text import ContextProjections, TextContext
 from moviegen.weights import HubModel
 
 
@@ -101,14 +101,12 @@ class VideoDiT(nn.Module, HubModel):
         self.positions = Positions(config.max_frames, config.max_height, config.max_width, dim)
         self.time = TimeEmbedding(dim)
         self.modulation = nn.Linear(dim, 6 * dim, bias=False)
-        self.contexts = nn.ModuleList(
-            nn.Sequential(nn.Linear(width, dim, bias=False), nn.LayerNorm(dim)) for width in config.context_widths
-        )
+        self.contexts = ContextProjections(config.context_widths, dim)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.num_layers))
         self.final_norm = RMSNorm(dim, eps=config.norm_eps)
         self.final_modulation = nn.Linear(dim, 2 * dim, bias=False)
         self.patch_out = nn.Linear(dim, config.patch_dim, bias=False)
-        self._initialize()
+        initialize_transformer(self, (self.modulation, self.final_modulation, self.patch_out))
 
     def forward(
         self, x_t: Tensor, t: Tensor, contexts: Sequence[TextContext], condition: Condition = Condition()
@@ -119,7 +117,7 @@ class VideoDiT(nn.Module, HubModel):
         sequence, padding masked. `condition` is what personalisation, editing or upsampling add.
         """
         grid = self._grid(x_t)
-        text, mask = self._project(contexts, condition.context)
+        text = self.contexts(contexts, condition.context)
         positions = self.positions(grid)
         embedded = self.time(t)
         if condition.time is not None:
@@ -130,7 +128,7 @@ class VideoDiT(nn.Module, HubModel):
         if condition.tokens is not None:
             x = x + condition.tokens
         for block in self.blocks:
-            x = run(block, x + positions, modulation, text, mask)
+            x = run(block, x + positions, modulation, text.features, text.mask)
         shift, scale = self.final_modulation(embedded)[:, None].chunk(2, dim=-1)
         x = self.patch_out(modulate(self.final_norm(x), shift, scale))
         return unpatchify(x, grid, self.config.patch_size)
@@ -144,27 +142,6 @@ class VideoDiT(nn.Module, HubModel):
             )
         t, h, w = (n // p for n, p in zip(sizes, patches, strict=True))
         return t, h, w
-
-    def _project(self, contexts: Sequence[TextContext], more: TextContext | None) -> tuple[Tensor, Tensor]:
-        """All contexts as wide as the network, one after the other, and their mask."""
-        if len(contexts) != len(self.contexts):
-            raise ValueError(f"VideoDiT: {len(contexts)} text contexts, wanted {len(self.contexts)}")
-        features = [project(c.features) for project, c in zip(self.contexts, contexts, strict=True)]
-        masks = [context.mask for context in contexts]
-        if more is not None:
-            features, masks = [*features, more.features], [*masks, more.mask]
-        return torch.cat(features, dim=1), torch.cat(masks, dim=1)
-
-    def _initialize(self) -> None:
-        """N(0, 0.02); output projections smaller by sqrt(2 layers); modulation and output zero. Our decision, the paper is silent."""
-        for module in self.modules():
-            if isinstance(module, nn.Linear):
-                nn.init.normal_(module.weight, std=0.02)
-        for block in self.blocks:
-            for projection in (block.attention.output, block.cross_attention.output, block.ffn.output):
-                nn.init.normal_(projection.weight, std=0.02 / math.sqrt(2 * len(self.blocks)))
-        for linear in (self.modulation, self.final_modulation, self.patch_out):
-            nn.init.zeros_(linear.weight)
 
 
 class Block(nn.Module):

@@ -28,7 +28,7 @@ def test_the_path_and_its_velocity_are_flow_matching_s(dtype):
             )
 
         def snr_inverse(self, snr):
-            raise NotImplementedError
+            return snr / (1 + (1 - SIGMA_MIN) * snr)
 
     generator = torch.Generator().manual_seed(0)
     x_0, x_1 = (torch.randn(4, 3, 2, generator=generator, dtype=dtype) for _ in range(2))

@@ -122,7 +122,7 @@ def test_edits(repo_root, films, lake):
             colours = [colour for colour in MARK_COLOURS if colour in instruction.replace(meta.edit, "")]
             assert instruction in {ways.format(object=meta.edit, colour=c) for ways in MARK_WORDS for c in colours}
             changed = np.abs(first.astype(int) - second).max(axis=-1).mean(axis=0) > 20
-            assert 0.001 < changed.mean() < 0.6  # a colour like the object's own changes few pixels by so much
+            assert 0.01 < changed.mean() < 0.6
             continue
         old, _, new = meta.edit.partition("_to_")
         plain, edited = (first, second) if meta.task == "animate" else (second, first)
