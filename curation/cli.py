@@ -71,6 +71,8 @@ def _usage() -> str:
 
 def _run(verb: str, argv: list[str]) -> int:
     from moviegen.config import parse_config
+    from moviegen.contracts.lake import lake_at
+    from moviegen.contracts.store import url_of
     from moviegen.errors import UsageError
 
     from .accounting import account, enforce_limit, stale_shards
@@ -98,11 +100,11 @@ def _run(verb: str, argv: list[str]) -> int:
         positionals=["lake"],
     )
     config = find_files(config, _config_file(argv))
-    if config.input is not None and not config.input.expanduser().is_dir():  # before there is a lake
-        raise UsageError(f"--input {config.input}: no such folder")
+    if config.input is not None and url_of(config.input) is None and not config.input.expanduser().is_dir():
+        raise UsageError(f"--input {config.input}: no such folder")  # before there is a lake
     progress = Progress(quiet=flags.quiet)
     names = list(JOBS) if verb == "run" else [verb]
-    with SparkRunner(config.spark, config.lake / "_logs" / "spark.log") as runner:
+    with SparkRunner(config.spark, lake_at(config.lake).root / "_logs" / "spark.log") as runner:
         session = run_jobs(config, names, runner, progress, dry_run=flags.dry_run, retry_failed=flags.retry_failed)
     if flags.dry_run:
         return 0
@@ -114,7 +116,7 @@ def _run(verb: str, argv: list[str]) -> int:
     print("\n".join(result.lines()))
     if verb == "filter" and (stale := stale_shards(config)):
         print(f"{stale}: `moviegen curate caption` and `shard`, or `run`, with the same config, make them again")
-    print(f"why, file by file: moviegen stats {config.lake} inputs")
+    print(f"why, file by file: moviegen stats {url_of(config.lake) or config.lake} inputs")
     result.check()
     enforce_limit(result, config.limits.max_failed_fraction, config.lake)
     return 0
@@ -133,14 +135,17 @@ def _config_file(argv: Sequence[str]) -> Path | None:
 
 def _close_run(config, did_work: bool, progress) -> None:
     """Checks the lake, and writes the report when something is new."""
+    from moviegen.contracts.lake import lake_at
+    from moviegen.contracts.store import url_of
+
     from .check import check_lake
-    from .stats.report import REPORT_FILE, write_report
+    from .stats.report import REPORT_FILE, write_lake_report
 
     _raise_problems(check_lake(config.lake, read_media=did_work), config.lake)
-    path = config.lake / REPORT_FILE
-    if did_work or not path.exists():
-        write_report(config.lake, config.subset, path)
-    progress.say(f"report: {path}")
+    lake = lake_at(config.lake)
+    if did_work or not (lake.root / REPORT_FILE).exists():
+        write_lake_report(config.lake, config.subset)
+    progress.say(f"report: {url_of(config.lake) or config.lake}/{REPORT_FILE}")
 
 
 @dataclass(frozen=True)
@@ -191,16 +196,16 @@ class ReportConfig:
 def _report(argv: list[str]) -> int:
     from moviegen.config import parse_config
 
-    from .stats.report import REPORT_FILE, write_report
+    from .stats.report import write_lake_report, write_report
 
     examples = ["moviegen curate report lake/", "moviegen curate report lake/ --subset demo --output demo.html"]
     config, _ = parse_config(
         ReportConfig, argv, prog="moviegen curate report", summary="Write one offline HTML file about a lake.",
         examples=examples, positionals=["lake"],
     )  # fmt: skip
-    path = config.output or config.lake / REPORT_FILE
-    write_report(config.lake, config.subset, path)
-    print(path)
+    if config.output is not None:
+        write_report(config.lake, config.subset, config.output)
+    print(config.output or write_lake_report(config.lake, config.subset))
     return 0
 
 

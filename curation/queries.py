@@ -136,7 +136,7 @@ def _stored_vectors(lake: Lake, clip_ids: tuple[str, ...], embedder: str) -> np.
     from curation.rows import read_files
     from moviegen.contracts.tables import TABLES
 
-    files = [lake.root / part.path for part in lake.committed_parts("embeddings") if part.num_rows]
+    files = lake.files([part for part in lake.committed_parts("embeddings") if part.num_rows])
     rows = read_files(files, TABLES["embeddings"], clip_id=clip_ids, embedder=[embedder])
     if not rows:
         raise UsageError(

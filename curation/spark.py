@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from moviegen.disk import writing_below
-from moviegen.errors import DiskError, MovieGenError, UsageError
+from moviegen.errors import DiskError, MovieGenError, StorageError, UsageError
 
 from .java import find_java
 from .jobs.parts import run_task
+from .shipping import FOLDER, pack_code
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -60,9 +61,14 @@ class SparkConfig:
                 "spark.tasks_per_core and max_inputs_per_task are at least 1, max_gigapixels_per_task above 0"
             )
 
+    @property
+    def is_local(self) -> bool:
+        """Whether the work is done by processes of this machine alone."""
+        return self.master.startswith("local") and not self.master.startswith("local-cluster")
+
     def is_worth_starting(self, seconds: float) -> bool:
         """Whether so many CPU-seconds of work are worth a session; a cluster always is."""
-        return seconds > self.start_above_s or not self.master.startswith("local")
+        return seconds > self.start_above_s or not self.is_local
 
 
 def start_session(config: SparkConfig, log: Path) -> "SparkSession":
@@ -85,17 +91,42 @@ def start_session(config: SparkConfig, log: Path) -> "SparkSession":
         "spark.python.worker.idleTimeoutSeconds": str(round(config.hung_after_s)),
         "spark.python.worker.killOnIdleTimeout": "true",
     }
-    if config.master.startswith("local"):
+    if config.is_local or "//127.0.0.1:" in config.master:
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         settings |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+    if not config.is_local:
+        with writing_below(log.parent):
+            settings |= _cluster_settings(pack_code(log.parent))
 
     from pyspark.sql import SparkSession
 
     builder = SparkSession.builder.master(config.master).appName("moviegen curate")
     for name, value in (settings | (config.options or {})).items():
         builder = builder.config(name, value)
-    with _stderr_to(log):
-        return builder.getOrCreate()
+    try:
+        with _stderr_to(log):
+            return builder.getOrCreate()
+    except Exception as error:
+        raise _not_started(config, log, error) from error
+
+
+def _cluster_settings(code: Path) -> dict[str, str]:
+    """Executors unpack the driver's own code and see it before any that is installed there."""
+    return {
+        "spark.archives": f"{code}#{FOLDER}",
+        "spark.executorEnv.PYTHONPATH": FOLDER,
+        "spark.executor.extraJavaOptions": JAVA_OPTIONS,
+    }
+
+
+def _not_started(config: SparkConfig, log: Path, error: Exception) -> Exception:
+    """What to say when there is no session: on a cluster most often nobody answers at the master's address."""
+    if config.is_local or not type(error).__module__.startswith(("pyspark", "py4j")):
+        return error
+    return UsageError(
+        f"no Spark session on {config.master}: {str(error).splitlines()[0]}; is the master up, and reachable from here? "
+        f"Spark's log: {log}"
+    )
 
 
 @contextmanager
@@ -226,7 +257,7 @@ class JobError(MovieGenError):
 
 
 def _explained(error: Exception, label: str, log: Path) -> Exception:
-    """The UsageError or DiskError raised in a task as itself; anything else from Spark as a JobError with the Python error's last line."""
+    """The error of ours that a task raised, as itself; anything else from Spark as a JobError with the Python error's last line."""
     if not type(error).__module__.startswith(("pyspark", "py4j")):
         return error
     lines = [line.strip() for line in str(error).splitlines()]
@@ -236,8 +267,8 @@ def _explained(error: Exception, label: str, log: Path) -> Exception:
         if re.match(r"^[\w.]*(?:Error|Exception|Interrupt)\b.*: ", line) and "org.apache" not in line
     ]
     last = raised[-1] if raised else (lines[0] if lines else repr(error))
-    if match := re.match(r"(?:[\w.]*\.)?(UsageError|DiskError): (.*)", last):
-        return {"UsageError": UsageError, "DiskError": DiskError}[match[1]](match[2])
+    if match := re.match(r"(?:[\w.]*\.)?(UsageError|DiskError|StorageError): (.*)", last):
+        return {"UsageError": UsageError, "DiskError": DiskError, "StorageError": StorageError}[match[1]](match[2])
     return JobError(
         f"{label}: Spark gave a task up after four tries: {last}\n"
         f"Spark's log: {log}; what is committed stays, and the same command goes on from there"

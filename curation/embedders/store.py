@@ -15,7 +15,7 @@ def load_vectors(lake: Lake, batch: str | None, embedder: str) -> tuple[list[str
 
     Rows are sorted by clip and place. Without any, the matrix is (0, 0). Raises ValueError when their widths differ.
     """
-    files = [lake.root / part.path for part in lake.committed_parts("embeddings", batch) if part.num_rows]
+    files = lake.files([part for part in lake.committed_parts("embeddings", batch) if part.num_rows])
     found = [_read(file, embedder) for file in files]
     clip_ids = np.concatenate([np.zeros(0, "U1"), *(ids for ids, _, _ in found)])
     if not len(clip_ids):

@@ -60,7 +60,7 @@ def open_lake(root: Path) -> "duckdb.DuckDBPyConnection":
         _make_table(connection, lake, name)
     for name in VIEWS:
         connection.execute("create view " + name + " as " + (SQL / "views" / f"{name}.sql").read_text())
-    connection.execute("set allowed_directories = [?]".replace("?", _quoted(str(root.resolve()))))
+    connection.execute("set allowed_directories = [?]".replace("?", _quoted(str(lake.root.resolve()))))
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
     return connection
@@ -68,7 +68,10 @@ def open_lake(root: Path) -> "duckdb.DuckDBPyConnection":
 
 def _make_table(connection: "duckdb.DuckDBPyConnection", lake: Lake, name: str) -> None:
     """A view over the table's committed files; an empty relation of the same columns when nothing is committed."""
-    files = [str(path.resolve()) for path in lake.committed_files(name)]
+    try:
+        files = [str(path.resolve()) for path in lake.committed_files(name)]
+    except FileNotFoundError as error:
+        raise UsageError(f"{error}: committed, and not there; run the command that writes {name} again") from error
     if missing := [file for file in files if not Path(file).exists()]:
         raise UsageError(f"{missing[0]}: committed, and not there; run the command that writes {name} again")
     if files:

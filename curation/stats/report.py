@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from moviegen.contracts.lake import atomic_write
+from moviegen.contracts.lake import atomic_write, lake_at
 from moviegen.disk import writing
 from moviegen.errors import UsageError
 
@@ -45,6 +45,17 @@ class Sheet:
     title: str
     about: str
     thumbs: tuple[Thumb, ...]
+
+
+def write_lake_report(lake: Path, subset: str | None) -> str:
+    """Writes the report of a lake into it; where it lies."""
+    opened = lake_at(lake)
+    path = opened.root / REPORT_FILE
+    write_report(lake, subset, path)
+    if opened.store is None:
+        return str(lake / REPORT_FILE)
+    opened.store.put_file(REPORT_FILE, path)
+    return f"{opened.place}/{REPORT_FILE}"
 
 
 def write_report(lake: Path, subset: str | None, path: Path) -> None:

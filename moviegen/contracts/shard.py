@@ -5,10 +5,14 @@ import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from .bucket import decode_bucket
 from .clip import file_sha256
 from .sample import MEMBER_SUFFIXES, check_key
+
+if TYPE_CHECKING:
+    from .lake import Lake
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _PATH = re.compile(r"shards/subset=([^/]+)/bucket=([^/]+)/(\d{6})\.tar")
@@ -81,6 +85,20 @@ def check_shard(shard: Shard, root: Path) -> Path:
     if file_sha256(path) != shard.sha256:
         raise ShardError(f"{path}: its bytes are not those committed (sha256 differs); {mend}")
     return path
+
+
+def open_shard(shard: Shard, lake: "Lake") -> Path:
+    """The tar of a lake, to be opened here, when it is what was committed; ShardError otherwise."""
+    if lake.store is None:
+        return check_shard(shard, lake.root)
+    try:
+        path = lake.file(shard.path, shard.sha256)
+    except (FileNotFoundError, ValueError) as error:
+        what = "committed shard is missing" if isinstance(error, FileNotFoundError) else str(error)
+        raise ShardError(
+            f"{lake.place}/{shard.path}: {what}; write it again: moviegen curate shard {lake.place}"
+        ) from error
+    return check_shard(shard, Path(str(path).removesuffix(shard.path)))
 
 
 def read_members(path: Path, suffixes: Sequence[str] = MEMBER_SUFFIXES) -> Iterator[tuple[str, dict[str, bytes]]]:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from moviegen.contracts.clip import hash_id
-from moviegen.contracts.lake import Lake, existing_lake
+from moviegen.contracts.lake import Lake, existing_lake, lake_at
 from moviegen.contracts.sample import SampleMeta, decode_sample
-from moviegen.contracts.shard import Shard, ShardError, check_shard, split_member
+from moviegen.contracts.shard import Shard, ShardError, open_shard, split_member
 from moviegen.errors import UsageError
 
 
@@ -116,21 +116,26 @@ class ShardReader:
     """Reads single samples of a subset's tars by seeking. A tar is checked once a process, before its first sample."""
 
     def __init__(self, subset: Subset) -> None:
-        self._root = subset.root
+        self._lake = lake_at(subset.root)
         self._shards = {shard.path: shard for shard in subset.shards}
-        self._members: dict[str, dict[str, dict[str, tuple[int, int]]]] = {}
+        self._members: dict[str, tuple[Path, dict[str, dict[str, tuple[int, int]]]]] = {}
 
     def read(self, ref: SampleRef) -> tuple[SampleMeta, str, bytes, str]:
         """(meta, caption, media bytes, suffix) of a sample. Raises ShardError when the tar is not what was committed."""
-        members = self._open(ref.shard).get(ref.key)
+        path, places = self._open(ref.shard)
+        members = places.get(ref.key)
         if members is None:
-            raise ShardError(f"{self._root / ref.shard}: holds no sample {ref.key}, though the samples table says so")
-        with open(self._root / ref.shard, "rb") as file:
+            raise ShardError(
+                f"{self._lake.place}/{ref.shard}: holds no sample {ref.key}, though the samples table says so"
+            )
+        with open(path, "rb") as file:
             return decode_sample({suffix: _read_at(file, *place) for suffix, place in members.items()})
 
-    def _open(self, path: str) -> dict[str, dict[str, tuple[int, int]]]:
+    def _open(self, path: str) -> tuple[Path, dict[str, dict[str, tuple[int, int]]]]:
+        """The tar, to be opened here, and where its members are."""
         if path not in self._members:
-            self._members[path] = member_places(check_shard(self._shards[path], self._root))
+            file = open_shard(self._shards[path], self._lake)
+            self._members[path] = file, member_places(file)
         return self._members[path]
 
 

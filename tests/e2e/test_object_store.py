@@ -1,0 +1,281 @@
+"""Lakes and videos in a bucket of a local S3 server: the bytes of a lake in a folder, killed, resumed, doubled and broken."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("moto", reason="the local S3 server is in the extra `test`")
+pytest.importorskip("s3fs", reason="s3:// is in the extra `s3`")
+
+from curation.accounting import account
+from curation.check import check_lake
+from curation.jobs.session import hold_lock
+from curation.rows import read_table
+from moviegen.contracts.lake import lake_at
+from moviegen.contracts.tables import TABLES
+from moviegen.errors import StorageError, UsageError
+from moviegen.storage import file_system
+
+
+@pytest.fixture(scope="module")
+def bucket(tmp_path_factory):
+    """Makes an empty bucket of the server and gives its url."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+            "MOVIEGEN_SCRATCH": str(tmp_path_factory.mktemp("scratch")),
+        }.items():
+            patch.setenv(name, value)
+        file_system().clear_instance_cache()
+        yield lambda name: file_system().call_s3("create_bucket", Bucket=name) and f"s3://{name}"
+        file_system().clear_instance_cache()
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def stored(bucket, mini, mini_world, local_lake):
+    """Url of the lake of the mini world, made in a bucket."""
+    url = bucket("lakes") + "/lake"
+    mini.curate(mini.config(url, mini_world))
+    return url
+
+
+@pytest.fixture
+def elsewhere(monkeypatch, tmp_path):
+    """From here on this is another machine: nothing was fetched to it."""
+
+    def move():
+        monkeypatch.setenv("MOVIEGEN_SCRATCH", str(tmp_path / "elsewhere"))
+        from moviegen.contracts import store
+
+        store._open_store.cache_clear()
+
+    yield move
+    monkeypatch.undo()
+    from moviegen.contracts import store
+
+    store._open_store.cache_clear()
+
+
+def objects(url: str) -> dict[str, bytes]:
+    """Every committed byte of a lake in a bucket, read past our own code: commit files, and the parts and tars they name."""
+    system, place = file_system(), url.removeprefix("s3://")
+    system.invalidate_cache()
+    lake = lake_at(url)
+    names = [each.removeprefix(place + "/") for each in system.find(place) if "/_commits/" in each]
+    names += [part.path for table in TABLES for part in lake.committed_parts(table)]
+    names += [row["path"] for row in read_table(lake, "shards")]
+    return {name: system.cat_file(f"{place}/{name}") for name in names}
+
+
+def test_a_lake_in_a_bucket_has_the_bytes_of_one_in_a_folder(stored, local_lake, mini):
+    assert objects(stored) == mini.contents(local_lake)
+
+
+def test_it_is_checked_counted_and_reported_from_another_machine(stored, elsewhere):
+    from curation.stats.report import write_lake_report
+
+    elsewhere()
+    assert check_lake(Path(stored)) == []
+    assert account(Path(stored), "demo", "default").lines()[0] == "files: 12 = 4 accepted + 5 rejected + 3 failed"
+    assert write_lake_report(Path(stored), None) == f"{stored}/report.html"
+    assert b"<html" in file_system().cat_file(f"{stored}/report.html")
+
+
+def test_a_second_run_does_no_work(stored, mini, mini_world, elsewhere):
+    elsewhere()
+    before = objects(stored)
+    assert not mini.curate(mini.config(stored, mini_world)).did_work
+    assert objects(stored) == before
+
+
+def test_training_reads_its_shards(stored, local_lake, elsewhere):
+    from training.data.shards import ShardReader, read_subset
+
+    elsewhere()
+    here, there = read_subset(local_lake), read_subset(stored)
+    assert [(s.key, s.shard, s.caption) for s in there.samples] == [(s.key, s.shard, s.caption) for s in here.samples]
+    assert there.digest == here.digest
+    one, two = ShardReader(here), ShardReader(there)
+    assert [two.read(sample) for sample in there.samples] == [one.read(sample) for sample in here.samples]
+
+
+def test_videos_in_a_bucket_give_the_same_tars(bucket, mini, mini_world, local_lake):
+    videos = bucket("films") + "/videos"
+    file_system().put(f"{mini_world}/", videos, recursive=True)
+    lake = "s3://films/lake"
+    mini.curate(mini.config(lake, Path(videos)))
+    made, wanted = objects(lake), mini.contents(local_lake)
+    differ = {name for name in made.keys() | wanted.keys() if made.get(name) != wanted.get(name)}
+    # where a file lies and when it was changed is in these two alone
+    assert {name.partition("/batch=")[0] for name in differ} <= {"videos", "_commits/videos/default.json"}
+    rows = [
+        sorted((Path(row["uri"]).name, row["video_id"], row["source_caption"]) for row in read_table(each, "videos"))
+        for each in (lake_at(lake), lake_at(local_lake))
+        if each
+    ]
+    ok = [
+        [row for row in each if "cut_off" not in row[0] and "page" not in row[0] and "nothing" not in row[0]]
+        for each in rows
+    ]
+    assert ok[0] == ok[1]
+    errors = [row["error"] for row in read_table(lake_at(lake), "videos") if row["status"] == "failed"]
+    assert all("s3://films/videos/" in error and "scratch" not in error for error in errors)
+    assert not mini.curate(mini.config(lake, Path(videos))).did_work
+
+
+def test_a_video_that_is_replaced_after_ingest_fails_and_is_never_mixed(bucket, mini, mini_world, elsewhere):
+    videos = bucket("changing") + "/videos"
+    file_system().put_file(str(mini_world / "good_0.mp4"), f"{videos}/good_0.mp4")
+    config = mini.config("s3://changing/lake", Path(videos))
+    mini.curate(config, ["ingest"])
+    file_system().put_file(str(mini_world / "good_1.mp4"), f"{videos}/good_0.mp4")
+    elsewhere()
+    mini.curate(config, ["split"])
+    (row,) = read_table(lake_at(config.lake), "failures")
+    assert "no longer what was ingested" in row["message"]
+    assert "s3://changing/videos/good_0.mp4" in row["message"]
+
+
+def typed(repo_root, mini, mini_world, lake, **environment):
+    """`moviegen curate run` in a process of its own."""
+    words = [
+        "curate",
+        "run",
+        "--config",
+        repo_root / "configs/curation/demo.yaml",
+        "--input",
+        mini_world,
+        "--lake",
+        lake,
+    ]
+    command = [sys.executable, "-m", "moviegen.cli", *map(str, [*words, *mini.flags])]
+    environment = os.environ | {"PYTHONPATH": str(repo_root)} | environment
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_killed_in_the_middle_it_goes_on(bucket, repo_root, mini, mini_world, local_lake):
+    lake = bucket("killed") + "/lake"
+    for point in ("lock.taken", "commit.written#2", "object.put#9", "commit.renamed#5"):
+        died = typed(repo_root, mini, mini_world, lake, FAULT_AT=point)
+        assert died.returncode == -9, died.stderr
+    done = typed(repo_root, mini, mini_world, lake)
+    assert done.returncode == 0, done.stderr
+    assert "files: 12 = 4 accepted + 5 rejected + 3 failed" in done.stdout
+    assert f"report: {lake}/report.html" in done.stderr
+    assert objects(lake) == mini.contents(local_lake)
+    assert not file_system().exists(f"{lake}/_lock.json")
+
+
+def test_two_runs_at_once_are_refused(bucket, repo_root, mini, mini_world):
+    lake = bucket("twice") + "/lake"
+    with hold_lock(Path(lake)):
+        refused = typed(repo_root, mini, mini_world, lake)
+    assert refused.returncode == 2
+    assert f"another run writes to this lake (process {os.getpid()} on" in refused.stderr
+
+
+def test_a_run_that_was_paused_too_long_commits_nothing(bucket):
+    from moviegen.contracts.lake import Commit
+    from moviegen.storage_lock import LOCK
+
+    lake = lake_at(bucket("paused") + "/lake")
+    with pytest.raises(UsageError, match="has taken this lake over"), lake.store.hold_lock():
+        # what another machine does when the lease has run out
+        system = file_system()
+        system.pipe_file(f"{lake.place}/{LOCK}", b'{"pid": 1, "host": "other", "boot": "", "since": "now"}\n')
+        lake.store._lock._renewed -= 3600
+        lake.write_commit(Commit("videos", "b"))
+    assert lake.batches("videos") == []
+    assert "other" in system.cat_file(f"{lake.place}/{LOCK}").decode()
+
+
+def test_a_stale_lock_of_another_machine_is_taken_over(bucket, monkeypatch):
+    from moviegen import storage_lock
+
+    lake = lake_at(bucket("stale") + "/lake")
+    file_system().pipe_file(f"{lake.place}/_lock.json", b'{"pid": 1, "host": "other", "boot": "", "since": "noon"}\n')
+    with pytest.raises(UsageError, match=r"process 1 on other, since noon"), lake.store.hold_lock():
+        pass
+    monkeypatch.setattr(storage_lock, "LEASE_S", -10.0)
+    with lake.store.hold_lock():
+        assert "other" not in file_system().cat_file(f"{lake.place}/_lock.json").decode()
+
+
+def test_a_commit_that_another_has_written_is_not_overwritten(bucket):
+    from moviegen.contracts.lake import Commit, Part
+
+    lake = lake_at(bucket("raced") + "/lake")
+    lake.write_commit(Commit("videos", "b"))
+    file_system().pipe_file(f"{lake.place}/_commits/videos/b.json", b"theirs")
+    with pytest.raises(UsageError, match="another run writes to this lake"):
+        lake.write_commit(Commit("videos", "b", (Part("p", "ingest", "1", (), 0, ""),)))
+    assert file_system().cat_file(f"{lake.place}/_commits/videos/b.json") == b"theirs"
+
+
+def test_a_part_that_is_changed_in_the_bucket_is_found(bucket, mini, mini_world, elsewhere):
+    lake = bucket("broken") + "/lake"
+    mini.curate(mini.config(lake, mini_world), ["ingest"])
+    (part,) = lake_at(lake).committed_parts("videos")
+    file_system().pipe_file(f"{lake}/{part.path}", b"no parquet")
+    assert "its bytes are not those committed" in check_lake(Path(lake))[0].what
+    elsewhere()
+    with pytest.raises(ValueError, match="not those committed"):
+        read_table(lake_at(lake), "videos")
+    file_system().rm_file(f"{lake}/{part.path}")
+    assert "committed part is missing" in check_lake(Path(lake))[0].what
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({}, "there is no bucket 'nowhere'"),
+        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "is http://127.0.0.1:9 up and reachable?"),
+        ({"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
+    ],
+)
+def test_what_is_wrong_with_a_store_is_said(bucket, change, said, monkeypatch, mini, mini_world):
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name, value in change.items():
+        monkeypatch.delenv(name) if value is None else monkeypatch.setenv(name, value)
+    file_system().clear_instance_cache()
+    try:
+        with pytest.raises((UsageError, StorageError), match=said):
+            mini.curate(mini.config("s3://nowhere/lake", mini_world), ["ingest"])
+    finally:
+        monkeypatch.undo()
+        file_system().clear_instance_cache()
+
+
+def test_fetched_videos_take_no_more_room_than_allowed(tmp_path, monkeypatch):
+    from curation import remote
+
+    monkeypatch.setenv(remote.CACHE_GB, "0.000003")
+    for number in range(4):
+        (tmp_path / f"{number}.mp4").write_bytes(bytes(1000))
+        os.utime(tmp_path / f"{number}.mp4", (number, number))
+    assert remote._hold(tmp_path / "0.mp4", "s3://b/0.mp4")
+    os.utime(tmp_path / "0.mp4", (0, 0))
+    remote.make_room(tmp_path, 1000)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0.mp4", "3.mp4"]
+
+
+def test_no_scratch_folder_is_needed_twice(stored, elsewhere):
+    """A machine whose scratch folder is gone fetches again."""
+    lake = lake_at(stored)
+    wanted = read_table(lake, "clips")
+    shutil.rmtree(lake.root)
+    assert read_table(lake, "clips") == wanted
