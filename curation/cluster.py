@@ -1,6 +1,6 @@
 """A Spark cluster of this machine's own: a standalone master and some workers on loopback, to try what a real one will run.
 
-    python -m curation.cluster --workers 2
+    python -m curation.cluster --workers 2 --gpus 2
     python -m curation.cluster --workers 2 -- moviegen curate run --spark.master {master} --input videos/ --lake lake/
 
 The first form prints the master's url and stays until Ctrl-C or SIGTERM; the second runs a command, `{master}` filled in, and ends
@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,15 +48,13 @@ class ClusterConfig:
     memory: str = "1g"
     """Memory of each worker for executors' JVMs; Python's processes are not counted by Spark."""
     gpus: int = 0
-    """GPUs each worker offers as Spark's resource `gpu`."""
-    gpu_script: Path | None = None
-    """Program that prints a worker's GPUs as Spark wants it; needed with `gpus`."""
+    """GPUs of this machine, shared out among the workers as Spark's resource `gpu`; nothing looks whether they are there."""
 
     def __post_init__(self) -> None:
-        if self.workers < 1 or self.cores < 1 or self.gpus < 0:
-            raise UsageError("a cluster has at least 1 worker with 1 core, and no negative number of GPUs")
-        if self.gpus and self.gpu_script is None:
-            raise UsageError("--gpus N needs --gpu_script FILE, which prints the GPUs of a worker: tools/find_gpus.py")
+        if self.workers < 1 or self.cores < 1 or self.gpus % self.workers:
+            raise UsageError(
+                "a cluster has at least 1 worker with 1 core, and as many GPUs for one worker as for another"
+            )
 
 
 @dataclass(frozen=True)
@@ -98,13 +96,21 @@ def _worker(config: ClusterConfig, number: int, master: str, folder: Path) -> su
     options = ["--host", HOST, "--webui-port", "0", "--cores", str(config.cores), "--memory", config.memory]
     options += ["--work-dir", str(folder / f"worker-{number}"), master]
     settings = {}
-    if config.gpus:
-        assert config.gpu_script is not None
+    if share := config.gpus // config.workers:
+        script = folder / f"gpus-{number}.sh"
+        script.write_text(discovery_script(range(number * share, (number + 1) * share)))
+        script.chmod(0o755)
         settings = {
-            "spark.worker.resource.gpu.amount": str(config.gpus),
-            "spark.worker.resource.gpu.discoveryScript": str(config.gpu_script.resolve()),
+            "spark.worker.resource.gpu.amount": str(share),
+            "spark.worker.resource.gpu.discoveryScript": str(script),
         }
     return _daemon("worker.Worker", options, folder / f"worker-{number}.log", settings)
+
+
+def discovery_script(addresses: Iterable[int]) -> str:
+    """A program that tells Spark which GPUs a worker has; `tools/find_gpus.py` is one that looks."""
+    found = json.dumps({"name": "gpu", "addresses": [str(each) for each in addresses]})
+    return f"#!/bin/sh\necho '{found}'\n"
 
 
 def _daemon(kind: str, options: Sequence[str], log: Path, settings: dict[str, str]) -> subprocess.Popen:
@@ -223,8 +229,7 @@ def _parse(words: Sequence[str]) -> ClusterConfig:
     parser.add_argument("--workers", type=int, default=defaults.workers)
     parser.add_argument("--cores", type=int, default=defaults.cores, help="of each worker")
     parser.add_argument("--memory", default=defaults.memory, help="of each worker, for executors' JVMs")
-    parser.add_argument("--gpus", type=int, default=0, help="each worker offers")
-    parser.add_argument("--gpu_script", type=Path, help="prints a worker's GPUs")
+    parser.add_argument("--gpus", type=int, default=0, help="of this machine, shared out among the workers")
     return ClusterConfig(**vars(parser.parse_args(words)))
 
 

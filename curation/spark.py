@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING
 from moviegen.disk import writing_below
 from moviegen.errors import DiskError, MovieGenError, StorageError, UsageError
 
+from .gpus import gpu_profile, gpu_settings, take_gpu, wants_gpu
 from .java import find_java
-from .jobs.parts import run_task
+from .jobs.parts import decode_task, run_task
 from .shipping import FOLDER, pack_code
 
 if TYPE_CHECKING:
+    from pyspark.resource import ResourceProfile
     from pyspark.sql import SparkSession
 
 JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
@@ -52,6 +54,9 @@ class SparkConfig:
     hung_after_s: float = 3600.0
     """Seconds without a word from a Python worker after which it counts as hung: it is killed and its tasks are done again; 0: never.
     Longer than any task takes: one says nothing until it is done."""
+    gpus_per_task: float = 0.0
+    """Share of a GPU that a task takes whose detector or captioner says `device: cuda`: 0.5, two share one. Such tasks are a stage of
+    their own, and only they wait for a GPU. 0: Spark is not told of GPUs."""
     options: dict[str, str] | None = None
     """More of Spark's own settings, `spark.x.y: value`."""
 
@@ -59,6 +64,14 @@ class SparkConfig:
         if self.tasks_per_core < 1 or self.max_inputs_per_task < 1 or self.max_gigapixels_per_task <= 0:
             raise ValueError(
                 "spark.tasks_per_core and max_inputs_per_task are at least 1, max_gigapixels_per_task above 0"
+            )
+
+        if self.gpus_per_task < 0 or (self.gpus_per_task > 1 and self.gpus_per_task % 1):
+            raise ValueError(f"spark.gpus_per_task is {self.gpus_per_task}, wanted 0..1, or a whole number")
+        if self.gpus_per_task and self.is_local:
+            raise ValueError(
+                f"spark.gpus_per_task needs a cluster, and spark.master is {self.master}, which knows no GPUs; start one here: "
+                "python -m curation.cluster --gpus 1 --workers 1"
             )
 
     @property
@@ -96,7 +109,7 @@ def start_session(config: SparkConfig, log: Path) -> "SparkSession":
         settings |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
     if not config.is_local:
         with writing_below(log.parent):
-            settings |= _cluster_settings(pack_code(log.parent))
+            settings |= _cluster_settings(pack_code(log.parent)) | gpu_settings(config.gpus_per_task)
 
     from pyspark.sql import SparkSession
 
@@ -205,8 +218,18 @@ class SparkRunner:
 
     def _collect(self, session: "SparkSession", texts: list[str], label: str) -> list:
         session.sparkContext.setJobDescription(label)
-        tasks = session.range(0, len(texts), 1, numPartitions=len(texts))
-        return tasks.mapInArrow(functools.partial(run_batches, texts), "result string").collect()
+        for_gpu = [text for text in texts if self.config.gpus_per_task and wants_gpu(decode_task(text))]
+        others = [text for text in texts if text not in set(for_gpu)]
+        rows = _map_tasks(session, others, run_batches, None) if others else []
+        if for_gpu:
+            rows += _map_tasks(session, for_gpu, run_on_gpu, gpu_profile(self.config.gpus_per_task))
+        return rows
+
+
+def _map_tasks(session: "SparkSession", texts: list[str], run: Callable, profile: "ResourceProfile | None") -> list:
+    """The result rows of tasks, one a partition, in a stage with that profile."""
+    tasks = session.range(0, len(texts), 1, numPartitions=len(texts))
+    return tasks.mapInArrow(functools.partial(run, texts), "result string", profile=profile).collect()
 
 
 def _in_thread(call: Callable[[], list]) -> Callable[[], list]:
@@ -250,6 +273,12 @@ def run_batches(texts: list[str], batches: Iterator) -> Iterator:
     for batch in batches:
         for number in batch.column(0).to_pylist():
             yield pa.RecordBatch.from_pydict({"result": [run_task(texts[number])]})
+
+
+def run_on_gpu(texts: list[str], batches: Iterator) -> Iterator:
+    """As `run_batches`, with the GPU that Spark has given the task."""
+    take_gpu()
+    yield from run_batches(texts, batches)
 
 
 class JobError(MovieGenError):
