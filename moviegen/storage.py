@@ -141,12 +141,12 @@ class ObjectStore:
         with self._with_bucket(url):
             if size > ONE_PUT_BYTES:
                 file_system().put_file(str(file), url.removeprefix("s3://"), Metadata={"sha256": sha256})
+                self.confirm(path, sha256, size)
             else:
                 checksum = base64.b64encode(bytes.fromhex(sha256)).decode()
                 self._call(
                     "put_object", path, Body=file.read_bytes(), ChecksumSHA256=checksum, Metadata={"sha256": sha256}
                 )
-        self.confirm(path, sha256, size)
 
     def fetch(self, path: str, sha256: str) -> Path:
         """The file in the scratch folder, fetched unless it is there, and compared when it is fetched."""
@@ -175,11 +175,11 @@ class ObjectStore:
             raise ValueError(f"{self._url(path)}: its bytes are not those committed (sha256 {found}, wanted {sha256})")
 
     def read_text(self, path: str) -> str | None:
-        """A small text; None when there is none."""
-        with explained(self._url(path)):
-            text, etag = read_object(self._call, path)
-        self._read[path] = (text, etag)
-        return text
+        """A small text; None when there is none. Who holds the lock asks once: nobody else writes, and a put that proves that wrong fails."""
+        if self._lock is None or path not in self._read:
+            with explained(self._url(path)):
+                self._read[path] = read_object(self._call, path)
+        return self._read[path][0]
 
     def replace_text(self, path: str, text: str) -> bool:
         """Replaces a text on the condition that it is the one last read here, and that the lake's lock is still held."""
@@ -195,6 +195,7 @@ class ObjectStore:
             with self._with_bucket(self._url(path)):
                 self._read[path] = (text, put_object(self._call, path, text, etag))
         except ChangedError as error:
+            del self._read[path]
             if self.read_text(path) != text:  # else it was our own put, whose answer was lost and which was tried again
                 raise UsageError(
                     f"{error}: another run writes to this lake; this one ends, and nothing of either is lost"
@@ -224,6 +225,7 @@ class ObjectStore:
 
         list_objects(self._url("_commits"))  # a bucket that is not there is said before work is done
         with StoreLock(self.url, self._call) as self._lock:
+            self._read.clear()
             try:
                 yield
             finally:

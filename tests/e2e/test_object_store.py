@@ -77,7 +77,9 @@ def objects(url: str) -> dict[str, bytes]:
     names = [each.removeprefix(place + "/") for each in system.find(place) if "/_commits/" in each]
     names += [part.path for table in TABLES for part in lake.committed_parts(table)]
     names += [row["path"] for row in read_table(lake, "shards")]
-    return {name: system.cat_file(f"{place}/{name}") for name in names}
+    return {
+        key.removeprefix(place + "/"): content for key, content in system.cat([f"{place}/{n}" for n in names]).items()
+    }
 
 
 def test_a_lake_in_a_bucket_has_the_bytes_of_one_in_a_folder(stored, tiny):
