@@ -1,6 +1,7 @@
 """Spark: a session that starts quickly on a small machine, and a runner of tasks.
 
-With `cluster`, `gpus` and `jobs` the only place that imports pyspark. The session starts at the first task, so a run with nothing to do needs none.
+With `cluster`, `gpus` and `jobs` the only place that imports pyspark. The session starts at the first task: a run with nothing to do needs
+none.
 """
 
 import functools

@@ -175,7 +175,7 @@ class ObjectStore:
             raise ValueError(f"{self._url(path)}: its bytes are not those committed (sha256 {found}, wanted {sha256})")
 
     def read_text(self, path: str) -> str | None:
-        """A small text; None when there is none. Who holds the lock asks once: nobody else writes, and a put that proves that wrong fails."""
+        """A small text; None when there is none. Who holds the lock asks once: if somebody else wrote after all, the next put fails."""
         if self._lock is None or path not in self._read:
             with explained(self._url(path)):
                 self._read[path] = read_object(self._call, path)
