@@ -34,6 +34,9 @@ START_S = 300.0
 STOP_S = 15.0
 """Seconds the processes get to end by themselves before they are killed."""
 DAEMON_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+_LIBC = ctypes.CDLL(None)
+PARENT_DEATH_SIGNAL = 1
+"""PR_SET_PDEATHSIG of prctl(2)."""
 SUBREAPER = 36
 """PR_SET_CHILD_SUBREAPER of prctl(2): orphans of our children become ours, so that they can be reaped."""
 
@@ -130,8 +133,14 @@ def _daemon(kind: str, options: Sequence[str], log: Path, settings: dict[str, st
     command = [str(home / "bin" / "spark-class"), f"org.apache.spark.deploy.{kind}", *options]
     with open(log, "wb") as file:
         return subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True
-        )
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True,
+            preexec_fn=_end_with_parent,
+        )  # fmt: skip
+
+
+def _end_with_parent() -> None:
+    """Runs in the child: it gets SIGTERM when we are killed so hard that we cannot stop it. Java keeps this through exec."""
+    _LIBC.prctl(PARENT_DEATH_SIGNAL, signal.SIGTERM, 0, 0, 0)
 
 
 def _state(page: int) -> dict | None:
@@ -191,7 +200,7 @@ def main(argv: Sequence[str]) -> int:
     split = words.index("--") if "--" in words else len(words)
     config, command = _parse(words[:split]), words[split + 1 :]
     signal.signal(signal.SIGTERM, _interrupt)
-    ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
+    _LIBC.prctl(SUBREAPER, 1, 0, 0, 0)
     try:
         with cluster(config) as running:
             if command:
