@@ -17,8 +17,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 
 os.environ.setdefault(
@@ -35,6 +36,7 @@ from curation.embedders import load_embedder
 from curation.embedders.base import scale_to_one
 from curation.scoring import clip_input
 from curation.signals.table import slice_signals
+from curation.vectors import ClipVectors
 from moviegen.contracts.clip import Clip
 from moviegen.media.limits import MediaError
 from moviegen.media.read import iter_frames
@@ -59,6 +61,10 @@ MUST = {
 
 UNTOLD = {"composed/silent_audio.mp4"}
 """Its truth does not say what it was made from."""
+
+
+LOWEST = 0.5
+"""Cosine down to which different clips are looked at, to see how near they come to the threshold."""
 
 
 @dataclass
@@ -92,9 +98,14 @@ class Films:
             shown = clip_input(EMBEDDER.frames, clip, {"uri": str(path)}, signals)
             self.add(file, clip.clip_id, EMBEDDER.embed(shown), footage)
 
-    def matches(self) -> list[Match]:
-        """All of them."""
-        return find_matches(self.ids, np.array(self.places), np.concatenate(self.vectors), EMBEDDER.copies)
+    @cached_property
+    def clips(self) -> ClipVectors:
+        """The vectors of all."""
+        return ClipVectors.sorted_from(self.ids, np.array(self.places), np.concatenate(self.vectors))
+
+    def are_different(self, first: str, second: str) -> bool:
+        """Do two files show nothing in common?"""
+        return not self.footage[first] & self.footage[second] and not UNTOLD & {first, second}
 
 
 def real_footage() -> dict[str, set[str]]:
@@ -208,7 +219,7 @@ def add_toys(films: Films, num_clips: int) -> None:
 def judge(films: Films, wanted: list[tuple[str, str, str]]) -> bool:
     """Prints what was found; True when all is as it must be."""
     start = time.perf_counter()
-    matches = films.matches()
+    matches = find_matches(films.clips, EMBEDDER.copies)
     seconds = time.perf_counter() - start
     pairs: dict[tuple[str, str], Match] = {}
     for match in sorted(matches, key=lambda m: m.similarity):
@@ -219,7 +230,7 @@ def judge(films: Films, wanted: list[tuple[str, str, str]]) -> bool:
         shown = f"{found.similarity:.3f} of {found.share:.0%}{' mirrored' * found.is_mirrored}" if found else "MISSED"
         print(f"  {kind:<12} {copy:<36} {original:<22} {shown}")
     missed = [row for row in wanted if tuple(sorted(row[:2])) not in pairs]
-    false = {p: m for p, m in pairs.items() if not films.footage[p[0]] & films.footage[p[1]] and not UNTOLD & set(p)}
+    false = {pair: match for pair, match in pairs.items() if films.are_different(*pair)}
     for (a, b), match in false.items():
         print(f"  FALSE {a} {b} {match.similarity:.3f} of {match.share:.0%}")
     num_clips, inside = len(films.file_of), sum(a == b for a, b in pairs)
@@ -230,7 +241,38 @@ def judge(films: Films, wanted: list[tuple[str, str, str]]) -> bool:
         rows = [row for row in wanted if row[2] in kinds]
         print(f"{title}: {len(rows) - len([r for r in missed if r in rows])} of {len(rows)} copies found (wanted: all)")
     print(f"false pairs among different clips: {len(false)} (wanted: 0); files whose own clips match: {inside}")
+    show_margin(films, {tuple(sorted(row[:2])) for row in wanted})
     return not missed and not false
+
+
+def show_margin(films: Films, copies: set[tuple[str, str]]) -> None:
+    """Prints how far copies and different clips are from the threshold on either side."""
+    reached: dict[tuple[str, str], float] = {}
+    for match in find_matches(films.clips, replace(EMBEDDER.copies, threshold=LOWEST)):
+        pair = tuple(sorted((films.file_of[match.first], films.file_of[match.second])))
+        if pair in copies or films.are_different(*pair):
+            reached[pair] = max(reached.get(pair, 0.0), reach(films.clips, match))
+    different = sorted(((cosine, pair) for pair, cosine in reached.items() if pair not in copies), reverse=True)
+    cosine, pair = min((reached.get(pair, 0.0), pair) for pair in copies)
+    print(
+        f"threshold {EMBEDDER.copies.threshold:g}; half of the frames reach {cosine:.3f} in the faintest copy ({' '.join(pair)})"
+    )
+    print(f"of different clips {len(different)} pairs reach {LOWEST:g}, the nearest:")
+    for cosine, pair in different[:5]:
+        print(f"  {cosine:.3f} {' '.join(pair)}")
+
+
+def reach(clips: ClipVectors, match: Match) -> float:
+    """The highest threshold at which two clips still match, to a thousandth."""
+    names = np.repeat(clips.ids, np.diff(clips.starts))
+    rows = np.flatnonzero((names == match.first) | (names == match.second))
+    two = ClipVectors.sorted_from(names[rows].tolist(), clips.places[rows], clips.vectors[rows])
+    low, high = LOWEST, 1.0
+    while high - low > 1e-3:
+        middle = (low + high) / 2
+        is_match = bool(find_matches(two, replace(EMBEDDER.copies, threshold=middle)))
+        low, high = (middle, high) if is_match else (low, middle)
+    return low
 
 
 def find_copies(num_toys: int) -> bool:
@@ -248,8 +290,8 @@ def find_copies(num_toys: int) -> bool:
     return judge(films, wanted)
 
 
-def synthetic(num_vectors: int, width: int, frames: int) -> tuple[list[str], np.ndarray, np.ndarray, int]:
-    """(ids, places, vectors, copies): clips of some frames around a look of their own; each hundredth is a noisy copy of the one before.
+def synthetic(num_vectors: int, width: int, frames: int) -> tuple[ClipVectors, int]:
+    """(vectors, copies): clips of some frames around a look of their own; each hundredth is a noisy copy of the one before.
 
     Made chunk by chunk: never more than one array of the final size.
     """
@@ -262,20 +304,21 @@ def synthetic(num_vectors: int, width: int, frames: int) -> tuple[list[str], np.
         shown = looks + 0.5 * rng.standard_normal((stop - start, frames, width), np.float32)
         shown[99::100] = shown[98::100] + 0.4 * rng.standard_normal(shown[98::100].shape, np.float32)
         vectors[start * frames : stop * frames] = scale_to_one(shown.reshape(-1, width))
-    ids = [f"{clip:08d}" for clip in range(num_clips) for _ in range(frames)]
-    return ids, np.tile(np.arange(frames, dtype=np.int32), num_clips), vectors, num_clips // 100
+    ids = [f"{clip:08d}" for clip in range(num_clips)]
+    starts, places = np.arange(num_clips + 1) * frames, np.tile(np.arange(frames, dtype=np.int32), num_clips)
+    return ClipVectors(ids, starts, places, vectors), num_clips // 100
 
 
 def million(num_vectors: int, frames: int) -> bool:
     """The million's part: time, memory, and whether planted copies are found through the inverted lists."""
-    ids, places, vectors, num_copies = synthetic(num_vectors, 144, frames)
+    clips, num_copies = synthetic(num_vectors, 144, frames)
     made = peak_gib()
     start, cpu = time.perf_counter(), time.process_time()
-    matches = find_matches(ids, places, vectors, EMBEDDER.copies)
+    matches = find_matches(clips, EMBEDDER.copies)
     minutes, cpu_minutes = (time.perf_counter() - start) / 60, (time.process_time() - cpu) / 60
     planted = {(f"{n * 100 + 98:08d}", f"{n * 100 + 99:08d}") for n in range(num_copies)}
     found = {(match.first, match.second) for match in matches}
-    print(f"{len(ids)} vectors of 144 numbers, {len(ids) // frames} clips, mirrored too: {minutes:.2f} min (wanted: {MAX_MINUTES:g}; "
+    print(f"{len(clips.vectors)} vectors of 144 numbers, {len(clips)} clips, mirrored too: {minutes:.2f} min (wanted: {MAX_MINUTES:g}; "
           f"{cpu_minutes:.2f} of CPU), peak {peak_gib():.2f} GiB (wanted: {MAX_GIB:g}; {made:.2f} before)")  # fmt: skip
     print(f"planted copies found: {len(planted & found)} of {len(planted)}; other pairs: {len(found - planted)}")
     return minutes <= MAX_MINUTES and peak_gib() <= MAX_GIB and planted == found

@@ -7,7 +7,7 @@ from pathlib import Path
 from moviegen.contracts.clip import file_sha256
 from moviegen.contracts.lake import Lake, lake_at
 from moviegen.contracts.sample import decode_sample
-from moviegen.contracts.shard import Shard, ShardError, open_shard, read_members
+from moviegen.contracts.shard import Shard, ShardError, committed_tar, read_members
 from moviegen.contracts.tables import SAMPLES, SET_SAMPLES, SET_SHARDS, SHARDS, TABLES
 
 from .rows import read_table
@@ -70,18 +70,19 @@ def query_problems(root: Path) -> Iterator[Problem]:
 
 def shard_problems(lake: Lake) -> Iterator[Problem]:
     """Tars that are missing or changed, samples that cannot be read or are not those the `samples` table lists."""
-    listed: dict[str, set[str]] = {}
-    for row in read_table(lake, SAMPLES.name, columns=["path", "clip_id"]):
-        listed.setdefault(row["path"], set()).add(row["clip_id"])
+    listed: dict[str, dict[str, str]] = {}
+    for row in read_table(lake, SAMPLES.name, columns=["path", "clip_id", "caption"]):
+        listed.setdefault(row["path"], {})[row["clip_id"]] = row["caption"]
     for row in read_table(lake, SHARDS.name):
         try:
             _confirmed(lake, row["path"], row["sha256"])
-            found = set(_sample_keys(open_shard(Shard(**row), lake)))
-        except (ShardError, ValueError) as error:
+            shard = Shard(**row)
+            found = dict(_captions(committed_tar(shard, lake), shard.num_samples))
+        except ValueError as error:
             yield Problem("shards", str(error))
             continue
-        if found != listed.get(row["path"], set()):
-            odd = sorted(found ^ listed.get(row["path"], set()))
+        wanted = listed.get(row["path"], {})
+        if odd := sorted({key for key in found.keys() | wanted.keys() if found.get(key) != wanted.get(key)}):
             yield Problem(
                 "shards", f"{row['path']}: tar and samples table differ in {len(odd)} clips, such as {odd[0]}"
             )
@@ -119,9 +120,13 @@ def _confirmed(lake: Lake, path: str, sha256: str) -> Path:
         return Path(f"{lake.place}/{path}")
 
 
-def _sample_keys(path: Path) -> Iterator[str]:
-    for key, members in read_members(path):
-        meta, _, _, _ = decode_sample(members)
+def _captions(path: Path, num_samples: int) -> Iterator[tuple[str, str]]:
+    """(key, caption) of each sample of a tar."""
+    for key, members in read_members(path, num_samples=num_samples):
+        try:
+            meta, caption, _, _ = decode_sample(members)
+        except ValueError as error:
+            raise ShardError(f"{path}: sample {key}: {error}") from error
         if meta.clip_id != key:
             raise ShardError(f"{path}: sample {key} says it is {meta.clip_id}")
-        yield key
+        yield key, caption

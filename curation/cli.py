@@ -1,5 +1,6 @@
 """The verbs `moviegen curate` and `moviegen stats`."""
 
+import importlib
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +31,20 @@ VERBS = {
     "report": "write one offline HTML file about a lake",
     "timeline": "draw a video's signals, shots and clips over time",
     "find": "clips like a text or a clip, by their embeddings",
+    "explain": "every score, rule and fate of a clip or a video",
+    "whatif": "the funnel that other rules would make, in seconds; nothing is changed",
+    "gc": "delete what no commit names: leftovers of killed runs, replaced tars and parts",
+    "replay": "do a sample of the committed work again and compare it byte for byte",
 }
+
+ELSEWHERE = {
+    "find": "curation.find:find",
+    "explain": "curation.explain:explain",
+    "whatif": "curation.whatif:whatif",
+    "gc": "curation.gc:gc",
+    "replay": "curation.replay:replay",
+}
+"""Verbs with a file of their own: dotted path of `argv -> exit code`."""
 
 
 def curate(argv: Sequence[str]) -> int:
@@ -45,10 +59,9 @@ def curate(argv: Sequence[str]) -> int:
         return _report(rest)
     if verb == "timeline":
         return _timeline(rest)
-    if verb == "find":
-        from .find import find
-
-        return find(rest)
+    if verb in ELSEWHERE:
+        module, _, function = ELSEWHERE[verb].partition(":")
+        return getattr(importlib.import_module(module), function)(rest)
     if verb in VERBS:
         return _run(verb, rest)
     import difflib
@@ -74,6 +87,7 @@ def _run(verb: str, argv: list[str]) -> int:
     from moviegen.contracts.lake import lake_at
     from moviegen.contracts.store import url_of
     from moviegen.errors import UsageError
+    from moviegen.messages import printable
 
     from .accounting import account, enforce_limit, stale_shards
     from .config import CurateConfig, find_files
@@ -84,6 +98,7 @@ def _run(verb: str, argv: list[str]) -> int:
     def add_flags(parser) -> None:
         parser.add_argument("--dry_run", action="store_true", help="say what would be done; touch nothing")
         parser.add_argument("--retry_failed", action="store_true", help="do again what failed before")
+        parser.add_argument("--replace", action="store_true", help="let go of clips that other settings made")
         parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
 
     summary = VERBS[verb][0].upper() + VERBS[verb][1:] + "."
@@ -99,21 +114,24 @@ def _run(verb: str, argv: list[str]) -> int:
         add_flags=add_flags,
         positionals=["lake"],
     )
-    config = find_files(config, _config_file(argv))
+    config = find_files(config, _config_files(argv))
     if config.input is not None and url_of(config.input) is None and not config.input.expanduser().is_dir():
         raise UsageError(f"--input {config.input}: no such folder")  # before there is a lake
     progress = Progress(quiet=flags.quiet)
     names = list(JOBS) if verb == "run" else [verb]
-    with SparkRunner(config.spark, lake_at(config.lake).root / "_logs" / "spark.log") as runner:
-        session = run_jobs(config, names, runner, progress, dry_run=flags.dry_run, retry_failed=flags.retry_failed)
+    log = lake_at(config.lake).root / "_logs" / "spark.log"
+    with progress.heartbeat(), SparkRunner(config.spark, log) as runner:
+        options = {"dry_run": flags.dry_run, "retry_failed": flags.retry_failed, "replace": flags.replace}
+        session = run_jobs(config, names, runner, progress, **options)
     if flags.dry_run:
-        return 0
+        return _print_plan(session) if verb == "run" else 0
     if not session.did_work:
         progress.say("nothing to do: all of it is committed")
     if verb == "run":
-        _close_run(config, session.did_work, progress)
+        with progress.heartbeat():
+            _close_run(config, session.did_work, progress)
     result = account(config.lake, config.subset, config.batch)
-    print("\n".join(result.lines()))
+    print(printable("\n".join(result.lines())))
     if verb == "filter" and (stale := stale_shards(config)):
         print(f"{stale}: `moviegen curate caption` and `shard`, or `run`, with the same config, make them again")
     print(f"why, file by file: moviegen stats {url_of(config.lake) or config.lake} inputs")
@@ -122,30 +140,38 @@ def _run(verb: str, argv: list[str]) -> int:
     return 0
 
 
-def _config_file(argv: Sequence[str]) -> Path | None:
-    """The last `--config FILE` of a command line."""
+def _print_plan(session) -> int:
+    from .estimate import plan_run
+
+    plan = plan_run(session)
+    print("\n".join(plan.lines()))
+    plan.check(session.config.lake)
+    return 0
+
+
+def _config_files(argv: Sequence[str]) -> list[Path]:
+    """The `--config FILE`s of a command line, in order."""
     pairs = zip(argv, [*argv[1:], ""], strict=True)
-    files = [
-        value if flag == "--config" else flag.partition("=")[2]
+    return [
+        Path(value if flag == "--config" else flag.partition("=")[2])
         for flag, value in pairs
         if flag.split("=")[0] == "--config"
     ]
-    return Path(files[-1]) if files else None
 
 
 def _close_run(config, did_work: bool, progress) -> None:
     """Checks the lake, and writes the report when something is new."""
-    from moviegen.contracts.lake import lake_at
-    from moviegen.contracts.store import url_of
-
     from .check import check_lake
-    from .stats.report import REPORT_FILE, write_lake_report
+    from .stats.report import is_current, report_place, write_reports
 
-    _raise_problems(check_lake(config.lake, read_media=did_work), config.lake)
-    lake = lake_at(config.lake)
-    if did_work or not (lake.root / REPORT_FILE).exists():
-        write_lake_report(config.lake, config.subset)
-    progress.say(f"report: {url_of(config.lake) or config.lake}/{REPORT_FILE}")
+    places: tuple[str, ...] = (report_place(config.lake),)
+    is_new = did_work or not is_current(config.lake)
+    progress.doing("check")
+    _raise_problems(check_lake(config.lake, read_media=is_new), config.lake)
+    progress.doing("report")
+    if is_new:
+        places = write_reports(config.lake, config.subset)
+    progress.say(f"report: {', '.join(places)}")
 
 
 @dataclass(frozen=True)
@@ -190,22 +216,24 @@ class ReportConfig:
     subset: str | None = None
     """Name of the selection; may be left out when there is only one."""
     output: Path | None = None
-    """The HTML file; `report.html` in the lake when left out."""
+    """The HTML file; when left out, `report.html` in the lake, and `report-<subset>.html` too where it has several subsets."""
 
 
 def _report(argv: list[str]) -> int:
     from moviegen.config import parse_config
 
-    from .stats.report import write_lake_report, write_report
+    from .stats.report import write_report, write_reports
 
     examples = ["moviegen curate report lake/", "moviegen curate report lake/ --subset demo --output demo.html"]
     config, _ = parse_config(
         ReportConfig, argv, prog="moviegen curate report", summary="Write one offline HTML file about a lake.",
         examples=examples, positionals=["lake"],
     )  # fmt: skip
-    if config.output is not None:
+    if config.output is None:
+        print(*write_reports(config.lake, config.subset), sep="\n")
+    else:
         write_report(config.lake, config.subset, config.output)
-    print(config.output or write_lake_report(config.lake, config.subset))
+        print(config.output)
     return 0
 
 
@@ -255,6 +283,7 @@ class StatsConfig:
 def stats(argv: Sequence[str]) -> int:
     """`moviegen stats LAKE [SQL|VIEW]`; returns the exit code."""
     from moviegen.config import parse_config
+    from moviegen.messages import printable
 
     from .stats.duck import ask, open_lake
     from .stats.show import glance, show
@@ -264,7 +293,7 @@ def stats(argv: Sequence[str]) -> int:
         parser.add_argument("--csv", action="store_true", help="CSV with a header")
 
     examples = ["moviegen stats lake/", "moviegen stats lake/ funnel", "moviegen stats lake/ inputs --json",
-                "moviegen stats lake/ \"select reason, count(*) from selection group by all\" --csv"]  # fmt: skip
+                "moviegen stats lake/ \"select subset, reason, count(*) from selection group by all\" --csv"]  # fmt: skip
     config, flags = parse_config(
         StatsConfig, argv, prog="moviegen stats", summary="Ask DuckDB what is in a lake.",
         examples=examples, add_flags=add_flags, positionals=["lake", "question"],
@@ -272,5 +301,6 @@ def stats(argv: Sequence[str]) -> int:
     connection = open_lake(config.lake)
     form = "json" if flags.json else "csv" if flags.csv else "table"
     text = show(ask(connection, config.question), form) if config.question else glance(connection)
-    sys.stdout.write(text)
+    # for a program every character as it is, for a terminal none that steers it
+    sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
     return 0

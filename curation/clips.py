@@ -23,7 +23,7 @@ from moviegen.media.limits import MediaLimits
 from moviegen.media.probe import MediaProbe, probe
 from moviegen.media.read import open_video
 
-SPLIT_VERSION = 6
+SPLIT_VERSION = 7
 """Raised when the same source and config give other rows than before."""
 
 POLICIES = ("one_per_shot", "tile")
@@ -147,7 +147,9 @@ def plan_clips(
     spans = _limit_long(spans, grid, longest, video_id, config.max_long_shots)
     if config.policy == "tile":
         return [clip for span in spans for clip in _tile(span, grid, shortest, longest)]
-    return [_one_of(span, grid, longest, video_id) for span in spans]
+    chosen = [_one_of(span, grid, longest, video_id) for span in spans]
+    # a stretch of frames that each last longer than a clip may holds too few of them, or none
+    return [span for span in chosen if grid[span.end] - grid[span.start] >= shortest]
 
 
 def _limit_long(

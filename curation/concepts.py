@@ -69,7 +69,7 @@ class ClipPool:
 
     clip_ids: Sequence[str]
     vectors: np.ndarray
-    """(N, D) float32 of unit length, one a clip; see `mean_vectors`."""
+    """(N, D) float32 of unit length, one a clip; see `vectors.mean_vectors`."""
     humans: frozenset[str] = frozenset()
     """Ids of the human-centred clips."""
     landscape: frozenset[str] = frozenset()
@@ -220,23 +220,6 @@ def clip_draws(clip_ids: Sequence[str], subset: str, seed: int) -> np.ndarray:
     salt = f"{subset}/{seed}/".encode()
     digests = b"".join(hashlib.blake2b(salt + each.encode(), digest_size=8).digest() for each in clip_ids)
     return np.frombuffer(digests, ">u8").astype(np.uint64)
-
-
-def mean_vectors(clip_ids: Sequence[str], vectors: np.ndarray) -> tuple[list[str], np.ndarray]:
-    """(ids, (N, D) float32 of unit length): one vector a clip, the direction of the mean of its own, in the order of the ids.
-
-    `clip_ids` names the clip of each row; a clip's rows may lie anywhere. Raises ValueError when a clip's vectors cancel out.
-    """
-    names, places = np.unique(np.asarray(clip_ids, str), return_inverse=True)
-    if not len(names):
-        return [], np.zeros((0, vectors.shape[-1] if vectors.ndim == 2 else 0), np.float32)
-    order = np.argsort(places, kind="stable")
-    rows = vectors if (np.diff(places) >= 0).all() else vectors[order]
-    sums = np.add.reduceat(rows, np.searchsorted(places[order], np.arange(len(names))), axis=0)
-    lengths = np.sqrt(np.einsum("nd,nd->n", sums, sums))
-    if (lengths < 1e-6).any():
-        raise ValueError(f"clip {names[np.argmin(lengths)]}: its vectors cancel out, they have no mean direction")
-    return names.tolist(), sums / lengths[:, None]
 
 
 def _among(clip_ids: Sequence[str], wanted: frozenset[str]) -> np.ndarray:

@@ -1,8 +1,11 @@
 """The one YAML of `moviegen curate`: where the videos are, where the lake is, and what every job is to do."""
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import yaml
 
 from moviegen.contracts.shard import check_name
 from moviegen.errors import UsageError
@@ -15,6 +18,7 @@ from .dedup import DedupConfig
 from .editing import EditsConfig
 from .personal import PersonalConfig
 from .shards import EncodeConfig
+from .sound_buckets import SoundConfig
 from .spark import SparkConfig
 
 VIDEO_SUFFIXES = (
@@ -45,6 +49,8 @@ class IngestConfig:
     """Endings of file names, without the dot, in any case."""
     read_captions: bool = True
     """Take the text of `<name>.txt`, or `caption` of `<name>.json`, beside a video."""
+    follow_links: bool = False
+    """Also open files behind symbolic links that lead out of the input folder. Off: such a file fails, as nobody gave what it points at."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,9 @@ class CaptionConfig:
     captioners: dict[str, dict] = field(default_factory=lambda: {"source": {}, "template": {}})
     """Name -> parameters, in order: a clip that has a fit caption of one is not shown to the next. Beside its parameters: `captioner`,
     where the name is another; `share`, of a mix; `captions`, several a clip."""
+    audio_captioners: dict[str, dict] = field(default_factory=dict)
+    """Who writes what is heard, in six fields [S Table 26]: `{audio_template: {tagger: ..., quality_weights: ...}}`. Beside the video's
+    caption, in the sample's `.json`; of several the first that wrote about a clip."""
     cleaning: CleaningConfig = field(default_factory=CleaningConfig)
     """What a model's captions must be like; `source` and `template` are taken as they are."""
     quality: QualityConfig = field(default_factory=QualityConfig)
@@ -95,6 +104,8 @@ class CaptionConfig:
     def __post_init__(self) -> None:
         if self.camera_min_confidence is not None and not 0 <= self.camera_min_confidence <= 1:
             raise ValueError(f"caption.camera_min_confidence is {self.camera_min_confidence}, wanted 0..1")
+        if both := sorted(set(self.captioners) & set(self.audio_captioners)):
+            raise ValueError(f"caption: {both[0]!r} is in captioners and in audio_captioners; give one another name")
 
 
 @dataclass(frozen=True)
@@ -148,6 +159,8 @@ class CurateConfig:
     score: ScoreConfig = field(default_factory=ScoreConfig)
     embed: EmbedConfig = field(default_factory=EmbedConfig)
     filter: FilterConfig = field(default_factory=FilterConfig)
+    sound: SoundConfig | None = None
+    """Keep clips for what their sound is to their picture, among those that the rules keep; null: whatever is heard."""
     dedup: DedupConfig | None = None
     """Drop near-duplicates among the clips that the rules keep; null: keep them."""
     balance: BalanceConfig | None = None
@@ -170,10 +183,12 @@ class CurateConfig:
                 )
 
 
-def find_files(config: CurateConfig, config_file: Path | None) -> CurateConfig:
-    """The config with the paths of its rules and buckets found. Raises UsageError saying where a file was looked for."""
-    rules = _find("filter.rules", config.filter.rules, config_file)
-    buckets = _find("shard.bucket_set", config.shard.bucket_set, config_file)
+def find_files(config: CurateConfig, config_files: Path | Sequence[Path] | None = None) -> CurateConfig:
+    """The config with the paths of its rules and buckets found: what a `--config` file says from that file's folder, else from the last
+    one's. Raises UsageError saying where a file was looked for."""
+    files = [config_files] if isinstance(config_files, Path) else list(config_files or ())
+    rules = _find("filter.rules", config.filter.rules, files)
+    buckets = _find("shard.bucket_set", config.shard.bucket_set, files)
     return dataclasses.replace(
         config,
         filter=dataclasses.replace(config.filter, rules=rules),
@@ -181,13 +196,26 @@ def find_files(config: CurateConfig, config_file: Path | None) -> CurateConfig:
     )
 
 
-def _find(name: str, path: Path, config_file: Path | None) -> Path:
-    folders = [Path.cwd(), *(config_file.resolve().parents if config_file else ())]
+def _find(name: str, path: Path, config_files: Sequence[Path]) -> Path:
+    saying = [file for file in config_files if _says(file, name) == str(path)] or list(config_files)
+    folders = [Path.cwd(), *(saying[-1].resolve().parents if saying else ())]
     for folder in [*folders, _OUR_CONFIGS]:
         if (folder / path).is_file():
             return folder / path
     looked = ", ".join(dict.fromkeys(str(folder) for folder in folders[:3]))
     raise UsageError(f"{name}: no file {path} (looked from {looked} and above); give its path with --{name} FILE")
+
+
+def _says(config_file: Path, name: str) -> str | None:
+    """What a YAML file says of a dotted name, as text; None when it says nothing."""
+    section, _, key = name.partition(".")
+    try:
+        content = yaml.safe_load(config_file.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):  # the parser has said what is wrong, where something is
+        return None
+    values = content.get(section) if isinstance(content, dict) else None
+    found = values.get(key) if isinstance(values, dict) else None
+    return None if found is None else str(found)
 
 
 _OUR_CONFIGS = Path(__file__).resolve().parents[1] / "configs" / "curation"

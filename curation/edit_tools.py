@@ -1,13 +1,14 @@
 """Who edits and who finds objects: exact photographic edits, and a segmentation model in a TorchScript file."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from curation.detectors.torchscript import check_torchscript, load_torchscript, run_torchscript
+from curation.edit_words import PHOTO_WORDS, draw_words
 from moviegen.errors import UsageError
 
 INTERFACE = "a picture (1, 3, H, W) in 0..1 -> the object's probability (1, 1, H, W)"
@@ -18,9 +19,9 @@ class PhotoEdit:
     """A change of the whole picture that is exact by construction, with the words there and back."""
 
     name: str
+    apply: Callable[[np.ndarray], np.ndarray]
     instruction: str
     reverse: str
-    apply: Callable[[np.ndarray], np.ndarray]
 
 
 def _grey(image: np.ndarray) -> np.ndarray:
@@ -59,20 +60,23 @@ def _pixelate(image: np.ndarray) -> np.ndarray:
 
 _LEVELS = np.arange(256, dtype=np.float64)
 
-PHOTO_EDITS: tuple[PhotoEdit, ...] = (
-    PhotoEdit("black_and_white", "Make it black and white.", "Give the black and white video natural colours.", _grey),
-    PhotoEdit("sepia", "Give it a sepia tone.", "Replace the sepia tone by natural colours.", _sepia),
-    PhotoEdit("darker", "Make it much darker.", "Make it much brighter.", _curve(255 * (_LEVELS / 255) ** 2.2)),
-    PhotoEdit("brighter", "Make it much brighter.", "Make it much darker.", _curve(255 * (_LEVELS / 255) ** 0.45)),
-    PhotoEdit("negative", "Turn it into a colour negative.", "Turn the colour negative into a normal video.", _curve(255 - _LEVELS)),
-    PhotoEdit("warmer", "Make the colours warmer.", "Make the colours colder.", _tint(1.18, 0.78)),
-    PhotoEdit("colder", "Make the colours colder.", "Make the colours warmer.", _tint(0.78, 1.18)),
-    PhotoEdit("posterise", "Reduce it to a few flat tones, as a poster.", "Turn the poster back into a natural video.",
-              _curve(np.floor(_LEVELS / 64) * 85)),
-    PhotoEdit("blur", "Blur the picture.", "Make the blurred picture sharp.", _blur),
-    PhotoEdit("pixelate", "Pixelate the picture.", "Remove the pixelation.", _pixelate),
-)  # fmt: skip
-"""Our decision: the paper's edits come from its own image editing model. These need none, and the words are true of every picture."""
+_CHANGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "black_and_white": _grey,
+    "sepia": _sepia,
+    "darker": _curve(255 * (_LEVELS / 255) ** 2.2),
+    "brighter": _curve(255 * (_LEVELS / 255) ** 0.45),
+    "negative": _curve(255 - _LEVELS),
+    "warmer": _tint(1.18, 0.78),
+    "colder": _tint(0.78, 1.18),
+    "posterise": _curve(np.floor(_LEVELS / 64) * 85),
+    "blur": _blur,
+    "pixelate": _pixelate,
+}
+
+PHOTO_EDITS = tuple(
+    PhotoEdit(name, change, *(ways[0] for ways in PHOTO_WORDS[name])) for name, change in _CHANGES.items()
+)
+"""Each in its first words. Our decision: the paper's edits come from its own image editing model. These need none."""
 
 
 @dataclass(frozen=True)
@@ -88,9 +92,13 @@ class PhotoEditor:
             raise ValueError(f"editor photo: no edit {odd[0]!r}; there are {', '.join(sorted(known))}")
 
     def choose(self, caption: str, rng: np.random.Generator) -> PhotoEdit | None:
-        """An edit; `caption` plays no part."""
+        """An edit, and its words, there and back; `caption` plays no part."""
         chosen = [edit for edit in PHOTO_EDITS if edit.name in self.names]
-        return chosen[int(rng.integers(len(chosen)))] if chosen else None
+        if not chosen:
+            return None
+        edit = chosen[int(rng.integers(len(chosen)))]
+        there, back = (draw_words(ways, rng) for ways in PHOTO_WORDS[edit.name])
+        return replace(edit, instruction=there, reverse=back)
 
 
 @dataclass(frozen=True)

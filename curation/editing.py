@@ -13,6 +13,7 @@ from typing import Any, Protocol, get_args
 
 import numpy as np
 
+from curation.edit_words import MARK_WORDS, draw_words
 from moviegen.contracts.clip import hash_id
 from moviegen.contracts.sets import EditTask
 from moviegen.contracts.shard import check_name
@@ -197,18 +198,19 @@ class Mark:
 
     colour: str
     alpha: float
+    words: str = MARK_WORDS[0]
 
     def instruction(self, name: str) -> str:
         """The words: `Mark the dog in blue.`"""
-        return f"Mark {name} in {self.colour}."
+        return self.words.format(object=name, colour=self.colour)
 
 
 def choose_mark(caption: str, rng: np.random.Generator) -> Mark:
-    """A colour that the caption does not name, solid half of the time, else of 0.5 to 1 opacity."""
+    """A colour that the caption does not name, solid half of the time, else of 0.5 to 1 opacity; and words to ask for it."""
     words = set(caption.lower().split())
     colours = [colour for colour in MARK_COLOURS if colour not in words]
     colour, is_solid, alpha = str(rng.choice(colours)), rng.random() < 0.5, float(rng.uniform(MIN_ALPHA, 1))
-    return Mark(colour, 1.0 if is_solid else alpha)
+    return Mark(colour, 1.0 if is_solid else alpha, draw_words(MARK_WORDS, rng))
 
 
 def lay_over(frame: np.ndarray, mask: np.ndarray, mark: Mark) -> np.ndarray:

@@ -101,6 +101,16 @@ def _missing(rule: Rule) -> str:
     )
 
 
+def rule_of_row(row: Mapping[str, Any]) -> Rule:
+    """The rule that a row of the table `rules` tells; whether its bounds are allowed themselves stands in its words alone."""
+    for low in (True, False):
+        for high in (True, False):
+            rule = Rule(row["rule"], row["metric"], row["min"], row["max"], low, high, row["if_missing"])
+            if rule.bound == row["bound"]:
+                return rule
+    raise ValueError(f"rule {row['rule']!r}: no bound is {row['bound']!r} with min {row['min']}, max {row['max']}")
+
+
 def load_rules(path: Path | str) -> list[Rule]:
     """The rules of a YAML file, a list or `rules:` with one, in order. Raises UsageError naming the file, the rule and the key."""
     try:

@@ -49,7 +49,8 @@ class PersonalConfig:
     min_cross_cosine: float = 0.7
     """Least cosine between the persons of two clips; the paper gives it for its synthetic references [S]."""
     is_cross_within_video: bool = True
-    """Cross-paired references from the same video alone: other views of one scene [S]. False: from any video of the batch."""
+    """Cross-paired references from other shots of the same video alone: other views of one scene [S]. False: from any video of the
+    batch too."""
     num_references: int = 5
     """Pictures of the person, from frames spread evenly [S]."""
     reference_px: int = 336
@@ -143,23 +144,24 @@ def reference_places(row: Mapping, config: PersonalConfig) -> list[tuple[int, tu
 
 
 def cross_partners(
-    people: Mapping[str, Mapping], videos: Mapping[str, str], config: PersonalConfig
+    people: Mapping[str, Mapping], views: Mapping[str, tuple[str, int]], config: PersonalConfig
 ) -> dict[str, tuple[str, float]]:
-    """Clip -> (the other clip that shows the same person most surely, cosine); clips without one are not in it.
+    """Clip -> (the clip of another view that shows the same person most surely, cosine); clips without one are not in it.
 
-    `people` are rows of the clips that are in, `videos` the video of each. Of equal cosines the lower id is taken. Without embeddings
-    there are none.
+    `people` are rows of the clips that are in, `views` the video and shot of each: what lies in one shot is one view, and a reference
+    from there is no other picture of the person [S §4.2.1: other camera views]. Of equal cosines the lower id is taken. Without
+    embeddings there are none.
     """
     groups: dict[str, list[str]] = {}
     for clip_id in sorted(people):
         if len(people[clip_id]["embedding"]):
-            groups.setdefault(videos[clip_id] if config.is_cross_within_video else "", []).append(clip_id)
+            groups.setdefault(views[clip_id][0] if config.is_cross_within_video else "", []).append(clip_id)
     partners: dict[str, tuple[str, float]] = {}
     for clip_ids in groups.values():
         vectors = np.array([people[clip_id]["embedding"] for clip_id in clip_ids], np.float64)
-        for number, clip_id in enumerate(clip_ids):
-            cosines = vectors @ vectors[number]
-            cosines[number] = -np.inf
+        for clip_id, vector in zip(clip_ids, vectors, strict=True):
+            is_same_view = np.array([views[other] == views[clip_id] for other in clip_ids])
+            cosines = np.where(is_same_view, -np.inf, vectors @ vector)
             best = int(cosines.argmax())
             if cosines[best] >= config.min_cross_cosine:
                 partners[clip_id] = (clip_ids[best], float(cosines[best]))

@@ -21,7 +21,7 @@ def personal_samples(source: dict, *, config: PersonalConfig, encode: EncodeConf
     `source` is a value of `curation.jobs.personal.sample_inputs`. Raises MediaError when a file no longer has these frames.
     """
     clip, videos = Clip(**source["clip"]), source["videos"]
-    facts = {"bucket": source["bucket"], "caption": source["caption"], "scores": source["scores"]}
+    facts = {name: source[name] for name in ("bucket", "caption", "scores")} | {"heard": source.get("heard")}
     made = sample_of(clip, videos[clip.clip_id], subset=config.subset, config=encode, **facts)
     return [_sample(made, pair, videos, source["identity_step"], config) for pair in source["pairs"]]
 

@@ -1,11 +1,15 @@
 """What is looked for in a lake, as vectors: a text, a clip or video of the lake, another file."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from curation.detectors.base import ClipInput, FrameRequest
+from curation.embedders import embedder_version, load_embedder
+from curation.embedders.base import Embedder, check_vectors
+from curation.embedders.clip import ClipEmbedder
 from curation.stats.duck import ask
 from moviegen.contracts.lake import Lake
 from moviegen.errors import UsageError
@@ -14,13 +18,10 @@ if TYPE_CHECKING:
     import duckdb
 
 CLIP = "clip"
-"""Name of the embedder whose vectors a text, or a file from elsewhere, can be compared with without more being said."""
+"""Name of the embedder whose vectors a text can be compared with without more being said."""
 
-FILE_FRAMES = 4
-"""Frames looked at of a file that is not in the lake, spread evenly; our decision."""
-
-TIMEOUT_S = 60.0
-"""Seconds its frames may take."""
+TIMEOUT_S = 120.0
+"""Seconds that a file which is not in the lake may take to be measured."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,10 @@ class FindConfig:
     """Which embeddings; may be left out when the lake has those of one embedder only."""
     clip_weights: Path | None = None
     """open_clip weights that the embeddings were made with; for `text`, and for a file that is not in the lake."""
-    clip_model: str = "ViT-L-14-quickgelu"
-    """open_clip's name of their architecture."""
+    clip_model: str | None = None
+    """open_clip's name of their architecture; left out, that of the embedder `clip`."""
+    params: dict[str, Any] = field(default_factory=dict)
+    """The embedder's other parameters, as `embed.embedders` had them: `{count: 8}`, or `{weights: sscd.torchscript.pt}`."""
     sheet: Path | None = None
     """Picture to write, .png or .jpg: three frames of each clip found."""
 
@@ -85,25 +88,40 @@ def choose_embedder(connection: "duckdb.DuckDBPyConnection", config: FindConfig)
 
 
 def make_query(lake: Lake, connection: "duckdb.DuckDBPyConnection", config: FindConfig, embedder: str) -> Query:
-    """The vectors of what is looked for. Raises UsageError when there are none or the model is not given."""
+    """The vectors of what is looked for. Raises UsageError when there are none, or the embedder is not that of the lake."""
+    version = stored_version(lake, connection, embedder)
     if config.text is not None:
-        return Query(_clip_network(config, f"--text {config.text!r}").embed_text(config.text).numpy())
+        asked = f"--text {config.text!r}"
+        loaded = _load(config, embedder, version, asked)
+        if not hasattr(loaded, "embed_text"):
+            raise UsageError(f"{asked}: {embedder} knows no words; say --embedder NAME of embeddings of a CLIP")
+        return Query(loaded.embed_text(config.text))
     name = str(config.clip)
     clip_ids = lake_clips(connection, name)
     if clip_ids:
         return Query(_stored_vectors(lake, clip_ids, embedder), clip_ids)
     if not Path(name).is_file():
         raise UsageError(
-            f"{lake.root}: no clip's id begins with {name!r}, no video of it is called so, and there is no such file; "
-            f"moviegen stats {lake.root} clips shows the ids"
+            f"{lake.place}: no clip's id begins with {name!r}, no video of it is called so, and there is no such file; "
+            f"moviegen stats {lake.place} clips shows the ids"
         )
-    if embedder != CLIP and config.embedder is None:
+    loaded = _load(config, embedder, version, f"{name}, a file that is not in {lake.place},")
+    return Query(check_vectors(loaded, loaded.embed(_whole_file(Path(name), loaded.frames)), name))
+
+
+def stored_version(lake: Lake, connection: "duckdb.DuckDBPyConnection", embedder: str) -> str:
+    """The version of the embedder that made the lake's vectors. Raises UsageError when there are several: they are not comparable."""
+    question = (
+        "select embedder_version, list(distinct batch order by batch) from embeddings where embedder = ? group by all"
+    )
+    found = ask(connection, question, [embedder]).rows
+    if len(found) > 1:
+        batches = "; ".join(", ".join(names) for _, names in sorted(found, key=lambda row: row[1]))
         raise UsageError(
-            f"{name}: is not in {lake.root}, and its embeddings are of {embedder!r}; ingest and embed the file, or say --embedder NAME if "
-            "they are of a CLIP"
+            f"{lake.place}: the vectors of {embedder} were made by {len(found)} versions of it, in the batches {batches}; "
+            "run moviegen curate embed --batch NAME with one config"
         )
-    network = _clip_network(config, f"{name}, a file that is not in {lake.root},")
-    return Query(network.embed_images(_file_frames(Path(name))).numpy())
+    return found[0][0]
 
 
 def lake_clips(connection: "duckdb.DuckDBPyConnection", name: str) -> tuple[str, ...]:
@@ -146,33 +164,51 @@ def _stored_vectors(lake: Lake, clip_ids: tuple[str, ...], embedder: str) -> np.
     return np.array([rows[key] for key in sorted(rows)], np.float32)
 
 
-def _clip_network(config: FindConfig, what: str):
-    """The CLIP of the config. Raises UsageError saying what to give."""
-    from curation.detectors.base import check_package
-    from curation.detectors.clip_model import load_clip
-
-    if config.clip_weights is None or not config.clip_weights.is_file():
+def _load(config: FindConfig, name: str, version: str, what: str) -> Embedder:
+    """The embedder, with the parameters given. Raises UsageError saying what to give, and when the lake's vectors are not of it."""
+    if name == CLIP and (config.clip_weights is None or not config.clip_weights.is_file()):
         lacks = "give --clip_weights FILE" if config.clip_weights is None else f"there is no file {config.clip_weights}"
         raise UsageError(
-            f"{what} must be embedded as the clips of {config.lake} were: {lacks}, open_clip weights of {config.clip_model} "
-            "(or say --clip_model) that the embeddings were made with"
+            f"{what} must be embedded as the clips of {config.lake} were: {lacks}, open_clip weights of "
+            f"{config.clip_model or ClipEmbedder.clip_model} (or say --clip_model) that the embeddings were made with"
         )
-    check_package("clip", "open_clip", "pip install 'moviegen[detectors]'")
-    return load_clip("clip", config.clip_weights, config.clip_model)
+    given = {"clip_weights": config.clip_weights, "clip_model": config.clip_model}
+    params = config.params | {key: value for key, value in given.items() if value is not None}
+    try:
+        loaded = load_embedder(name, params)
+    except UsageError as error:
+        raise UsageError(
+            f"{what} must be embedded as the clips of {config.lake} were: {error} (here: --params '{{name: value}}')"
+        ) from error
+    if embedder_version(loaded) != version:
+        shown = ", ".join(f"{key} {value}" for key, value in params.items()) or "no parameters"
+        raise UsageError(
+            f"{what} cannot be compared with the clips of {config.lake}: their vectors of {name} were made with other weights or "
+            f"parameters than {shown}, or by another version of it; give --clip_weights, --clip_model and --params as the YAML of "
+            "`moviegen curate embed` had them, or embed the lake again"
+        )
+    return loaded
 
 
-def _file_frames(path: Path) -> list[np.ndarray]:
+def _whole_file(path: Path, request: FrameRequest) -> ClipInput:
     from moviegen.media.worker import guarded_call
 
-    return guarded_call("curation.queries.spread_frames", str(path), FILE_FRAMES, timeout_s=TIMEOUT_S)
+    return guarded_call("curation.queries.whole_file", str(path), request, timeout_s=TIMEOUT_S)
 
 
-def spread_frames(path: str, count: int) -> list[np.ndarray]:
-    """(H, W, 3) uint8 RGB frames of a file, spread evenly. Runs in the guarded worker."""
-    from moviegen.contracts.bucket import sample_frame_indices
-    from moviegen.media.read import open_video, read_frames_at
+def whole_file(path: str, request: FrameRequest) -> ClipInput:
+    """A file as one clip, from its first frame to its last, as an embedder wants to see it. Runs in the guarded worker."""
+    from curation.clips import SplitConfig, split_video
+    from curation.scoring import clip_input
+    from curation.signals.table import slice_signals
+    from moviegen.contracts.clip import Clip
+    from moviegen.media.probe import probe
 
-    with open_video(Path(path)) as video:
-        pts = [timed.pts for timed in video.frames()]
-    places = sample_frame_indices(len(pts), min(count, len(pts)))
-    return [frame.image for frame in read_frames_at(Path(path), [pts[place] for place in places])]
+    about = probe(Path(path))
+    found = split_video(path, "", SplitConfig())
+    num_frames = sum(row["num_frames"] for row in found.signals)
+    clip = Clip(
+        "", "", 0, found.shots[0]["start_pts"], found.shots[-1]["end_pts"], about.time_base.numerator, about.time_base.denominator,
+        0, num_frames, about.fps.numerator, about.fps.denominator, about.width, about.height,
+    )  # fmt: skip
+    return clip_input(request, clip, {"uri": path}, slice_signals(found.signals, 0, num_frames))

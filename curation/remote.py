@@ -98,11 +98,14 @@ def substituted(value: Any, places: dict[str, str]) -> Any:
 
 
 def read_bytes(url: str, most: int) -> bytes:
-    """The content of a small object, at most one byte more than `most`."""
+    """The content of a small object. Raises ValueError when it has more than `most` bytes, which are not fetched then."""
     from moviegen.storage import explained, file_system
 
     with explained(url):
-        return file_system().cat_file(url.removeprefix("s3://"), start=0, end=most + 1)
+        content = file_system().cat_file(url.removeprefix("s3://"), start=0, end=most + 1)
+    if len(content) > most:
+        raise ValueError(f"{url}: more than {most} bytes, at most {most} are read")
+    return content
 
 
 def _fetch(url: str, name: str, size: int, sha256: str | None = None) -> Path:

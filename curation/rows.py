@@ -1,6 +1,6 @@
 """Rows of the lake's tables as Arrow and Parquet: schemas made from `contracts/tables.py`, files with the same bytes for the same rows."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,6 +76,15 @@ def read_table(lake: Lake, name: str, batch: str | None = None, columns: Sequenc
     """Committed rows of a table, of one batch or of all. Nothing that no commit names is read, nor a part without rows."""
     files = lake.files([part for part in lake.committed_parts(name, batch) if part.num_rows])
     return read_files(files, TABLES[name], columns)
+
+
+def read_parts(lake: Lake, name: str, batch: str, columns: Sequence[str]) -> "Iterator[pa.Table]":
+    """The same of one batch as Arrow, part by part: for tables of millions of rows, which as dicts would not fit."""
+    import pyarrow.parquet as pq
+
+    for part in lake.committed_parts(name, batch):
+        if part.num_rows:
+            yield pq.ParquetFile(lake.file(part.path, part.sha256)).read(list(columns))
 
 
 def read_video(lake: Lake, name: str, video_id: str) -> list[dict]:

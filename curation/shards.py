@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from moviegen.contracts.audio_caption import AudioCaption
 from moviegen.contracts.clip import Clip, file_sha256, hash_id
 from moviegen.contracts.lake import atomic_write
 from moviegen.contracts.sample import SampleMeta, encode_sample
@@ -75,9 +76,18 @@ def encode_version(config: EncodeConfig) -> str:
 
 
 def sample_of(
-    clip: Clip, video: dict, *, subset: str, bucket: str, caption: dict, scores: dict[str, float], config: EncodeConfig
+    clip: Clip,
+    video: dict,
+    *,
+    subset: str,
+    bucket: str,
+    caption: dict,
+    scores: dict[str, float],
+    config: EncodeConfig,
+    heard: dict | None = None,
 ) -> Sample:
-    """The clip encoded, with what is known of it. `video` is its row of `videos`, `caption` has `text`, `captioner`, `camera_motion`.
+    """The clip encoded, with what is known of it. `video` is its row of `videos`, `caption` has `text`, `captioner`, `camera_motion`,
+    `heard` its audio caption: `audio_caption`, the six fields, and `audio_captioner`; None where there is none.
 
     Frames are those of the span, shown at a constant rate: where the source's rate varies, a frame is held or passed over so that
     picture and sound stay together. Raises MediaError when the source no longer has these frames.
@@ -118,8 +128,13 @@ def sample_of(
         captioner=caption["captioner"],
         camera_motion=caption["camera_motion"],
         scores=scores,
+        **_audio_caption(None if audio is None else heard),
     )
     return Sample(meta, caption["text"], media)
+
+
+def _audio_caption(heard: dict | None) -> dict:
+    return {} if heard is None else heard | {"audio_caption": AudioCaption(**heard["audio_caption"])}
 
 
 def clip_fps(clip: Clip) -> Fraction:

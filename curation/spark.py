@@ -53,7 +53,7 @@ class SparkConfig:
     """CPU-seconds of work, predicted, up to which a run on this machine alone does without Spark: its start takes eight, which two cores
     win back with twice as much. 0: always Spark."""
     hung_after_s: float = 3600.0
-    """Seconds without a word from a Python worker after which it counts as hung: it is killed and its tasks are done again; 0: never.
+    """Seconds without a word from a Python worker after which it counts as hung: Spark ends it (SIGTERM) and does its task again; 0: never.
     Longer than any task takes: one says nothing until it is done."""
     gpus_per_task: float = 0.0
     """Share of a GPU that a task takes whose detector or captioner says `device: cuda`: 0.5, two share one. Such tasks are a stage of

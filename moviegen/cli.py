@@ -35,6 +35,9 @@ COMMANDS = (
     ),
     Command("doctor", "what is installed, what is missing, and the command that mends it", "moviegen.doctor:main"),
     Command("generate", "text to image or video", "moviegen.pipelines.generate_cli:main", "models"),
+    Command(
+        "models", "every network and size: parameters, tokens, FLOPs", "moviegen.models.catalog_cli:main", "models"
+    ),
     Command("world", "make toy-world videos with known truth", "moviegen.testing.world_cli:main"),
 )
 
@@ -150,7 +153,9 @@ def _nearest(name: str, names: list[str]) -> str:
 
 
 def _say(message: str, code: int) -> int:
-    print(f"moviegen: {message}", file=sys.stderr)
+    from moviegen.messages import printable
+
+    print(f"moviegen: {printable(message)}", file=sys.stderr)
     return code
 
 

@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Iterable
 
 _TYPES = {
@@ -21,6 +22,21 @@ _UNION = re.compile(
     r"Does not validate against any of the Union subtypes Subtypes: \[(?P<types>.*?)\] Errors: .* Given value: (?P<value>.*)$"
 )
 _EXPECTED = re.compile(r"Expected a <class '(?P<type>[\w.]+)'>\.? Got value: (?P<value>.*)$")
+
+
+def printable(text: str) -> str:
+    """The text without characters that steer a terminal or turn its lines round: names and captions come from anybody."""
+    return "".join("\N{REPLACEMENT CHARACTER}" if _steers(char) else char for char in text)
+
+
+def _steers(char: str) -> bool:
+    if " " <= char <= "~" or char in "\n\t":
+        return False
+    return unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") or unicodedata.bidirectional(char) in _TURNS
+
+
+_TURNS = ("LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI")
+"""Kinds of characters that turn the line round [UAX 9 §2]."""
 
 
 def plain(message: str) -> str:

@@ -215,6 +215,11 @@ class ObjectStore:
                 return []
         return sorted(name.rpartition("/")[2] for name in found)
 
+    def sizes(self, folder: str) -> dict[str, int]:
+        """Bytes of every object below a folder, by its path in the lake."""
+        found = list_objects(self._url(folder))
+        return {each["url"].removeprefix(self.url + "/"): each["size"] for each in found}
+
     def hold_lock(self) -> AbstractContextManager[None]:
         """Holds the object `_lock.json` as long as this process lives and can reach the store. See `storage_lock`."""
         return self._held()

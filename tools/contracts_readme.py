@@ -3,7 +3,7 @@
 import dataclasses
 from pathlib import Path
 
-from moviegen.contracts import bucket, clip, lake, sample, sets, shard, stage
+from moviegen.contracts import audio_caption, bucket, clip, lake, sample, sets, shard, stage
 from moviegen.contracts.tables import TABLES, Table
 
 PATH = Path(__file__).resolve().parents[1] / "moviegen" / "contracts" / "README.md"
@@ -65,7 +65,7 @@ def _type_name(annotation: object) -> str:
 
 RECORDS = (
     clip.Video, clip.Shot, clip.Clip, bucket.Bucket, bucket.AspectBucket, bucket.DurationBucket, bucket.BucketSet,
-    sample.SampleMeta, shard.ShardName, shard.Shard, sets.Reference, sets.PersonalMeta,
+    sample.SampleMeta, audio_caption.AudioCaption, shard.ShardName, shard.Shard, sets.Reference, sets.PersonalMeta,
     sets.EditMeta, lake.Part, lake.Commit, stage.StageResult,
 )  # fmt: skip
 

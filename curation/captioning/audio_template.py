@@ -1,7 +1,7 @@
 """The audio caption in the paper's six-field template [S Table 26], from a tagger and a quality predictor, both by path.
 
 No field of it is known without a model, so there is no default: a captioner without weights is an error, a clip without sound has no
-audio caption.
+audio caption. Its place is `caption.audio_captioners`: what it writes stands beside the video's caption, never in its stead.
 """
 
 from collections.abc import Callable
@@ -12,12 +12,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from curation.audio_caption import audio_caption, encode_audio_caption
+from curation.audio_caption import audio_caption
 from curation.captioning.base import Caption
 from curation.detectors.audio_quality import INTERFACE, load_quality
 from curation.detectors.audio_tagger import Tagger, check_tagger, load_tagger, tagger_rate
 from curation.detectors.base import AudioRequest, ClipInput, FrameRequest
 from curation.detectors.torchscript import check_torchscript
+from moviegen.contracts.audio_caption import encode_audio_caption
 from moviegen.errors import UsageError
 from moviegen.media.audio import Sound, resample
 
@@ -38,6 +39,8 @@ class AudioTemplateCaptioner:
     name: ClassVar[str] = "audio_template"
     version: ClassVar[int] = 1
     packages: ClassVar[tuple[str, ...]] = ("transformers",)
+    is_audio: ClassVar[bool] = True
+    needs_cleaning: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check_tagger(_WHO, self.tagger)

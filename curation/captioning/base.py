@@ -32,7 +32,9 @@ class Captioner(Protocol):
     """Writes about clips. A frozen dataclass: its fields are its parameters, fields that hold a `Path` are weights, and fields with
     `compare=False` change how it works but not what it says (an address, a timeout).
 
-    Two more are optional. `needs_cleaning: ClassVar[bool]` (True where not said): its texts are a model's and go through the cleaner.
+    Some more are optional. `needs_cleaning: ClassVar[bool]` (True where not said): its texts are a model's and go through the cleaner.
+    `is_audio: ClassVar[bool]` (False where not said): it writes what is heard, in the six fields of `moviegen.contracts.audio_caption`,
+    and its place is `caption.audio_captioners`.
     `caption_many(clips: Iterable[ClipInput]) -> Iterator[Answer]`: it takes clips as it has room for them and answers each once, in any
     order. A field `seed`: it can write several captions of the same clip.
     """

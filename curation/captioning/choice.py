@@ -4,11 +4,13 @@ What captioners wrote stays in the table as they wrote it. Cleaning, CLIP's boun
 moving one asks no model again.
 """
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 from .camera import sure_motion, with_motion
-from .cleaning import CleaningConfig, clean
+from .cleaning import Cleaned, CleaningConfig, clean_all
 from .plan import Entry
 
 
@@ -29,29 +31,54 @@ class Choice:
     """Clip -> its row of `captions`, with the text cleaned."""
     rejected: list[dict] = field(default_factory=list)
     """Rows of `failures` without their stage: `captioner`, `input_id`, `error`, `message`."""
+    similarities: dict[str, float] = field(default_factory=dict)
+    """Clip -> similarity of its chosen caption, where the best is wanted; minus infinity where it was not judged."""
+
+    def add(
+        self, entry: Entry, rows: Iterable[dict], scores: Mapping[str, Mapping[str, float]], rules: Rules
+    ) -> "Choice":
+        """This choice, with what the plan's next entry wrote judged and added. A clip has at most one row of an entry."""
+        for row, cleaned in _with_cleaned(entry, (row for row in rows if entry.takes(row["clip_id"])), rules):
+            known = scores.get(row["clip_id"], {})
+            fit, reason, detail = _judge(entry, row, cleaned, known, rules)
+            if reason:
+                self.rejected.append(_rejected(row, reason, detail))
+            else:
+                self._take(fit, known.get(similarity_metric(entry.label), -math.inf), rules)
+        return self
+
+    def _take(self, row: dict, similarity: float, rules: Rules) -> None:
+        """Puts a fit row in its clip's place, where that is empty or its caption fits worse and the best is wanted."""
+        clip_id = row["clip_id"]
+        if clip_id not in self.chosen or (rules.choose == "best" and similarity > self.similarities[clip_id]):
+            self.chosen[clip_id] = row
+            if rules.choose == "best":
+                self.similarities[clip_id] = similarity
 
 
 def choose_captions(
     plan: Iterable[Entry], rows: Iterable[dict], scores: Mapping[str, Mapping[str, float]], rules: Rules
 ) -> Choice:
     """The first caption in the plan's order that is fit, or the best by similarity, for each clip. `scores`: clip -> metric -> score."""
-    entries = list(plan)
-    written: dict[str, dict[str, dict]] = {entry.label: {} for entry in entries}
-    for row in rows:
-        if row["captioner"] in written:
-            written[row["captioner"]][row["clip_id"]] = row
+    entries, written = list(plan), list(rows)
     choice = Choice()
     for entry in entries:
-        for clip_id, row in written[entry.label].items():
-            if not entry.takes(clip_id):
-                continue
-            known = scores.get(clip_id, {})
-            fit, reason, detail = judge(entry, row, known, rules)
-            if reason:
-                choice.rejected.append(_rejected(row, reason, detail))
-            elif _is_better(row, choice.chosen.get(clip_id), known, rules):
-                choice.chosen[clip_id] = fit
+        choice.add(entry, (row for row in written if row["captioner"] == entry.label), scores, rules)
     return choice
+
+
+CHUNK = 200_000
+"""Rows that are cleaned together: some 200 MB of captions."""
+
+
+def _with_cleaned(entry: Entry, rows: Iterable[dict], rules: Rules) -> Iterator[tuple[dict, Cleaned | None]]:
+    """Each row with its text after cleaning; None where it is taken as it is."""
+    left = iter(rows)
+    while chunk := list(islice(left, CHUNK)):
+        if entry.needs_cleaning and rules.cleaning.enabled:
+            yield from zip(chunk, clean_all([row["text"] for row in chunk], rules.cleaning), strict=True)
+        else:
+            yield from ((row, None) for row in chunk)
 
 
 def judge(entry: Entry, row: dict, scores: Mapping[str, float], rules: Rules) -> tuple[dict, str, str]:
@@ -59,18 +86,21 @@ def judge(entry: Entry, row: dict, scores: Mapping[str, float], rules: Rules) ->
 
     What no model has written is taken as it is: it is what is left when models fail.
     """
+    [(row, cleaned)] = _with_cleaned(entry, [row], rules)
+    return _judge(entry, row, cleaned, scores, rules)
+
+
+def _judge(
+    entry: Entry, row: dict, cleaned: Cleaned | None, scores: Mapping[str, float], rules: Rules
+) -> tuple[dict, str, str]:
     if not entry.needs_cleaning:
         return row, "", ""
-    fit = row
-    if rules.cleaning.enabled:
-        cleaned = clean(row["text"], rules.cleaning)
-        if cleaned.reason:
-            return row, cleaned.reason, cleaned.detail
-        fit = row | {"text": cleaned.text}
+    if cleaned is not None and cleaned.reason:
+        return row, cleaned.reason, cleaned.detail
     similarity = scores.get(similarity_metric(entry.label))
     if rules.min_similarity is not None and similarity is not None and similarity < rules.min_similarity:
         return row, "similarity", f"{similarity:.4f}, wanted {rules.min_similarity:g} or more"
-    return fit, "", ""
+    return row if cleaned is None else row | {"text": cleaned.text}, "", ""
 
 
 def similarity_metric(label: str) -> str:
@@ -89,15 +119,6 @@ def with_camera(row: dict, scores: Mapping[str, float], min_confidence: float | 
         return row
     motion = sure_motion(scores, min_confidence)
     return row | {"text": with_motion(row["text"], motion), "camera_motion": motion}
-
-
-def _is_better(row: dict, other: dict | None, scores: Mapping[str, float], rules: Rules) -> bool:
-    if other is None:
-        return True
-    if rules.choose == "first":
-        return False
-    own, best = (scores.get(similarity_metric(r["captioner"]), float("-inf")) for r in (row, other))
-    return own > best
 
 
 def _rejected(row: dict, reason: str, detail: str) -> dict:

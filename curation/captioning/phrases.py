@@ -4,10 +4,35 @@ Each is a regular expression, case ignored.
 """
 
 import re
+from dataclasses import dataclass
 
 
 def _any(*parts: str) -> re.Pattern[str]:
     return re.compile("|".join(parts), re.I)
+
+
+@dataclass(frozen=True)
+class Phrases:
+    """A pattern that is looked for only in texts that have one of the strings without which it matches nowhere.
+
+    A caption has 600 letters and nearly always none of these: a million captions are cleaned in a third of the time.
+    """
+
+    pattern: re.Pattern[str]
+    needs: tuple[str, ...]
+    """In small letters."""
+
+    def search(self, text: str) -> re.Match[str] | None:
+        """The first match, as the pattern's own `search` gives it."""
+        if text.isascii():  # elsewhere a letter may match one that is not its small letter
+            small = text.lower()
+            if not any(need in small for need in self.needs):
+                return None
+        return self.pattern.search(text)
+
+
+def _rare(*parts: str, needs: str) -> Phrases:
+    return Phrases(_any(*parts), tuple(needs.split("|")))
 
 
 VIDEO = r"(?:video(?: clip| sequence| footage)?|clip|footage|scene|sequence|film|shot)"
@@ -51,9 +76,10 @@ ABOUT_THE_IMAGE = _any(
 )
 """A sentence about the picture instead of what is in it: dropped where others are left."""
 
-MARKUP = _any(
+MARKUP = _rare(
     r"<\|[^|>]*\|?>?", r"</?s>", r"\[/?inst\]", r"https?://\S*", r"\bwww\.\S+", r"^\s*[{\[]\s*\"", r"\"\s*:\s*\"", r"```",
     r"\b(?:user|assistant|system|human)\s*:", r"<(?:image|video|pad|eos|unk)>", r"\[(?:insert|your)\b[^\]]*\]",
+    needs="<|[|{|http|www.|:|`",
 )  # fmt: skip
 
 ECHO = _any(
@@ -66,7 +92,7 @@ _CANNOT = (
     r"don['’]t have|do not have)"
 )
 
-REFUSAL = _any(
+REFUSAL = _rare(
     rf"\bI(?: am|['’]m)? {_CANNOT}\b",
     r"\bI(?: am|['’]m) (?:unable|not able|sorry|afraid)\b",
     r"\bI (?:apologi[sz]e|must decline)\b",
@@ -79,14 +105,17 @@ REFUSAL = _any(
     rf"\b(?:the|this) (?:{SEEN}|content)s? (?:cannot|can['’]t|could not|couldn['’]t) be "
     r"(?:described|loaded|viewed|displayed|processed|analy[sz]ed)\b",
     r"\bcontent (?:policy|policies|guidelines)\b",
+    needs="i |i'm|sorry|apologies|unfortunately| ai|artificial|language|model|assistant|possible|provided|attached|uploaded|given|included"
+    "|available|please|could you|can you|described|loaded|viewed|displayed|processed|analy|polic|guideline",
 )
 
-MEDIUM = _any(
+MEDIUM = _rare(
     r"\b(?:the|this) (?:image|photo|photograph|screenshot) "
     r"(?:is|was|shows|depicts|captures|features|has|contains|appears|seems)\b",
     r"\b(?:in|of|throughout|across) (?:the|this) (?:image|photo|photograph|screenshot)\b",
     r"\b(?:the|this|these) (?:images|photos|frames|screenshots)\b",
     r"\bcollage of\b",
+    needs="image|photo|screenshot|frames|collage",
 )
 """A video called an image."""
 

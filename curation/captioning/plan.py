@@ -12,6 +12,7 @@ captioner's parameters.
 
 import dataclasses
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from curation.detectors import load_class
@@ -42,12 +43,17 @@ class Entry:
 
     def takes(self, clip_id: str) -> bool:
         """Is this one of the clips dealt to it?"""
-        return self.dealt[0] <= place_of(clip_id) < self.dealt[1]
+        return self.dealt == (0.0, 1.0) or self.dealt[0] <= place_of(clip_id) < self.dealt[1]
 
-    @property
+    @cached_property
     def needs_cleaning(self) -> bool:
         """Whether its texts are a model's."""
         return getattr(load_class("captioner", self.captioner, CAPTIONERS), "needs_cleaning", True)
+
+    @cached_property
+    def is_audio(self) -> bool:
+        """Whether it writes what is heard."""
+        return getattr(load_class("captioner", self.captioner, CAPTIONERS), "is_audio", False)
 
     def load(self) -> Captioner:
         """The captioner with its parameters set. Raises UsageError."""
@@ -60,7 +66,25 @@ def place_of(clip_id: str) -> float:
 
 
 def read_plan(captioners: dict[str, dict]) -> tuple[Entry, ...]:
-    """The entries in order, a line for each caption that one may write. Raises UsageError naming what is wrong."""
+    """The entries of `caption.captioners` in order, a line for each caption that one may write. Raises UsageError naming what is wrong."""
+    plan = _read(captioners)
+    if heard := [entry.label for entry in plan if entry.is_audio]:
+        raise UsageError(f"caption.captioners.{heard[0]} writes what is heard; its place is caption.audio_captioners")
+    return plan
+
+
+def read_audio_plan(captioners: dict[str, dict]) -> tuple[Entry, ...]:
+    """The entries of `caption.audio_captioners`. Raises UsageError naming what is wrong."""
+    plan = _read(captioners)
+    if seen := [entry for entry in plan if not entry.is_audio]:
+        raise UsageError(
+            f"caption.audio_captioners.{seen[0].label}: {seen[0].captioner} writes no audio caption of six fields; take audio_template, "
+            "or say `is_audio = True` in your own class"
+        )
+    return plan
+
+
+def _read(captioners: dict[str, dict]) -> tuple[Entry, ...]:
     shares = {label: _share(label, params) for label, params in captioners.items() if "share" in (params or {})}
     if shares and abs(sum(shares.values()) - 1) > 1e-6:
         told = ", ".join(f"{label} {share:g}" for label, share in shares.items())

@@ -19,7 +19,7 @@ def split_sentences(text: str) -> list[str]:
     """The sentences in order, each with its mark; what follows the last mark is the last of them."""
     found: list[str] = []
     for piece in _split_after_ends(text):
-        if found and _ABBREVIATION.search(found[-1]):
+        if found and _ABBREVIATION.search(found[-1][-10:]):  # no abbreviation is longer
             found[-1] += " " + piece
         else:
             found.append(piece)
@@ -41,7 +41,8 @@ def drop_half_sentence(text: str) -> str:
 
 def ends_in_the_air(text: str) -> str | None:
     """The last words, where no sentence can end with them; else None."""
-    return text[-30:] if _IN_THE_AIR.search(text.rstrip(".… ") if text.endswith(("..", "…")) else text) else None
+    said = text.rstrip(".… ") if text.endswith(("..", "…")) else text
+    return text[-30:] if _IN_THE_AIR.search(said[-20:]) else None  # no word of the pattern is longer
 
 
 def cut_to_words(text: str, max_words: int) -> str:

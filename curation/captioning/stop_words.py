@@ -53,4 +53,4 @@ def latin_share(text: str) -> float:
 def stop_word_shares(text: str) -> dict[str, float]:
     """Language -> share of the words that are its small words."""
     found = [word.lower() for word in _WORD.findall(text)]
-    return {name: sum(w in known for w in found) / max(1, len(found)) for name, known in STOP_WORDS.items()}
+    return {name: sum(map(known.__contains__, found)) / max(1, len(found)) for name, known in STOP_WORDS.items()}

@@ -61,7 +61,7 @@ class FingerprintEmbedder:
 
     @property
     def copies(self) -> CopyRules:
-        """In 80,000 pairs of toy-world clips half the frames reach a cosine of 0.64 at most; copies mostly reach 0.95."""
+        """In 500,000 pairs of toy-world clips half the frames reach a cosine of 0.69 at most; of 37 copies the faintest reaches 0.84."""
         return CopyRules(0.75, mirrored, is_telling)
 
 

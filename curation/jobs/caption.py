@@ -7,21 +7,21 @@ What they write is stored as they wrote it. Cleaning, CLIP's bound and the camer
 import functools
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
+from itertools import groupby
 
 from curation.captioning import captioner_version, load_captioner
 from curation.captioning.base import Answer, Caption, Captioner, caption_clips
-from curation.captioning.choice import Choice, Rules, choose_captions, judge, quality_detector, with_camera
-from curation.captioning.plan import Entry, read_plan
+from curation.captioning.choice import Choice, Rules, judge, quality_detector
+from curation.captioning.plan import Entry, read_audio_plan, read_plan
 from curation.captioning.quality import CaptionQuality
-from curation.config import CaptionConfig
 from curation.detectors import build, fingerprint
 from curation.detectors.base import ClipInput
-from curation.rows import read_table
+from moviegen.contracts.audio_caption import decode_audio_caption
 from moviegen.contracts.clip import hash_id
-from moviegen.contracts.lake import Lake
 
+from .chosen import add_entry, caption_operation, caption_rows_of, kept_clips, quality_operation, rules_of
 from .clips import Batch, fetch_input, worker_limits
 from .parts import Operation, Rows, Task, attempt, finish
 from .session import Session, Work
@@ -39,45 +39,36 @@ def caption(session: Session) -> None:
     config = session.config.caption
     plan = read_plan(config.captioners)
     kept = kept_clips(session.lake, session.batch, session.config.subset)
-    for entry in plan:
-        batch = Batch(session.lake, session.batch)
-        before = plan[: [e.base for e in plan].index(entry.base)]
-        has_one = choose(config, batch, before).chosen if before else {}
-        wanted = sorted(clip_id for clip_id in kept - set(has_one) if entry.takes(clip_id))
-        session.perform(f"caption {entry.label}", [_work(session, entry, batch, wanted)])
-        if config.quality.clip_weights is not None and entry.needs_cleaning:
-            session.perform(f"judge {entry.label}", [_quality_work(session, entry, batch, kept)])
-    _commit_rejected(session, plan)
+    batch, choice = Batch(session.lake, session.batch), Choice()
+    for _, entries in groupby(plan, key=lambda entry: entry.base):
+        # the further captions of one captioner are of the clips that its first is of
+        left, written = kept - set(choice.chosen), list(entries)
+        for entry in written:
+            _write(session, entry, batch, (clip_id for clip_id in left if entry.takes(clip_id)))
+            if config.quality.clip_weights is not None and entry.needs_cleaning:
+                session.perform(f"judge {entry.label}", [_quality_work(session, entry, batch, kept)])
+            add_entry(choice, config, batch, entry)
+    _commit_rejected(session, plan, choice.rejected)
+    _write_audio(session, batch, kept)
 
 
-def kept_clips(lake: Lake, batch: str, subset: str) -> set[str]:
-    """Clips that a subset keeps."""
-    rows = read_table(lake, "selection", batch, ["subset", "clip_id", "keep"])
-    return {row["clip_id"] for row in rows if row["keep"] and row["subset"] == subset}
+def _write(session: Session, entry: Entry, batch: Batch, wanted: Iterable[str]) -> None:
+    session.perform(f"caption {entry.label}", [_work(session, entry, batch, sorted(wanted))])
 
 
-def chosen_captions(config: CaptionConfig, batch: Batch) -> dict[str, dict]:
-    """The caption of each clip as it goes into its sample: the row of the fit one, cleaned, the camera's sure motion before it."""
-    chosen = choose(config, batch, read_plan(config.captioners)).chosen
-    bound = config.camera_min_confidence
-    return {clip_id: with_camera(row, batch.scores.get(clip_id, {}), bound) for clip_id, row in chosen.items()}
-
-
-def choose(config: CaptionConfig, batch: Batch, plan: Sequence[Entry]) -> Choice:
-    """The fit caption of each clip that these entries wrote about, and those that were rejected."""
-    scores = batch.scores if config.quality.clip_weights is not None else {}
-    return choose_captions(plan, read_table(batch.lake, "captions", batch.name), scores, rules_of(config))
-
-
-def rules_of(config: CaptionConfig) -> Rules:
-    """What a caption must be like."""
-    return Rules(config.cleaning, config.quality.min_similarity, config.quality.choose)
+def _write_audio(session: Session, batch: Batch, kept: set[str]) -> None:
+    """Writes the audio captions that are missing; who comes later gets the clips that nobody before had anything to say of."""
+    config = session.config.caption
+    left = {clip_id for clip_id in kept & set(batch.clips) if batch.video_of(clip_id)["has_audio"]}
+    for entry in read_audio_plan(config.audio_captioners):
+        _write(session, entry, batch, (clip_id for clip_id in left if entry.takes(clip_id)))
+        left -= {row["clip_id"] for row in caption_rows_of(batch, entry)}
 
 
 def _work(session: Session, entry: Entry, batch: Batch, wanted: list[str]) -> Work:
     captioner = entry.load()
     operation = Operation(
-        f"caption:{entry.label.replace(':', '.')}",
+        caption_operation(entry),
         captioner_version(captioner),
         TABLES,
         "curation.jobs.caption:caption_rows",
@@ -109,7 +100,8 @@ def caption_rows(task: Task) -> Rows:
         if answer.clip_id not in open_clips:
             raise RuntimeError(f"{operation.name}: an answer about clip {answer.clip_id}, which was not asked about")
         open_clips.discard(answer.clip_id)
-        written = attempt(operation.name, answer.clip_id, functools.partial(_unpacked, answer), rows["failures"])
+        unpack = functools.partial(_unpacked, answer, is_audio=getattr(captioner, "is_audio", False))
+        written = attempt(operation.name, answer.clip_id, unpack, rows["failures"])
         if written is not None:
             about = {"clip_id": answer.clip_id, "captioner": operation.params["label"]}
             rows["captions"].append(about | asdict(written) | {"captioner_version": operation.version})
@@ -135,9 +127,12 @@ def _shown(captioner: Captioner, task: Task, open_clips: set[str], failures: lis
             yield found
 
 
-def _unpacked(answer: Answer) -> Caption | None:
+def _unpacked(answer: Answer, is_audio: bool) -> Caption | None:
+    """The caption. Raises what kept the captioner from writing, and ValueError on an audio caption of other than six fields."""
     if answer.error is not None:
         raise answer.error
+    if is_audio and answer.caption is not None:
+        decode_audio_caption(answer.caption.text)
     return answer.caption
 
 
@@ -154,7 +149,7 @@ def _quality_work(session: Session, entry: Entry, batch: Batch, kept: set[str]) 
     params["clip_weights"] = str(params["clip_weights"])
     tool = build("caption.quality", entry.label, CaptionQuality, params)
     operation = Operation(
-        f"caption-quality:{entry.label.replace(':', '.')}",
+        quality_operation(entry),
         fingerprint(tool),
         QUALITY_TABLES,
         "curation.jobs.caption:quality_rows",
@@ -168,8 +163,8 @@ def _quality_work(session: Session, entry: Entry, batch: Batch, kept: set[str]) 
 
 def _fit_texts(entry: Entry, batch: Batch, rules: Rules) -> dict[str, str]:
     """Clip -> text of an entry's captions that the cleaner lets pass."""
-    rows = [row for row in read_table(batch.lake, "captions", batch.name) if row["captioner"] == entry.label]
-    judged = [(row["clip_id"], *judge(entry, row, {}, rules)) for row in rows if row["clip_id"] in batch.clips]
+    rows = (row for row in caption_rows_of(batch, entry) if row["clip_id"] in batch.clips)
+    judged = ((row["clip_id"], *judge(entry, row, {}, rules)) for row in rows)
     return {clip_id: fit["text"] for clip_id, fit, reason, _ in judged if not reason}
 
 
@@ -205,13 +200,12 @@ def _loaded_quality(params: str) -> CaptionQuality:
     return build("caption.quality", "", CaptionQuality, json.loads(params))
 
 
-def _commit_rejected(session: Session, plan: Sequence[Entry]) -> None:
+def _commit_rejected(session: Session, plan: Sequence[Entry], rejected: list[dict]) -> None:
     """Writes a failure for each caption that is not fit, with its reason: decided on the driver, from the tables alone."""
     if session.has_plan:
         return
-    rejected = choose(session.config.caption, Batch(session.lake, session.batch), plan).rejected
     for entry in plan:
-        own = [row for row in rejected if row["captioner"] == entry.label]
+        own = sorted((row for row in rejected if row["captioner"] == entry.label), key=lambda row: row["input_id"])
         stage = f"caption-rejected:{entry.label.replace(':', '.')}"
         rows = [{name: row[name] for name in ("input_id", "error", "message")} | {"stage": stage} for row in own]
         operation = Operation(stage, hash_id(rows), ("failures",), "")

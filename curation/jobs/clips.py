@@ -1,5 +1,6 @@
 """What the later jobs read of a batch: its clips, with their videos, signals, scores and failures."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from curation.config import CurateConfig
 from curation.detectors.base import ClipInput, FrameRequest
-from curation.rows import read_files, read_table
+from curation.rows import read_files, read_parts, read_table
 from curation.signals.table import slice_signals
 from moviegen.contracts.clip import Clip
 from moviegen.contracts.lake import Lake
@@ -43,9 +44,13 @@ class Batch:
     def scores(self) -> dict[str, dict[str, float]]:
         """Metric -> score of each clip; a clip without scores has an empty dict."""
         found: dict[str, dict[str, float]] = {clip_id: {} for clip_id in self.clips}
-        for row in read_table(self.lake, "scores", self.name, ["clip_id", "metric", "score"]):
-            if row["clip_id"] in found:
-                found[row["clip_id"]][row["metric"]] = row["score"]
+        columns = ("clip_id", "metric", "score")
+        for rows in read_parts(
+            self.lake, "scores", self.name, columns
+        ):  # not as dicts: a million clips have 20 million scores
+            for clip_id, metric, score in zip(*(rows[name].to_pylist() for name in columns), strict=True):
+                if clip_id in found:
+                    found[clip_id][sys.intern(metric)] = score
         return found
 
     @cached_property

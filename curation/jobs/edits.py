@@ -10,7 +10,7 @@ from curation.shards import EncodeConfig, encode_version
 from moviegen.contracts.clip import Clip, file_sha256, hash_id
 from moviegen.errors import UsageError
 
-from .caption import chosen_captions, kept_clips
+from .chosen import chosen_captions, kept_clips
 from .clips import Batch, attempt_clips, worker_limits
 from .ingest import read_unchanged
 from .parts import Operation, Rows, Task
@@ -19,7 +19,7 @@ from .shard import ENCODING_COST, clip_gigapixels
 
 TABLES = ("failures", "set_samples", "set_shards")
 
-VERSION = 1
+VERSION = 2
 """Raised when the same clip and settings give other samples."""
 
 

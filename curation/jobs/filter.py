@@ -1,34 +1,32 @@
-"""Filter: the rules say which clips a subset keeps, from the scores alone; of near-duplicates the best copy is kept, of common concepts
-fewer clips.
+"""Filter: the rules say which clips a subset keeps, from the scores alone; sounds are chosen for what they are to their picture, of
+near-duplicates the best copy is kept, of common concepts fewer clips.
 
 On the driver: rules take seconds, and so do the copies of some ten thousand clips.
 """
 
-from dataclasses import asdict, replace
+from collections.abc import Collection
 
 from curation.config import CurateConfig
-from curation.dedup import NEAR_DUPLICATE, DedupConfig, choose_copies, clip_quality, describe_copy, find_matches
-from curation.embedders import load_embedder
-from curation.embedders.base import CopyRules
-from curation.embedders.store import load_vectors
 from curation.filters import Decision, Rule, decide, load_rules
+from curation.sound_buckets import SOUND_BUCKET, SOUND_DETECTORS, SoundConfig, reject_sound
 from moviegen.config import load_config
 from moviegen.contracts.bucket import BucketSet, assign_bucket
 from moviegen.contracts.clip import Clip, hash_id
 from moviegen.errors import UsageError
 
 from .clips import Batch
+from .copies import drop_copies, kept_clips
 from .parts import Operation, Rows
 from .resample import resample
 from .session import Session
 
-VERSION = 1
+VERSION = 2
 """Raised when the same scores and rules would give another selection."""
 
 BUCKET_RULE = "bucket"
 """Name of the last rule: the clip's duration must be in a bucket."""
 
-TABLES = ("rules", "selection")
+TABLES = ("rules", "copies", "clip_concepts", "selection")
 
 
 def filter_clips(session: Session) -> None:
@@ -38,15 +36,34 @@ def filter_clips(session: Session) -> None:
     if session.has_plan:
         session.progress.say("then filter, on the scores there will be")
         return
+    session.progress.doing("filter")
     batch = Batch(session.lake, session.batch)
     rows = selection_rows(batch, rules, buckets, session.config.subset)
+    if session.config.sound is not None:
+        rows |= choose_sounds(rows, batch, session.config.sound, session.config.score.detectors)
     if session.config.dedup is not None:
-        rows = drop_copies(rows, batch, session.config.dedup, copy_rules(session.config))
+        rows |= drop_copies(rows, batch, session.config)
     if session.config.balance is not None:
-        rows = resample(rows, batch, session.config.balance, session.config.subset)
+        rows |= resample(rows, batch, session.config)
     kept = sum(row["keep"] for row in rows["selection"])
-    session.commit_rows(operation(session.config, rows), sorted(batch.clips), rows)
+    is_new = session.commit_rows(operation(session.config, rows), sorted(batch.clips), rows)
     session.progress.say(f"filter: {kept} of {len(batch.clips)} clips kept for {session.config.subset}")
+    if is_new and session.config.dedup is not None and session.config.dedup.across_batches:
+        _say_who_follows(session)
+
+
+def _say_who_follows(session: Session) -> None:
+    """Later batches have dropped copies of what this one kept before."""
+    config = session.config
+    later = [
+        name
+        for name in session.lake.batches("selection")
+        if name > config.batch and kept_clips(session.lake, name, config.subset)
+    ]
+    if later:
+        session.progress.say(
+            f"filter: {', '.join(later)} come after {config.batch}, and drop copies of what it keeps: filter them again, with --batch"
+        )
 
 
 def operation(config: CurateConfig, rows: Rows) -> Operation:
@@ -55,15 +72,18 @@ def operation(config: CurateConfig, rows: Rows) -> Operation:
 
 
 def selection_rows(batch: Batch, rules: list[Rule], buckets: BucketSet, subset: str) -> Rows:
-    """Rows of `rules` and `selection`. A clip that a detector failed on, and that nothing else rejects, is in neither: it failed."""
+    """Rows of `rules` and `selection`, and none yet of copies and concepts.
+
+    A clip that a detector failed on, and that nothing else rejects, is in neither: it failed.
+    """
     selection = []
     for clip_id, scores in sorted(batch.scores.items()):
         decision = decide_clip(scores, rules, batch.failed_detectors.get(clip_id, set()))
         if decision is not None:
             decision = in_bucket(decision, Clip(**batch.clips[clip_id]), buckets)
             skipped = ",".join(decision.skipped)
-            selection.append({"subset": subset, "clip_id": clip_id, **asdict(decision), "skipped": skipped})
-    return {"rules": rule_rows(rules, subset), "selection": selection}
+            selection.append({"subset": subset, "clip_id": clip_id, **vars(decision), "skipped": skipped})
+    return {"rules": rule_rows(rules, subset), "copies": [], "clip_concepts": [], "selection": selection}
 
 
 def decide_known(scores: dict[str, float], rules: list[Rule]) -> Decision:
@@ -116,45 +136,28 @@ def last_row(name: str, bound: str, subset: str, position: int) -> dict:
     return blank | {"subset": subset, "position": position, "rule": name, "bound": bound}
 
 
-def copy_rules(config: CurateConfig) -> CopyRules:
-    """How copies are told from the vectors that `dedup` names. Raises UsageError when they are not made for it, and without a threshold."""
-    dedup = config.dedup
-    rules = load_embedder(dedup.embedder, config.embed.embedders[dedup.embedder]).copies
-    if rules is None and dedup.threshold is None:
-        raise UsageError(
-            f"dedup: the vectors of {dedup.embedder} are not made to tell copies and have no threshold of their own; "
-            "take embedder fingerprint or sscd, or give dedup.threshold"
-        )
-    return replace(rules or CopyRules(dedup.threshold), threshold=dedup.threshold or rules.threshold)
+def choose_sounds(rows: Rows, batch: Batch, sound: SoundConfig, detectors: Collection[str]) -> Rows:
+    """The rows with the kept clips rejected whose sound is in no bucket, or in one of which fewer are taken. A kept clip that a detector
+    of sound failed on is in neither any more: it failed.
 
-
-def drop_copies(rows: Rows, batch: Batch, dedup: DedupConfig, rules: CopyRules) -> Rows:
-    """The rows with the copies among kept clips rejected. A kept clip whose embedding failed is in neither any more: it failed.
-
-    Raises UsageError when a kept clip was never embedded.
+    Raises UsageError when nobody measures the sound.
     """
-    kept = {row["clip_id"] for row in rows["selection"] if row["keep"]}
-    clip_ids, places, vectors = load_vectors(batch.lake, batch.name, dedup.embedder)
-    chosen = [number for number, clip_id in enumerate(clip_ids) if clip_id in kept]
-    failed = batch.failed_embeddings(dedup.embedder) & kept
-    if missing := sorted(kept - set(clip_ids) - failed):
+    if missing := [name for name in SOUND_DETECTORS if name not in detectors]:
         raise UsageError(
-            f"dedup: {len(missing)} of {len(kept)} kept clips have no vectors of {dedup.embedder}, such as {missing[0]}; "
-            "run `moviegen curate embed` with this config first, or say dedup: null"
+            f"sound: wants the scores of {' and '.join(SOUND_DETECTORS)}, and score.detectors has no {missing[0]}; add it with its model's "
+            "path (curation/detectors/README.md), or say sound: null"
         )
-    found = find_matches([clip_ids[n] for n in chosen], places[chosen], vectors[chosen], rules, dedup.min_share)
-    quality = {clip_id: clip_quality(batch.clips[clip_id], batch.video_of(clip_id)) for clip_id in kept - failed}
-    copies = choose_copies(found, quality)
-    bound = f"cosine of {dedup.embedder} < {rules.threshold:g} on {dedup.min_share:.0%} of the shorter clip's frames"
+    kept = {row["clip_id"] for row in rows["selection"] if row["keep"]}
+    failed = {clip_id for clip_id in kept if batch.failed_detectors.get(clip_id, set()) & set(SOUND_DETECTORS)}
+    reasons = {clip_id: reject_sound(clip_id, batch.scores[clip_id], sound) for clip_id in kept - failed}
+    bound = "the sound belongs to the picture, by sync.cosine and what is heard"
     return {
-        "rules": [*rows["rules"], last_row(NEAR_DUPLICATE, bound, rows["rules"][0]["subset"], len(rows["rules"]))],
+        "rules": [*rows["rules"], last_row(SOUND_BUCKET, bound, rows["rules"][0]["subset"], len(rows["rules"]))],
         "selection": [
-            row if row["clip_id"] not in copies else row | _rejected(row["clip_id"], copies)
+            row | {"keep": False, "reason": SOUND_BUCKET, "detail": reasons[row["clip_id"]]}
+            if reasons.get(row["clip_id"])
+            else row
             for row in rows["selection"]
             if row["clip_id"] not in failed
         ],
     }
-
-
-def _rejected(clip_id: str, copies: dict) -> dict:
-    return {"keep": False, "reason": NEAR_DUPLICATE, "detail": describe_copy(clip_id, copies[clip_id])}

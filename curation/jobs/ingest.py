@@ -2,19 +2,22 @@
 
 import json
 import os
+import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from curation.config import CurateConfig
+from curation.config import CurateConfig, IngestConfig
+from curation.inputs import hash_plain, read_plain, refusal
 from curation.remote import as_given, fetch_ingested, fetch_listed, list_videos, read_bytes, substituted
 from curation.rows import read_table
-from moviegen.contracts.clip import file_sha256, hash_id, video_id_of
+from moviegen.contracts.clip import hash_id, video_id_of
 from moviegen.contracts.lake import Lake
 from moviegen.contracts.store import url_of
 from moviegen.contracts.tables import VIDEOS
 from moviegen.errors import StorageError, UsageError
+from moviegen.media.limits import RefusedMediaError
 
 from .parts import MAX_MESSAGE_CHARS, Operation, Rows, Task
 from .session import Session, Work
@@ -39,7 +42,23 @@ def ingest(session: Session) -> None:
         raise UsageError(
             f"{session.config.input}: no file there ends in {suffixes}; set --ingest.suffixes or another --input"
         )
+    _refuse_other_folder(session, {file["uri"] for file in files.values()})
     session.perform("ingest", [Work(operation(session.config), files, extra_s=PROBE_S)], "files")
+
+
+def _refuse_other_folder(session: Session, uris: set[str]) -> None:
+    """Raises UsageError when not one file of the batch is among the inputs: its clips would all go."""
+    known = {row["uri"] for row in read_table(session.lake, "videos", session.batch, ["uri"])}
+    num_clips = sum(part.num_rows for part in session.lake.read_commit("clips", session.batch).parts)
+    if session.replace or not num_clips or known & uris:
+        return
+    told = (
+        f"--input {session.config.input}: holds none of the {len(known)} files of batch {session.batch}, such as {min(known)}; "
+        f"their {num_clips} clips would be replaced. Another --batch NAME keeps both; --replace if it is meant"
+    )
+    if not session.dry_run:
+        raise UsageError(told)
+    session.progress.say(f"ingest would be refused: {told}")
 
 
 def operation(config: CurateConfig) -> Operation:
@@ -67,31 +86,36 @@ def list_inputs(config: CurateConfig) -> list[dict]:
         for name in sorted(names):
             path = Path(folder) / name
             if path.suffix.lower().lstrip(".") in config.ingest.suffixes:
-                found.append(_input(path, config.ingest.read_captions))
+                found.append(input_file(path, root, config.ingest))
     return found
 
 
-def _input(path: Path, read_captions: bool) -> dict:
-    status = path.stat() if path.exists() else path.lstat()
-    caption = _caption_file(path) if read_captions else None
+def input_file(path: Path, root: Path, config: IngestConfig) -> dict:
+    """What is known of a file without reading it, why it must not be read where that is so, and its key."""
+    problem = refusal(path, root, config.follow_links)
+    status = path.lstat() if problem else path.stat()
+    caption = _caption_file(path) if config.read_captions and not problem else None
+    caption_problem = refusal(caption, root, config.follow_links) if caption else None
     facts = {
-        "uri": _uri(path),
+        "uri": _text_of(path),
         "size_bytes": status.st_size,
         "mtime_ns": status.st_mtime_ns,
-        "caption": str(caption) if caption else None,
-        "caption_mtime_ns": caption.stat().st_mtime_ns if caption else None,
+        "caption": str(caption) if caption and not caption_problem else None,
+        "caption_mtime_ns": caption.stat().st_mtime_ns if caption and not caption_problem else None,
     }
+    problems = {"problem": problem, "caption_problem": caption_problem and f"{caption}: {caption_problem}"}
+    facts |= {name: _text_of(text) for name, text in problems.items() if text}
     return {**facts, "key": hash_id(facts)}
 
 
-def _uri(path: Path) -> str:
+def _text_of(path: Path | str) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _caption_file(path: Path) -> Path | None:
-    """The caption beside a video: `<name>.txt` first, then `<name>.json`."""
+    """The caption beside a video: `<name>.txt` first, then `<name>.json`; whether it may be read is another question."""
     candidates = (path.with_suffix(".txt"), path.with_suffix(".json"))
-    return next((file for file in candidates if file.is_file()), None)
+    return next((file for file in candidates if os.path.lexists(file) and not os.path.isdir(file)), None)
 
 
 def ingest_rows(task: Task) -> Rows:
@@ -109,6 +133,8 @@ def video_row(file: dict, limits: dict) -> dict:
         "sha256": "",
     }
     try:
+        if file.get("problem"):
+            raise RefusedMediaError(f"{file['uri']}: {file['problem']}")
         path = Path(file["uri"])
         if url_of(file["uri"]) is None:
             row["sha256"] = _hash_unchanged(path, file)
@@ -121,8 +147,10 @@ def video_row(file: dict, limits: dict) -> dict:
     except Exception as error:  # a bad file is a row, never a dead job
         return row | {"status": "failed", "error": _text(error)}
     try:
+        if file.get("caption_problem"):
+            raise RefusedMediaError(file["caption_problem"])
         row["source_caption"] = read_caption(file["caption"])
-    except (OSError, ValueError) as error:  # the video is good all the same
+    except (OSError, ValueError, RefusedMediaError) as error:  # the video is good all the same
         row["error"] = _text(error)
     return row
 
@@ -132,9 +160,7 @@ def _text(error: Exception) -> str:
 
 
 def _hash_unchanged(path: Path, file: dict) -> str:
-    if path.exists() and not path.is_file():
-        raise ValueError(f"{path}: not a regular file")
-    sha256 = file_sha256(path)
+    sha256 = hash_plain(path)
     status = path.stat()
     if (status.st_size, status.st_mtime_ns) != (file["size_bytes"], file["mtime_ns"]):
         raise ValueError(f"{path}: changed while it was read; run again when nobody writes to it")
@@ -171,9 +197,7 @@ def read_caption(path: str | None) -> str | None:
     """The caption in a file: its text, or `caption` (or `text`) of a JSON object; None without. Raises ValueError on a broken file."""
     if path is None:
         return None
-    data = Path(path).read_bytes() if url_of(path) is None else read_bytes(path, MAX_CAPTION_BYTES)
-    if len(data) > MAX_CAPTION_BYTES:
-        raise ValueError(f"{path}: {len(data)} bytes of caption, at most {MAX_CAPTION_BYTES} are read")
+    data = read_plain(Path(path), MAX_CAPTION_BYTES) if url_of(path) is None else read_bytes(path, MAX_CAPTION_BYTES)
     try:
         text = data.decode()
         if path.endswith(".json"):
@@ -181,7 +205,12 @@ def read_caption(path: str | None) -> str | None:
             text = (values.get("caption") or values.get("text")) if isinstance(values, dict) else None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ValueError(f"{path}: not a caption: {error}") from error
-    return " ".join(text.split()) or None if isinstance(text, str) else None
+    return _one_line(text) or None if isinstance(text, str) else None
+
+
+def _one_line(text: str) -> str:
+    """The words of a text, without characters that steer terminals and files (NUL, ESC)."""
+    return "".join(char for char in " ".join(text.split()) if unicodedata.category(char) != "Cc")
 
 
 def read_videos(lake: Lake, batch: str) -> list[dict]:
@@ -240,4 +269,4 @@ def check_unchanged(video: dict) -> None:
 
 @lru_cache(maxsize=4096)
 def _sha256_of(path: Path, *identity: int) -> str:
-    return file_sha256(path)
+    return hash_plain(path)

@@ -25,7 +25,7 @@ from curation.sets import SetSample, write_set_shard
 from curation.shards import EncodeConfig, encode_version
 from moviegen.contracts.clip import Clip, file_sha256, hash_id
 
-from .caption import chosen_captions, kept_clips
+from .chosen import chosen_captions, kept_clips
 from .clips import Batch, read_signals, worker_limits
 from .ingest import read_unchanged
 from .parts import Operation, Rows, Task, attempt
@@ -36,7 +36,10 @@ PEOPLE_TABLES = ("failures", "people")
 SAMPLE_TABLES = ("failures", "set_samples", "set_shards")
 
 VERSION = 1
-"""Raised when the same clip and settings give other people or other samples."""
+"""Raised when the same clip and settings give other people."""
+
+SAMPLES_VERSION = 2
+"""Raised when the same people give other samples."""
 
 LOOKING_S = 3.0
 """CPU-seconds that finding the faces of a clip takes, at least."""
@@ -81,7 +84,7 @@ def _finding(config: CurateConfig) -> Operation:
 def _writing(config: CurateConfig) -> Operation:
     segmenter = config.personal.segmenter
     settings = {**_plain(config.personal), "faces": None, "segmenter": segmenter and file_sha256(segmenter)}
-    version = hash_id("personal samples", VERSION, encode_version(config.shard.encode), settings)
+    version = hash_id("personal samples", SAMPLES_VERSION, encode_version(config.shard.encode), settings)
     params = {
         "personal": _plain(config.personal),
         "encode": asdict(config.shard.encode),
@@ -108,24 +111,24 @@ def sample_inputs(session: Session, batch: Batch, wanted: list[str]) -> dict[str
     }
     reasons = {clip_id: reject_person(row, config) for clip_id, row in rows.items()}
     people = {clip_id: rows[clip_id] for clip_id in sorted(rows) if not reasons[clip_id]}
-    videos = {clip_id: batch.clips[clip_id]["video_id"] for clip_id in people}
-    partners = cross_partners(people, videos, config)
+    views = {clip_id: (batch.clips[clip_id]["video_id"], batch.clips[clip_id]["shot"]) for clip_id in people}
+    partners = cross_partners(people, views, config)
     counts = Counter(reason or "one person" for reason in reasons.values())
     told = ", ".join(f"{reason} {count}" for reason, count in sorted(counts.items()))
     session.progress.say(
-        f"personal: {told or 'no clip was looked at'}; {len(partners)} with another clip of the same person"
+        f"personal: {told or 'no clip was looked at'}; {len(partners)} with another view of the same person"
     )
     facts = {source["clip"]["clip_id"]: source for source in shard_inputs(session).values()}
     inputs = {}
     for clip_id, row in people.items():
         pairs = [("paired", clip_id, None)]
         pairs += [("cross", *partners[clip_id])] if clip_id in partners else []
-        made = {name: facts[clip_id][name] for name in ("clip", "caption", "bucket", "scores")}
+        made = {n: facts[clip_id][n] for n in ("clip", "caption", "bucket", "scores", "heard") if n in facts[clip_id]}
         made |= {"identity_step": row["identity_step"], "pairs": []}
         for pairing, other, cosine in pairs:
             places = reference_places(people[other], config)
             made["pairs"].append({"pairing": pairing, "other": batch.clips[other], "cosine": cosine, "places": places})
-        used = {other: batch.videos[videos[other]] for _, other, _ in pairs}
+        used = {other: batch.videos[views[other][0]] for _, other, _ in pairs}
         inputs[f"{clip_id}-{hash_id(made)}"] = made | {"videos": used}
     return inputs
 

@@ -36,13 +36,33 @@ def run_jobs(
     *,
     dry_run: bool = False,
     retry_failed: bool = False,
+    replace: bool = False,
 ) -> Session:
-    """Runs jobs in order under the lake's lock; the session says what was done. A dry run only says what it would do."""
-    session = Session(config, runner, progress or Progress(), dry_run, retry_failed)
+    """Runs jobs in order under the lake's lock; the session says what was done. A dry run only says what it would do.
+
+    Clips that other settings made are replaced only where `replace` says so; without it that is a UsageError.
+    """
+    check_tools(config, names)
+    session = Session(config, runner, progress or Progress(), dry_run, retry_failed, replace)
     with nullcontext() if dry_run else hold_lock(config.lake):
         for name in names:
             job(name)(session)
     return session
+
+
+def check_tools(config: CurateConfig, names: Sequence[str]) -> None:
+    """Raises UsageError for what a detector or an embedder lacks, such as its weights: before hours of other work, not after."""
+    from curation.detectors import load_detector
+    from curation.embedders import load_embedder
+
+    from .copies import copy_rules
+
+    if "score" in names:
+        for name, params in config.score.detectors.items():
+            load_detector(name, params)
+    loaded = {name: load_embedder(name, params) for name, params in config.embed.embedders.items() if "embed" in names}
+    if config.dedup is not None and config.dedup.embedder in loaded:
+        copy_rules(loaded[config.dedup.embedder], config.dedup)
 
 
 def job(name: str) -> Callable[[Session], None]:

@@ -31,6 +31,7 @@ from .parts import (
     sweep_temporaries,
     write_parts,
 )
+from .settings import record_operation
 
 SECONDS_PER_GIGAPIXEL = 8.0
 """CPU-seconds of decoding and measuring H.264: 5.6 at 720p to 10.7 at 360p (`benchmarks/curation_cost.py`)."""
@@ -77,6 +78,17 @@ class Outcome:
         return self.num_wanted - self.num_done_before
 
 
+@dataclass(frozen=True)
+class Planned:
+    """What a dry run found to do for one operation."""
+
+    operation: str
+    inputs: tuple[dict, ...]
+    """Plain JSON of what is pending."""
+    seconds: float
+    """CPU-seconds, predicted."""
+
+
 @dataclass
 class Session:
     """What every job needs: the config, the lake, somewhere to run tasks, someone to tell."""
@@ -87,9 +99,13 @@ class Session:
     dry_run: bool = False
     retry_failed: bool = False
     """Inputs that failed before are done again."""
+    replace: bool = False
+    """Clips that other settings, or another input folder, gave may go."""
     outcomes: list[Outcome] = field(default_factory=list)
     did_work: bool = False
     """Something was committed that was not before."""
+    planned: list[Planned] = field(default_factory=list)
+    """By a dry run alone: what is pending of the inputs that are known by now."""
     here_s: float = 0.0
     """CPU-seconds of work, predicted, that this process has done itself."""
     has_plan: bool = False
@@ -115,6 +131,9 @@ class Session:
             before[work.operation.name] = len(work.inputs) - len(pending)
             tasks += self._tasks(work, sorted(pending))
             seconds += work.seconds(pending)
+            if self.dry_run:
+                inputs = tuple(work.inputs[key] for key in sorted(pending))
+                self.planned.append(Planned(work.operation.name, inputs, work.seconds(pending)))
         if len(works) > 1:
             # what several operations do to the same inputs is done one after another: signals are read once
             tasks = sorted(tasks, key=lambda task: task.keys)
@@ -122,6 +141,8 @@ class Session:
         if self.dry_run:
             self._plan(label, noun, num_now, sum(len(work.inputs) for work in works), len(tasks))
             return num_now > 0
+        for work in works:
+            record_operation(self.lake, work.operation)
         self.progress.start(label, num_now)
         if tasks:
             self.did_work = True
@@ -212,8 +233,9 @@ def failed_inputs(lake: Lake, batch: str, operation: Operation) -> set[str]:
 
 
 @contextmanager
-def hold_lock(lake: Path) -> Iterator[None]:
-    """Holds the lake's lock; removes what killed runs left half-written. Raises UsageError naming the run that holds it."""
+def hold_lock(lake: Path, sweep: bool = True) -> Iterator[None]:
+    """Holds the lake's lock; removes what killed runs left half-written, unless `sweep` is false. Raises UsageError naming the run that
+    holds it."""
     from filelock import FileLock, Timeout
 
     if (store := lake_at(lake).store) is not None:
@@ -235,7 +257,8 @@ def hold_lock(lake: Path) -> Iterator[None]:
         holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
         with writing(note), atomic_write(note, "note") as temporary:
             temporary.write_text(json.dumps(holder) + "\n")
-        sweep_temporaries(Lake(lake))
+        if sweep:
+            sweep_temporaries(Lake(lake))
         yield
         note.unlink(missing_ok=True)
     finally:

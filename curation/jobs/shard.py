@@ -12,7 +12,7 @@ from moviegen.contracts.clip import Clip, hash_id
 from moviegen.contracts.lake import Lake, group_keys
 from moviegen.contracts.shard import ShardName, decode_shard_path
 
-from .caption import chosen_captions, kept_clips
+from .chosen import chosen_audio, chosen_captions, kept_clips
 from .clips import Batch, attempt_clips, worker_limits
 from .ingest import read_unchanged
 from .parts import Operation, Rows, Task, valid_parts
@@ -54,7 +54,7 @@ def shard_inputs(session: Session) -> dict[str, dict]:
     config = session.config
     batch = Batch(session.lake, session.batch)
     buckets = load_config(BucketSet, config.shard.bucket_set)
-    captions = chosen_captions(config.caption, batch)
+    captions, heard = chosen_captions(config.caption, batch), chosen_audio(config.caption, batch)
     inputs = {}
     for clip_id in sorted(kept_clips(session.lake, session.batch, config.subset) & set(batch.clips)):
         clip, text = Clip(**batch.clips[clip_id]), captions.get(clip_id)
@@ -66,6 +66,8 @@ def shard_inputs(session: Session) -> dict[str, dict]:
             "caption": text and {name: text[name] for name in ("text", "captioner", "camera_motion")},
             "scores": dict(sorted(batch.scores[clip_id].items())),
         }
+        if clip_id in heard:  # no key where nobody wrote: a tar without audio captions stays what it was
+            facts["heard"] = heard[clip_id]
         inputs[f"{clip_id}-{hash_id(facts)}"] = facts | {"video": batch.videos[clip.video_id]}
     return inputs
 
@@ -147,6 +149,7 @@ def _sample(task: Task, source: dict) -> Sample:
         bucket=source["bucket"],
         caption=source["caption"],
         scores=source["scores"],
+        heard=source.get("heard"),
         config=EncodeConfig(**params["encode"]),
         **params["limits"],
     )

@@ -11,10 +11,12 @@ from curation.clips import VideoShape, split_config, split_measured, splitter_ha
 from curation.config import CurateConfig
 from curation.rows import read_files
 from moviegen.contracts.tables import CHUNKS
+from moviegen.errors import UsageError
 
 from .ingest import check_unchanged, read_unchanged, read_videos
 from .parts import Operation, Rows, Task, attempt
 from .session import Session, Work
+from .settings import refuse_replacement
 from .split_chunks import drop_chunks, measure_chunks
 
 TABLES = ("failures", "signals", "shots", "clips")
@@ -29,8 +31,8 @@ def split(session: Session) -> None:
         key: {name: row[name] for name in ("uri", "video_id", "sha256", "size_bytes", "fps_num", "fps_den")}
         for key, row in videos.items()
     }
-    _warn_of_replacement(session)
     wanted = operation(session.config)
+    _refuse_replacement(session, wanted)
     chunked = measure_chunks(session, wanted, videos, lambda key: gigapixels(videos[key]))
     for key, parts in chunked.items():
         inputs[key]["chunks"] = parts
@@ -40,14 +42,15 @@ def split(session: Session) -> None:
     drop_chunks(session)
 
 
-def _warn_of_replacement(session: Session) -> None:
-    version = operation(session.config).version
-    others = [part for part in session.lake.read_commit("clips", session.batch).parts if part.version != version]
-    if others:
-        session.progress.say(
-            f"split: the settings are not those of {sum(part.num_rows for part in others)} clips of batch {session.batch}, "
-            "which are replaced; another --batch or lake keeps both"
-        )
+def _refuse_replacement(session: Session, wanted: Operation) -> None:
+    try:
+        told = refuse_replacement(session.lake, session.batch, wanted, session.replace)
+    except UsageError as error:
+        if not session.dry_run:
+            raise
+        told = f"split would be refused: {error}"
+    if told:
+        session.progress.say(told)
 
 
 def operation(config: CurateConfig) -> Operation:

@@ -16,7 +16,16 @@ def seen_frames(signals: dict[str, np.ndarray]) -> np.ndarray:
 
 def shake_of(x: np.ndarray, y: np.ndarray, pts_s: np.ndarray) -> float:
     """How much a camera trembles: mean speed, diagonals a second, that it does not keep for `STEADY_S`."""
-    return float(np.mean(np.hypot(x - smooth(x, pts_s), y - smooth(y, pts_s))))
+    return float(np.mean(_trembling(x, y, pts_s)))
+
+
+def usual_shake(x: np.ndarray, y: np.ndarray, pts_s: np.ndarray) -> float:
+    """The median in place of the mean: a hand trembles all the time, a tripod seems to when something big passes."""
+    return float(np.median(_trembling(x, y, pts_s)))
+
+
+def _trembling(x: np.ndarray, y: np.ndarray, pts_s: np.ndarray) -> np.ndarray:
+    return np.hypot(x - smooth(x, pts_s), y - smooth(y, pts_s))
 
 
 def smooth(values: np.ndarray, pts_s: np.ndarray) -> np.ndarray:

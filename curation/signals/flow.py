@@ -13,6 +13,8 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
+from curation.signals.depth import depth_columns
+
 MAX_HZ = 15.0
 """Pairs of neighbouring frames that are looked at, a second: of faster videos every second, third ... pair."""
 
@@ -118,12 +120,13 @@ class CameraPath:
     inliers: np.ndarray
     """Share of what can be seen that follows, 0..1."""
     parallax: np.ndarray
-    """How much the rest moves along the camera's own direction, rather than across it, in shares of the camera's speed: 0 for a camera
-    that only turns, more for one that is carried past near and far things. NaN where the camera stands."""
+    """How far speeds along the camera's own direction are spread, more than those across it, in units of the camera's: about 0 for a
+    camera that only turns, more for one that is carried past near and far things. NaN where the camera stands or little is seen."""
     centre: np.ndarray
-    """Speed of the picture's middle in units of the camera's: 1 follows it, 0 stands still as a thing that the camera follows."""
+    """Speed of the slowest quarter of the picture's middle in units of the camera's: 1 moves with the rest, 0 stands still in the picture
+    as a thing does that the camera follows. NaN as before."""
     opposite: np.ndarray
-    """Share of what can be seen that moves against the camera's direction."""
+    """Share of what can be seen that moves against the camera's direction. NaN as before."""
     residual: np.ndarray
     """(N, P) length of what is left at each place."""
 
@@ -134,70 +137,37 @@ def fit_camera(places: np.ndarray, vectors: np.ndarray, weights: np.ndarray, sca
     `scale` is the length that counts as noise.
     """
     start = np.median(vectors, axis=1, keepdims=True)
-    left = np.linalg.norm(vectors - start, axis=2)
+    left = _length(vectors - start)
     for _ in range(_ROUNDS):
         spread = np.maximum(1.5 * np.median(left, axis=1, keepdims=True), scale)
         trusted = weights / (1 + np.square(left / spread)) ** 2 + 1e-9
         shift, zoom, roll = _similarity(places, vectors, trusted)
-        left = np.linalg.norm(vectors - _moved(places, shift, zoom, roll), axis=2)
-    follows = left <= np.maximum(3 * scale, 0.15 * np.linalg.norm(vectors, axis=2))
+        camera = _moved(places, shift, zoom, roll)
+        left = _length(vectors - camera)
+    follows = left <= np.maximum(3 * scale, 0.15 * _length(vectors))
     inliers = (follows * weights).sum(axis=1) / np.maximum(weights.sum(axis=1), 1e-9)
-    camera = _moved(places, shift, zoom, roll)
-    depth = _depth(places, _around(vectors), _around(weights), _around(camera), scale / 2)
+    depth = depth_columns(places, vectors, weights, camera, scale / 2)
     return CameraPath(shift[:, 0], shift[:, 1], zoom, roll, inliers, *depth, left)
-
-
-_MIDDLE = 0.13
-"""Shares of the diagonal from the centre that count as the picture's middle."""
-
-_AGAINST = 0.3
-"""Speed against the camera's, in units of it, from which a place counts as moving against it."""
-
-
-_WINDOW = 7
-"""Pairs over which flow is averaged before near and far are told apart: about half a second, so that slow cameras can be told too."""
-
-
-def _around(values: np.ndarray) -> np.ndarray:
-    """Means over `_WINDOW` pairs around each, along the first axis; the ends count on."""
-    from scipy.ndimage import correlate1d
-
-    # a running sum would be quicker, but its last digits depend on where it began
-    return correlate1d(values, np.full(_WINDOW, 1 / _WINDOW), axis=0, mode="nearest")
-
-
-def _depth(
-    places: np.ndarray, vectors: np.ndarray, weights: np.ndarray, camera: np.ndarray, slowest: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Parallax, centre and opposite of `CameraPath`; NaN where the camera is slower than `slowest`."""
-    speed = np.linalg.norm(camera, axis=2)
-    total = np.maximum((weights * speed).sum(axis=1), 1e-9)
-    unit = camera / np.maximum(speed, 1e-9)[..., None]
-    rest = vectors - camera
-    along = np.abs((rest * unit).sum(axis=2))
-    across = np.abs(rest[..., 0] * unit[..., 1] - rest[..., 1] * unit[..., 0])
-    parallax = np.maximum(0, (weights * (along - across)).sum(axis=1) / total)
-    follows = (vectors * unit).sum(axis=2) / np.maximum(speed, slowest)
-    middle = np.linalg.norm(places, axis=1) < _MIDDLE
-    centre = np.median(follows[:, middle], axis=1)
-    opposite = (weights * (follows < -_AGAINST)).sum(axis=1) / np.maximum(weights.sum(axis=1), 1e-9)
-    stands = total / np.maximum(weights.sum(axis=1), 1e-9) < slowest
-    return tuple(np.where(stands, np.nan, values) for values in (parallax, centre, opposite))
 
 
 def _similarity(
     places: np.ndarray, vectors: np.ndarray, weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Weighted least squares of shift (N, 2) at the picture's centre, zoom (N,) and roll (N,)."""
-    share = (weights / weights.sum(axis=1, keepdims=True))[..., None]
-    mean_place, mean_vector = (share * places).sum(axis=1), (share * vectors).sum(axis=1)
-    around, moved = places - mean_place[:, None], vectors - mean_vector[:, None]
-    power = np.maximum((share[..., 0] * np.square(around).sum(axis=2)).sum(axis=1), 1e-9)
-    zoom = (share[..., 0] * (around * moved).sum(axis=2)).sum(axis=1) / power
-    roll = (share[..., 0] * (around[..., 0] * moved[..., 1] - around[..., 1] * moved[..., 0])).sum(axis=1) / power
-    x, y = mean_place[:, 0], mean_place[:, 1]
-    shift = mean_vector - np.stack([zoom * x - roll * y, zoom * y + roll * x], axis=1)
-    return shift, zoom, roll
+    share = weights / weights.sum(axis=1, keepdims=True)
+    (x, y), (u, v) = places.T, np.moveaxis(vectors, 2, 0)
+    middle_x, middle_y, mean_u, mean_v = ((share * each).sum(axis=1) for each in (x, y, u, v))
+    x, y, u, v = x - middle_x[:, None], y - middle_y[:, None], u - mean_u[:, None], v - mean_v[:, None]
+    power = np.maximum((share * (x * x + y * y)).sum(axis=1), 1e-9)
+    zoom = (share * (x * u + y * v)).sum(axis=1) / power
+    roll = (share * (x * v - y * u)).sum(axis=1) / power
+    shift_x = mean_u - zoom * middle_x + roll * middle_y
+    return np.stack([shift_x, mean_v - zoom * middle_y - roll * middle_x], axis=1), zoom, roll
+
+
+def _length(vectors: np.ndarray) -> np.ndarray:
+    # a third of the time of numpy's norm over so short an axis
+    return np.hypot(vectors[..., 0], vectors[..., 1])
 
 
 def _moved(places: np.ndarray, shift: np.ndarray, zoom: np.ndarray, roll: np.ndarray) -> np.ndarray:
@@ -223,7 +193,7 @@ def flow_columns(
     path = fit_camera(places, vectors, weights, _LEAST_SCALE / small_px)
     seconds = np.maximum(pts_s[seen] - pts_s[seen - 1], 1e-3)
     found = {
-        "flow": np.linalg.norm(vectors, axis=2).mean(axis=1) / seconds,
+        "flow": _length(vectors).mean(axis=1) / seconds,
         "flow_residual": path.residual.mean(axis=1) / seconds,
         "camera_x": path.x / seconds,
         "camera_y": path.y / seconds,

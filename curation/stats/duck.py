@@ -1,5 +1,6 @@
 """DuckDB over a lake: committed files only, read-only, nothing outside the lake's folder can be opened."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,6 +8,8 @@ from typing import TYPE_CHECKING
 from moviegen.contracts.lake import Lake, existing_lake
 from moviegen.contracts.tables import TABLES
 from moviegen.errors import UsageError
+
+from .compact import table_files
 
 if TYPE_CHECKING:
     import duckdb
@@ -30,10 +33,16 @@ VIEWS = (
     "metric_health",
     "hours_by_subset",
     "caption_lengths",
+    "caption_rejections",
+    "caption_fates",
     "shard_sizes",
     "failures_by_stage",
     "clip_frames",
     "borderline_clips",
+    "duplicates",
+    "concepts",
+    "clip_sounds",
+    "sound_buckets",
 )
 """Views in the order they are made: a view may use those before it."""
 
@@ -50,16 +59,20 @@ class Answer:
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
-def open_lake(root: Path) -> "duckdb.DuckDBPyConnection":
-    """A connection with a view for every table and every question. Raises UsageError when `root` is no lake."""
+def open_lake(
+    root: Path, tables: Sequence[str] = tuple(TABLES), views: Sequence[str] = VIEWS, kept: Collection[str] = ()
+) -> "duckdb.DuckDBPyConnection":
+    """A connection with a view for every table and every question, or for those named; `kept` views are answered once, now, for who
+    asks them often. Raises UsageError when `root` is no lake."""
     import duckdb
 
     lake = existing_lake(root)
     connection = duckdb.connect(":memory:")
-    for name in TABLES:
+    for name in tables:
         _make_table(connection, lake, name)
-    for name in VIEWS:
-        connection.execute("create view " + name + " as " + (SQL / "views" / f"{name}.sql").read_text())
+    for name in views:
+        how = "create table " if name in kept else "create view "
+        connection.execute(how + name + " as " + (SQL / "views" / f"{name}.sql").read_text())
     connection.execute("set allowed_directories = [?]".replace("?", _quoted(str(lake.root.resolve()))))
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
@@ -68,25 +81,22 @@ def open_lake(root: Path) -> "duckdb.DuckDBPyConnection":
 
 def _make_table(connection: "duckdb.DuckDBPyConnection", lake: Lake, name: str) -> None:
     """A view over the table's committed files; an empty relation of the same columns when nothing is committed."""
-    try:
-        files = [str(path.resolve()) for path in lake.committed_files(name)]
-    except FileNotFoundError as error:
-        raise UsageError(f"{error}: committed, and not there; run the command that writes {name} again") from error
-    if missing := [file for file in files if not Path(file).exists()]:
-        raise UsageError(f"{missing[0]}: committed, and not there; run the command that writes {name} again")
+    files = [str(path) for path in table_files(lake, name)]
     if files:
         connection.execute(f"set variable {name}_files = ?", [files])
         connection.execute("create view " + name + " as " + (SQL / "sources" / f"{name}.sql").read_text())
     else:
-        connection.register(name, _empty(name))
+        connection.execute("create view " + name + " as " + _empty(name))
 
 
-def _empty(name: str) -> object:
-    import pyarrow as pa
+_TYPES = {"string": "varchar", "int64": "bigint", "int32": "integer", "float64": "double", "bool": "boolean",
+          "list<float32>": "float[]", "list<int64>": "bigint[]"}  # fmt: skip
 
-    from curation.rows import arrow_schema
 
-    return pa.schema([pa.field("batch", pa.string()), *arrow_schema(TABLES[name])]).empty_table()
+def _empty(name: str) -> str:
+    """A query for no row of a table: not a registered Arrow table, for which DuckDB imports pandas."""
+    columns = [("batch", "varchar"), *((column.name, _TYPES[column.type]) for column in TABLES[name].columns)]
+    return "select " + ", ".join(f'null::{kind} as "{column}"' for column, kind in columns) + " where false"
 
 
 def _quoted(text: str) -> str:

@@ -6,6 +6,8 @@ import json
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from moviegen.messages import printable
+
 from .duck import VIEWS, Answer, ask
 
 if TYPE_CHECKING:
@@ -55,7 +57,10 @@ def glance(connection: "duckdb.DuckDBPyConnection") -> str:
         as_table(ask(connection, "table_sizes")),
         as_table(ask(connection, "input_counts")),
         as_table(
-            ask(connection, "select subset, step, bound, num_rejected, num_skipped, num_left, left_percent from funnel")
+            ask(
+                connection,
+                "select subset, step, bound, num_rejected, num_failed, num_pending, num_skipped, num_left, left_percent from funnel",
+            )
         ),
         f"views: {', '.join(VIEWS)}\n",
     ]
@@ -66,7 +71,7 @@ def _cell(value: object) -> str:
     if value is None:
         return ""
     text = f"{value:g}" if isinstance(value, float) else str(value)
-    text = "".join(char if char.isprintable() else "�" for char in text)
+    text = printable(text).replace("\n", "�").replace("\t", "�")
     return text if len(text) <= MAX_CELL_CHARS else text[: MAX_CELL_CHARS - 1] + "…"
 
 

@@ -110,13 +110,17 @@ def crash_point(name: str) -> None:
 _PASSED: dict[str, int] = {}
 
 WRITE_KINDS = ("part", "shard", "commit", "page", "note")
-"""What `atomic_write` writes: Parquet, tars, commit files, reports and pictures, the note beside a lock."""
+"""What `atomic_write` writes: Parquet, tars, commit files, reports, pictures and gathered tables, the note beside a lock and those of how
+operations were done."""
 
 CRASH_POINTS = (
     *(f"{kind}.{moment}" for kind in WRITE_KINDS for moment in ("written", "synced", "renamed", "settled")),
     "java.built", "java.renamed",
 )  # fmt: skip
 """Every place where a crash of curation would matter: after each fsync, rename and commit. The kill tests die at each."""
+
+STORE_CRASH_POINTS = ("lock.taken", "object.put", "commit.written", "commit.renamed")
+"""The same of a lake in an object store, after the rows and tars were written in the scratch folder: the points of a folder's lake."""
 
 
 @contextmanager
@@ -182,16 +186,34 @@ class Lake:
         _check(table, batch)
         return self.root / "_commits" / table / f"{batch}.json"
 
+    def commit_text(self, table: str, batch: str) -> str | None:
+        """What the commit file of (table, batch) says; None when there is none."""
+        path = self.commit_path(table, batch)
+        if self.store is not None:
+            return self.store.read_text(self._below(path))
+        try:
+            return path.read_text()
+        except FileNotFoundError:
+            return None
+
+    def commit_stamp(self, table: str, batch: str) -> tuple[int, object] | None:
+        """(size in bytes, what any write of it changes) of the commit file of (table, batch); None when there is none."""
+        if self.store is not None:
+            text = self.commit_text(table, batch)
+            return None if text is None else (len(text.encode()), hash_id(text))
+        try:
+            status = self.commit_path(table, batch).stat()
+        except FileNotFoundError:
+            return None
+        return status.st_size, (status.st_ino, status.st_size, status.st_mtime_ns)
+
     def read_commit(self, table: str, batch: str) -> Commit:
         """What is committed of (table, batch); an empty commit when nothing is. Raises ValueError naming a broken file."""
-        path = self.commit_path(table, batch)
         try:
-            text = path.read_text() if self.store is None else self.store.read_text(self._below(path))
+            text = self.commit_text(table, batch)
             return Commit(table, batch) if text is None else decode_commit(text)
-        except FileNotFoundError:
-            return Commit(table, batch)
         except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
+            raise ValueError(f"{self.commit_path(table, batch)}: {error}") from error
 
     def write_commit(self, commit: Commit) -> bool:
         """Replaces the commit file atomically. Returns False, and touches nothing, when it already says just that."""

@@ -4,6 +4,9 @@ import json
 import math
 import re
 from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from .audio_caption import AudioCaption
 
 MEDIA_SUFFIXES = ("mp4", "jpg", "flac")
 """Video, image, audio. `jpg` and `flac` samples have the same `.txt` and `.json`."""
@@ -51,39 +54,62 @@ class SampleMeta:
     camera_motion: str | None = None
     scores: dict[str, float] = field(default_factory=dict)
     """Metric -> score, as at the time of writing."""
+    audio_caption: AudioCaption | None = None
+    """What is heard, in six fields [S Table 26]; left out of the `.json` where nobody wrote it."""
+    audio_captioner: str | None = None
+    """Who wrote `audio_caption`; left out with it."""
     format: int = SAMPLE_FORMAT
 
     def __post_init__(self) -> None:
         check_key(self.clip_id)
+        if (self.audio_caption is None) != (self.audio_captioner is None):
+            raise ValueError(f"sample {self.clip_id}: audio_caption and audio_captioner go together")
         for metric, score in self.scores.items():
             if not math.isfinite(score):
                 raise ValueError(f"sample {self.clip_id}: {metric} is {score}")
 
 
+_IF_THERE = ("audio_caption", "audio_captioner")
+"""Fields that are not written when they are None: samples without them keep the bytes they had before there were any."""
+
+
+def meta_values(meta: SampleMeta) -> dict[str, Any]:
+    """The record as plain JSON; `meta_of_values` is its inverse."""
+    return {name: value for name, value in asdict(meta).items() if name not in _IF_THERE or value is not None}
+
+
 def encode_meta(meta: SampleMeta) -> bytes:
     """The `.json` member: UTF-8, sorted keys, no spaces, so that the same sample gives the same bytes."""
-    return json.dumps(asdict(meta), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return json.dumps(
+        meta_values(meta), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode()
 
 
 def decode_meta(data: bytes) -> SampleMeta:
     """The record of a `.json` member; the inverse of `encode_meta`. Raises ValueError naming the field that is off."""
     try:
         values = json.loads(data)
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"sample .json: {error}") from error
+    return meta_of_values(values)
+
+
+def meta_of_values(values: Any) -> SampleMeta:
+    """The record of plain JSON. Raises ValueError naming the field that is off."""
     if not isinstance(values, dict):
         raise ValueError(f"sample .json is a {type(values).__name__}, wanted an object")
+    who = f"sample {values.get('clip_id')}"
     known = {f.name for f in fields(SampleMeta)}
     if odd := sorted(set(values) - known):
-        raise ValueError(f"sample {values.get('clip_id')}: unknown fields {odd}; written by a newer version?")
+        raise ValueError(f"{who}: unknown fields {odd}; written by a newer version?")
     if values.get("format", SAMPLE_FORMAT) != SAMPLE_FORMAT:
-        raise ValueError(
-            f"sample {values.get('clip_id')}: format {values['format']}, this version reads {SAMPLE_FORMAT}"
-        )
+        raise ValueError(f"{who}: format {values['format']}, this version reads {SAMPLE_FORMAT}")
     try:
+        if values.get("audio_caption") is not None:
+            values = values | {"audio_caption": AudioCaption(**values["audio_caption"])}
         return SampleMeta(**values)
-    except TypeError as error:
-        raise ValueError(f"sample {values.get('clip_id')}: {error}") from error
+    except (TypeError, AttributeError) as error:
+        raise ValueError(f"{who}: {error}") from error
 
 
 def encode_sample(meta: SampleMeta, caption: str, media: bytes, suffix: str = "mp4") -> dict[str, bytes]:

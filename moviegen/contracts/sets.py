@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
-from .sample import SampleMeta, check_key, decode_meta
+from .sample import SampleMeta, check_key, meta_of_values, meta_values
 from .shard import check_name
 
 SET_FORMAT = 1
@@ -148,7 +148,7 @@ def decode_personal(members: Mapping[str, bytes]) -> tuple[PersonalMeta, str, by
     values = _decode(members, PersonalMeta)
     try:
         references = tuple(Reference(**{**r, "box": tuple(r["box"])}) for r in values["references"])
-        clip = decode_meta(json.dumps(values["clip"]).encode())
+        clip = meta_of_values(values["clip"])
         meta = PersonalMeta(**{**values, "clip": clip, "references": references})
     except (TypeError, KeyError) as error:
         raise ValueError(f"personal sample {values.get('key')}: {error!r}") from error
@@ -174,7 +174,8 @@ def decode_edit(members: Mapping[str, bytes]) -> tuple[EditMeta, str, bytes, byt
 
 
 def _encode(meta: PersonalMeta | EditMeta) -> bytes:
-    return json.dumps(asdict(meta), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    values = asdict(meta) | ({"clip": meta_values(meta.clip)} if isinstance(meta, PersonalMeta) else {})
+    return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 def _decode(members: Mapping[str, bytes], record: type) -> dict[str, Any]:

@@ -46,6 +46,9 @@ class Store(Protocol):
     def names(self, folder: str) -> list[str]:
         """Names of the files in a folder, sorted."""
 
+    def sizes(self, folder: str) -> dict[str, int]:
+        """Bytes of every file below a folder, by its path."""
+
     def put_file(self, path: str, file: Path) -> None:
         """Puts a file that no commit names, such as a report."""
 

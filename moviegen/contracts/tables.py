@@ -161,11 +161,14 @@ SIGNALS = Table(
         _column(
             "camera_parallax",
             "list<float32>",
-            "what moves along the camera's direction at another speed: near and far; NaN while the camera stands",
+            "spread of speeds along the camera's direction, near and far, less that across it; NaN where it cannot be told",
             "camera's speed",
         ),
         _column(
-            "camera_centre", "list<float32>", "speed of the middle: 0 is a thing the camera follows", "camera's speed"
+            "camera_centre",
+            "list<float32>",
+            "speed of the slow part of the middle: 0 is a thing the camera follows",
+            "camera's speed",
         ),
         _column("camera_opposite", "list<float32>", "share of the picture that moves against the camera", "0..1"),
     ),
@@ -251,6 +254,41 @@ SELECTION = Table(
         _column(
             "skipped", "string", "rules skipped because their metric is missing (`if_missing: keep`), comma separated"
         ),
+    ),
+)
+
+COPIES = Table(
+    "copies",
+    ("subset", "clip_id"),
+    ("filter",),
+    "Near-duplicates that a subset drops, and the clip that stands for each.",
+    (
+        _column("subset", "string", "name of the selection"),
+        _column("clip_id", "string", "the clip dropped"),
+        _column("kept_id", "string", "the clip kept in its place, of this batch or of an earlier one"),
+        _column(
+            "matched_id", "string", "the clip it was compared with: the kept one, or another copy on the way there"
+        ),
+        _column("similarity", "float64", "mean cosine of the frames that match", "-1..1"),
+        _column("share", "float64", "matching frames, of the shorter clip's", "0..1"),
+        _column("is_mirrored", "bool", "left and right are swapped"),
+    ),
+)
+
+CLIP_CONCEPTS = Table(
+    "clip_concepts",
+    ("subset", "clip_id"),
+    ("filter",),
+    "What concept a clip is of, and how many such clips resampling keeps; of clips that rules and near-duplicates leave.",
+    (
+        _column("subset", "string", "name of the selection"),
+        _column("clip_id", "string", "the clip"),
+        _column("concept", "int32", "number of its concept in this batch, 0 the largest"),
+        _column(
+            "num_alike", "int64", "clips resampled together: of the concept; all human-centred ones for such a clip"
+        ),
+        _column("share", "float64", "share of these that resampling keeps", "0..1"),
+        _column("is_human", "bool", "human-centred: resampled apart from the concepts"),
     ),
 )
 
@@ -393,6 +431,8 @@ TABLES: dict[str, Table] = {
         SCORES,
         EMBEDDINGS,
         SELECTION,
+        COPIES,
+        CLIP_CONCEPTS,
         RULES,
         CAPTIONS,
         SHARDS,

@@ -39,7 +39,9 @@ def open_container(source: Path | bytes, limits: MediaLimits) -> Iterator[Any]:
             f"{name}: its content is none of the formats read here ({', '.join(limits.formats)})"
         ) from error
     except av.error.MemoryError as error:
-        raise DecodeMemoryError(f"{name}: opening it needs more memory than allowed") from error
+        raise DecodeMemoryError(
+            f"{name}: opening it needs more memory than allowed, or it has over 1000 streams"
+        ) from error
     except (av.error.FFmpegError, UnicodeError, ValueError) as error:
         raise UnreadableMediaError(f"{name}: cannot be opened: {reason(error)}") from error
     try:

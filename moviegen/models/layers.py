@@ -1,11 +1,43 @@
 """Parts that more than one network uses. Axis letters: B batch, L tokens, D width."""
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
+
+from moviegen.models.execution import AttentionKernel, sdpa
+
+
+class RMSNorm(nn.RMSNorm):
+    """nn.RMSNorm with a backward of its own on a CPU, where PyTorch has none and takes it apart: the same values, a third of the time."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., D) -> (..., D)."""
+        if x.device.type != "cpu" or not torch.is_grad_enabled() or torch.compiler.is_compiling():
+            return super().forward(x)
+        return _RMSNormOnCPU.apply(x, self.weight, self.eps)
+
+
+class _RMSNormOnCPU(torch.autograd.Function):
+    """y = w x / rms(x). With n = x / rms(x): dw = sum of g n; dx = (g w - n mean(g w n)) / rms(x)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.eps = eps
+        return F.rms_norm(x, weight.shape, weight, eps)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[override]
+        x, weight = ctx.saved_tensors
+        width = x.shape[-1]
+        inverse = torch.rsqrt(torch.linalg.vector_norm(x, dim=-1, keepdim=True).square() / width + ctx.eps)
+        normed, weighted = x * inverse, g * weight
+        along = torch.linalg.vecdot(weighted, normed)[..., None] / width
+        return (weighted - normed * along) * inverse, (g * normed).flatten(0, -2).sum(0), None
 
 
 class SwiGLU(nn.Module):
@@ -27,6 +59,9 @@ class Attention(nn.Module):
     As many key heads as query heads [S §3.1.6]. RMS norm of queries and keys is off unless asked for (our decision).
     """
 
+    kernel: AttentionKernel = staticmethod(sdpa)
+    """What computes it; `moviegen.models.execution.set_attention` changes it."""
+
     def __init__(self, dim: int, num_heads: int, *, qk_norm: bool = False, eps: float = 1e-5) -> None:
         super().__init__()
         if dim % num_heads:
@@ -36,18 +71,22 @@ class Attention(nn.Module):
         self.key = nn.Linear(dim, dim, bias=False)
         self.value = nn.Linear(dim, dim, bias=False)
         self.output = nn.Linear(dim, dim, bias=False)
-        self.query_norm = nn.RMSNorm(dim // num_heads, eps=eps) if qk_norm else nn.Identity()
-        self.key_norm = nn.RMSNorm(dim // num_heads, eps=eps) if qk_norm else nn.Identity()
+        self.query_norm = RMSNorm(dim // num_heads, eps=eps) if qk_norm else nn.Identity()
+        self.key_norm = RMSNorm(dim // num_heads, eps=eps) if qk_norm else nn.Identity()
 
-    def forward(self, x: Tensor, context: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
-        """`mask` (B, L') is True where a key may be seen; every sample needs at least one."""
+    def forward(
+        self, x: Tensor, context: Tensor | None = None, mask: Tensor | None = None, rotation: Tensor | None = None
+    ) -> Tensor:
+        """`mask` (B, L') is True where a key may be seen; every sample needs at least one. `rotation` is `rotary_angles`'."""
         source = x if context is None else context
         query, key, value = (
             rearrange(linear(tokens), "b l (h d) -> b h l d", h=self.num_heads)
             for linear, tokens in ((self.query, x), (self.key, source), (self.value, source))
         )
-        bias = None if mask is None else mask[:, None, None, :]
-        out = F.scaled_dot_product_attention(self.query_norm(query), self.key_norm(key), value, attn_mask=bias)
+        query, key = self.query_norm(query), self.key_norm(key)
+        if rotation is not None:
+            query, key = rotate(query, rotation), rotate(key, rotation)
+        out = self.kernel(query, key, value, mask)
         return self.output(rearrange(out, "b h l d -> b l (h d)"))
 
 
@@ -71,3 +110,34 @@ def sinusoids(positions: Tensor, dim: int, max_period: float = 10_000.0) -> Tens
     )
     angles = positions.float()[:, None] * frequencies
     return torch.cat([angles.cos(), angles.sin()], dim=-1)
+
+
+def rotary_angles(length: int, head_dim: int, base: float = 10_000.0, device: torch.device | str = "cpu") -> Tensor:
+    """Angle of each position in each of head_dim / 2 planes, from 1 turn a radian down to 1 / base: (length, head_dim / 2)."""
+    frequencies = base ** (-torch.arange(0, head_dim, 2, device=device, dtype=torch.float32) / head_dim)
+    return torch.outer(torch.arange(length, device=device, dtype=torch.float32), frequencies)
+
+
+def rotate(x: Tensor, angles: Tensor) -> Tensor:
+    """x (B, H, L, D) with each plane (i, i + D / 2) turned by its angle (L, D / 2): rotary positions, as in Llama."""
+    cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
+    first, second = x.chunk(2, dim=-1)
+    return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)
+
+
+class GELUFeedForward(nn.Module):
+    """w_out(gelu(w_in x)), without biases: the two matrices that make the audio model 13B [spec 6.2, derived]."""
+
+    def __init__(self, dim: int, ffn_dim: int) -> None:
+        super().__init__()
+        self.input = nn.Linear(dim, ffn_dim, bias=False)
+        self.output = nn.Linear(ffn_dim, dim, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, L, D) -> (B, L, D)."""
+        return self.output(F.gelu(self.input(x)))
+
+
+def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+    """x (1 + scale) + shift; shift and scale are (B, 1, D)."""
+    return x * (1 + scale) + shift

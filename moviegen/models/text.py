@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from moviegen.errors import UsageError
-from moviegen.models.layers import Attention, SwiGLU, sinusoids
+from moviegen.models.layers import Attention, RMSNorm, SwiGLU, sinusoids
 from moviegen.prompts import quoted_text
 from moviegen.weights import HubModel
 
@@ -113,7 +113,7 @@ class ByteTextEncoder(nn.Module, HubModel):
         self.tokenizer = ByteTokenizer(config.max_length)
         self.embedding = nn.Embedding(ByteTokenizer.num_ids, config.dim)
         self.blocks = nn.ModuleList(ByteBlock(config) for _ in range(config.num_layers))
-        self.norm = nn.RMSNorm(config.dim, eps=1e-5)
+        self.norm = RMSNorm(config.dim, eps=1e-5)
         nn.init.normal_(self.embedding.weight, std=0.5)
 
     def forward(self, ids: Tensor, mask: Tensor) -> TextContext:
@@ -126,7 +126,7 @@ class ByteTextEncoder(nn.Module, HubModel):
 
     def encode(self, texts: Sequence[str], device: torch.device | str = "cpu") -> TextContext:
         """Features of the texts, with gradients when the module trains."""
-        ids, mask = self.tokenizer.encode(_read_by(self.config.role, texts))
+        ids, mask = self.tokenizer.encode(read_by(self.config.role, texts))
         return self(ids.to(device), mask.to(device))
 
 
@@ -135,9 +135,9 @@ class ByteBlock(nn.Module):
 
     def __init__(self, config: ByteTextEncoderConfig) -> None:
         super().__init__()
-        self.attention_norm = nn.RMSNorm(config.dim, eps=1e-5)
+        self.attention_norm = RMSNorm(config.dim, eps=1e-5)
         self.attention = Attention(config.dim, config.num_heads)
-        self.ffn_norm = nn.RMSNorm(config.dim, eps=1e-5)
+        self.ffn_norm = RMSNorm(config.dim, eps=1e-5)
         self.ffn = SwiGLU(config.dim, config.ffn_dim)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
@@ -148,7 +148,8 @@ class ByteBlock(nn.Module):
 class TransformersTextEncoder:
     """A frozen encoder of the transformers library by folder or hub id: UL2, T5, ByT5, MetaCLIP's text tower [S §3.1.4, App A.2].
 
-    Weights are read as safetensors only and no code of the repository is run.
+    A CLIP's table of positions is stretched to `max_length` where it is shorter (`moviegen.models.clip_text`). Weights are read as
+    safetensors only and no code of the repository is run.
     """
 
     def __init__(self, model: nn.Module, tokenizer: object, max_length: int, role: Role = "prompt") -> None:
@@ -163,17 +164,22 @@ class TransformersTextEncoder:
         cls, path: str | Path, *, max_length: int = 512, role: Role = "prompt", dtype: torch.dtype = torch.float32
     ) -> "TransformersTextEncoder":
         """The encoder of a folder with model and tokenizer. Raises UsageError when there is none."""
-        from transformers import AutoModelForTextEncoding, AutoTokenizer
+        from transformers import AutoConfig, AutoModelForTextEncoding, AutoTokenizer, CLIPTextModel
 
         try:
             tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
-            model = AutoModelForTextEncoding.from_pretrained(
-                path, dtype=dtype, use_safetensors=True, trust_remote_code=False
+            is_clip = AutoConfig.from_pretrained(path, trust_remote_code=False).model_type.startswith("clip")
+            model = (CLIPTextModel if is_clip else AutoModelForTextEncoding).from_pretrained(
+                path, dtype=dtype, use_safetensors=True, **({} if is_clip else {"trust_remote_code": False})
             )
         except (OSError, ValueError, KeyError) as error:
             raise UsageError(
                 f"text encoder {path}: {error}\nwanted a folder with config.json, model.safetensors and tokenizer files"
             ) from error
+        if is_clip:
+            from moviegen.models.clip_text import lengthen_clip
+
+            model = lengthen_clip(model, max_length)
         return cls(model, tokenizer, max_length, role)
 
     def save_pretrained(self, folder: Path) -> None:
@@ -190,11 +196,12 @@ class TransformersTextEncoder:
     def encode(self, texts: Sequence[str], device: torch.device | str = "cpu") -> TextContext:
         """The last hidden layer (B, L, D), texts cut to `max_length` tokens and padded to the longest."""
         tokens = self.tokenizer(  # type: ignore[operator]
-            _read_by(self.role, texts), padding=True, truncation=True, max_length=self.max_length, return_tensors="pt"
+            read_by(self.role, texts), padding=True, truncation=True, max_length=self.max_length, return_tensors="pt"
         ).to(device)
         features = self.model(input_ids=tokens.input_ids, attention_mask=tokens.attention_mask).last_hidden_state
         return TextContext(features, tokens.attention_mask.bool())
 
 
-def _read_by(role: Role, texts: Sequence[str]) -> list[str]:
+def read_by(role: Role, texts: Sequence[str]) -> list[str]:
+    """What an encoder of that role reads of each text."""
     return [quoted_text(text) for text in texts] if role == "quoted" else list(texts)

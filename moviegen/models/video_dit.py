@@ -5,7 +5,7 @@ Axis letters: B batch, C channels, T latent frames, H W latent rows and columns,
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 import torch
@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from moviegen.models.layers import Attention, SwiGLU, TimeEmbedding
+from moviegen.models.execution import run
+from moviegen.models.layers import Attention, RMSNorm, SwiGLU, TimeEmbedding, modulate
 from moviegen.models.text import TextContext
 from moviegen.weights import HubModel
 
@@ -53,6 +54,10 @@ class VideoDiTConfig:
                 f"patch_size {self.patch_size} wants 3 numbers, context_widths {self.context_widths} at least 1"
             )
 
+    def video_dit(self) -> "VideoDiTConfig":
+        """These sizes alone: of a config with more fields, the part that is a text-to-video transformer."""
+        return VideoDiTConfig(**{f.name: getattr(self, f.name) for f in fields(VideoDiTConfig)})
+
     @property
     def patch_dim(self) -> int:
         """Values a token: 64 at full size [S Fig 8]."""
@@ -73,6 +78,18 @@ def unpatchify(tokens: Tensor, grid: tuple[int, int, int], patch_size: tuple[int
     )
 
 
+@dataclass(frozen=True)
+class Condition:
+    """What a small module beside the network adds to its inputs; everything is optional. See `moviegen.models.conditioning`."""
+
+    tokens: Tensor | None = None
+    """(B, L, D), added to the embedded patches: the same as more input channels."""
+    time: Tensor | None = None
+    """(B, D), added to the embedding of t."""
+    context: TextContext | None = None
+    """(B, L', D), as wide as the network, appended to the text."""
+
+
 class VideoDiT(nn.Module, HubModel):
     """The whole network; see `forward`."""
 
@@ -88,25 +105,32 @@ class VideoDiT(nn.Module, HubModel):
             nn.Sequential(nn.Linear(width, dim, bias=False), nn.LayerNorm(dim)) for width in config.context_widths
         )
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.num_layers))
-        self.final_norm = nn.RMSNorm(dim, eps=config.norm_eps)
+        self.final_norm = RMSNorm(dim, eps=config.norm_eps)
         self.final_modulation = nn.Linear(dim, 2 * dim, bias=False)
         self.patch_out = nn.Linear(dim, config.patch_dim, bias=False)
         self._initialize()
 
-    def forward(self, x_t: Tensor, t: Tensor, contexts: Sequence[TextContext]) -> Tensor:
+    def forward(
+        self, x_t: Tensor, t: Tensor, contexts: Sequence[TextContext], condition: Condition = Condition()
+    ) -> Tensor:
         """x_t (B, C, T, H, W), t (B,), one context a text encoder -> velocity (B, C, T, H, W).
 
         Every token attends to every other; the text enters by cross-attention over all contexts, one after the other in the
-        sequence, padding masked.
+        sequence, padding masked. `condition` is what personalisation, editing or upsampling add.
         """
         grid = self._grid(x_t)
-        text, mask = self._project(contexts)
+        text, mask = self._project(contexts, condition.context)
         positions = self.positions(grid)
-        embedded = F.silu(self.time(t))
+        embedded = self.time(t)
+        if condition.time is not None:
+            embedded = embedded + condition.time
+        embedded = F.silu(embedded)
         modulation = rearrange(self.modulation(embedded), "b (m d) -> b m d", m=6)
         x = self.patch_in(patchify(x_t, self.config.patch_size))
+        if condition.tokens is not None:
+            x = x + condition.tokens
         for block in self.blocks:
-            x = block(x + positions, modulation, text, mask)
+            x = run(block, x + positions, modulation, text, mask)
         shift, scale = self.final_modulation(embedded)[:, None].chunk(2, dim=-1)
         x = self.patch_out(modulate(self.final_norm(x), shift, scale))
         return unpatchify(x, grid, self.config.patch_size)
@@ -121,11 +145,15 @@ class VideoDiT(nn.Module, HubModel):
         t, h, w = (n // p for n, p in zip(sizes, patches, strict=True))
         return t, h, w
 
-    def _project(self, contexts: Sequence[TextContext]) -> tuple[Tensor, Tensor]:
+    def _project(self, contexts: Sequence[TextContext], more: TextContext | None) -> tuple[Tensor, Tensor]:
+        """All contexts as wide as the network, one after the other, and their mask."""
         if len(contexts) != len(self.contexts):
             raise ValueError(f"VideoDiT: {len(contexts)} text contexts, wanted {len(self.contexts)}")
         features = [project(c.features) for project, c in zip(self.contexts, contexts, strict=True)]
-        return torch.cat(features, dim=1), torch.cat([context.mask for context in contexts], dim=1)
+        masks = [context.mask for context in contexts]
+        if more is not None:
+            features, masks = [*features, more.features], [*masks, more.mask]
+        return torch.cat(features, dim=1), torch.cat(masks, dim=1)
 
     def _initialize(self) -> None:
         """N(0, 0.02); output projections smaller by sqrt(2 layers); modulation and output zero. Our decision, the paper is silent."""
@@ -149,23 +177,18 @@ class Block(nn.Module):
     def __init__(self, config: VideoDiTConfig) -> None:
         super().__init__()
         self.modulation_bias = nn.Parameter(torch.zeros(6, config.dim))
-        self.attention_norm = nn.RMSNorm(config.dim, eps=config.norm_eps)
+        self.attention_norm = RMSNorm(config.dim, eps=config.norm_eps)
         self.attention = Attention(config.dim, config.num_heads, qk_norm=config.qk_norm, eps=config.norm_eps)
         self.cross_attention = Attention(config.dim, config.num_heads, qk_norm=config.qk_norm, eps=config.norm_eps)
-        self.ffn_norm = nn.RMSNorm(config.dim, eps=config.norm_eps)
+        self.ffn_norm = RMSNorm(config.dim, eps=config.norm_eps)
         self.ffn = SwiGLU(config.dim, config.ffn_dim)
 
     def forward(self, x: Tensor, modulation: Tensor, text: Tensor, mask: Tensor) -> Tensor:
         """x (B, L, D), modulation (B, 6, D), text (B, L', D), mask (B, L') -> (B, L, D)."""
         shift_1, scale_1, gate_1, shift_2, scale_2, gate_2 = (modulation + self.modulation_bias).unsqueeze(2).unbind(1)
-        x = x + gate_1 * self.attention(modulate(self.attention_norm(x), shift_1, scale_1))
-        x = x + self.cross_attention(x, text, mask)
-        return x + gate_2 * self.ffn(modulate(self.ffn_norm(x), shift_2, scale_2))
-
-
-def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
-    """x (1 + scale) + shift; shift and scale are (B, 1, D)."""
-    return x * (1 + scale) + shift
+        x = x + gate_1 * run(self.attention, modulate(self.attention_norm(x), shift_1, scale_1))
+        x = x + run(self.cross_attention, x, text, mask)
+        return x + gate_2 * run(self.ffn, modulate(self.ffn_norm(x), shift_2, scale_2))
 
 
 class Positions(nn.Module):

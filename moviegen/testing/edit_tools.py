@@ -12,6 +12,13 @@ from .captions import parse_caption
 from .drawing import shape_distance
 from .scene import COLOURS, MIN_CONTRAST, Scene, contrast, opacity_at, position_at, view_at
 
+RECOLOUR_WORDS = (
+    "Make the {old} {shape} {new}.",
+    "Recolour the {old} {shape} to {new}.",
+    "Change the colour of the {shape} from {old} to {new}.",
+    "Turn the {old} {shape} {new}.",
+)
+
 
 @dataclass(frozen=True)
 class ToyEdit:
@@ -34,10 +41,11 @@ class RecolourEditor:
             return None
         old, shape = words["colour"], words["shape"]
         new = str(rng.choice([colour for colour in COLOURS if colour != old]))
+        there, back = (RECOLOUR_WORDS[int(rng.integers(len(RECOLOUR_WORDS)))] for _ in range(2))
         return ToyEdit(
             f"{old}_to_{new}",
-            f"Make the {old} {shape} {new}.",
-            f"Make the {new} {shape} {old}.",
+            there.format(old=old, shape=shape, new=new),
+            back.format(old=new, shape=shape, new=old),
             lambda image: recolour(image, old, new),
         )
 

@@ -16,12 +16,9 @@ def of(*folders: str) -> list[Path]:
 @pytest.mark.parametrize("path", of("models"), ids=str)
 def test_model_sizes(path):
     from moviegen.config import load_config
-    from moviegen.models.tae import TAEConfig
-    from moviegen.models.text import ByteTextEncoderConfig
-    from moviegen.models.video_dit import VideoDiTConfig
+    from moviegen.models.catalog import KINDS
 
-    kinds = {"tae": TAEConfig, "video_dit": VideoDiTConfig, "text": ByteTextEncoderConfig}
-    config = load_config(kinds[path.parts[1]], ROOT / path)
+    config = load_config(KINDS[path.parts[1]].config, ROOT / path)
     assert set(yaml.safe_load((ROOT / path).read_text())) <= set(vars(config))
 
 
@@ -77,6 +74,7 @@ def test_recipes(path):
 def test_curation(path):
     from curation.config import CurateConfig, find_files
     from curation.filters import load_rules
+    from curation.jobs.run import JOBS, check_tools
     from moviegen.config import parse_config
 
     if path.parts[1] == "filter":
@@ -90,6 +88,25 @@ def test_curation(path):
     measured = {"probe", *config.score.detectors}
     asked = {rule.metric.partition(".")[0] for rule in rules if rule.if_missing == "error"}
     assert asked <= measured, "a rule ends the run for want of a score"
+    if config.balance is not None and config.balance.human_metric is not None:
+        assert config.balance.human_metric.partition(".")[0] in measured
+    if path.name != "paper.yaml":
+        check_tools(config, JOBS)  # works as it is: nothing to bring along
+
+
+def test_the_papers_curation_names_the_weights_it_lacks():
+    """Before the first file is opened, and not after hours of scoring."""
+    from curation.config import CurateConfig
+    from curation.jobs.run import check_tools
+    from moviegen.config import parse_config
+    from moviegen.errors import UsageError
+
+    flags = ["--config", str(ROOT / "curation" / "paper.yaml"), "--input", "videos", "--lake", "lake"]
+    config, _ = parse_config(CurateConfig, flags, prog="test", summary="", examples=())
+    with pytest.raises(UsageError, match=r"aesthetic: no file weights/.*or say where it is"):
+        check_tools(config, ["score"])
+    with pytest.raises(UsageError, match=r"embedder sscd: no file weights/sscd.*or say where it is"):
+        check_tools(config, ["embed"])
 
 
 def test_sizes_of_a_recipe_fit_together():
@@ -115,3 +132,41 @@ def test_sizes_of_a_recipe_fit_together():
 def test_every_file_is_of_a_known_kind():
     known = ("models", "buckets", "training", "recipes", "curation", "generate")
     assert [path for path in FILES if path.parts[0] not in known] == []
+
+
+def test_the_papers_mix_of_captioners():
+    from curation.captioning.plan import read_plan
+
+    entries = read_plan(yaml.safe_load((ROOT / "curation/paper.yaml").read_text())["caption"]["captioners"])
+    assert [(entry.label, entry.dealt) for entry in entries] == [("llama_8b", (0.0, 0.7)), ("llama_70b", (0.7, 1.0))]
+    assert not any(entry.is_audio for entry in entries)
+
+
+def test_what_is_commented_out_would_load():
+    """The blocks for what must be brought along, taken out of their comments."""
+    from curation.config import CurateConfig
+    from moviegen.config import parse_config
+
+    lines = (ROOT / "curation/explore.yaml").read_text().splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("# personal:"))
+    blocks = yaml.safe_load("\n".join(line.removeprefix("# ") for line in lines[start:]))
+    assert set(blocks) == {"personal", "edits"}
+    named = yaml.safe_load("\n".join(line.strip("# ") for line in lines if line.startswith("    # ") and ": {" in line))
+    flags = ["--lake", "lake", "--config", str(ROOT / "curation/explore.yaml")]
+    flags += [f"--{name}={yaml.safe_dump(value, default_flow_style=True)}" for name, value in blocks.items()]
+    config, _ = parse_config(CurateConfig, flags, prog="test", summary="", examples=())
+    assert config.personal.faces == {"identity_weights": "weights/arcface.onnx"}
+    assert config.edits.segmenter == "torchscript"
+    from curation.detectors import DETECTORS
+
+    assert {"sound_tags", "audio_quality", "sync"} <= set(named) <= set(DETECTORS)
+
+
+def test_the_audio_subset_finds_what_it_asks_for():
+    from curation.captioning.plan import read_audio_plan
+    from curation.sound_buckets import PAPER_ROWS, SOUND_DETECTORS, SoundConfig
+
+    content = yaml.safe_load((ROOT / "curation/audio.yaml").read_text())
+    assert set(SOUND_DETECTORS) <= set(content["score"]["detectors"])
+    assert [entry.label for entry in read_audio_plan(content["caption"]["audio_captioners"])] == ["audio_template"]
+    assert SoundConfig(**content["sound"]).rows == PAPER_ROWS

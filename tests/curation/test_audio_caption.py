@@ -2,14 +2,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.audio_caption import (
+from curation.audio_caption import audio_caption
+from moviegen.contracts.audio_caption import (
     AudioCaption,
-    audio_caption,
     decode_audio_caption,
     encode_audio_caption,
-    is_taken,
-    sound_bucket,
-    sound_kinds,
     tidy_description,
 )
 
@@ -76,6 +73,8 @@ class TestTemplate:
             ({"music_probability": 1.1}, "music_probability is 1.1"),
             ({"sound": 'a "bang"'}, "wanted \"a 'bang'\""),
             ({"music": ""}, "wanted 'words'"),
+            ({"has_speech": "no"}, "has_speech is 'no', wanted a bool"),
+            ({"sound": None}, "sound is None, wanted a str"),
         ],
     )
     def test_refusals(self, fields, message):
@@ -104,43 +103,3 @@ class TestFromTags:
     def test_a_tagger_that_knows_no_music_is_refused(self):
         with pytest.raises(ValueError, match="no label for music, singing"):
             audio_caption({"Dog": 0.9, "Speech": 0.1}, 5)
-
-
-class TestBuckets:
-    """Table 23, row by row."""
-
-    @pytest.mark.parametrize(
-        ("kinds", "cosine", "bucket"),
-        [
-            ("sound", 0.21, "diegetic"),
-            ("voice", 0.21, "diegetic"),
-            ("voice sound", 0.21, "diegetic"),
-            ("voice sound", 0.2, None),
-            ("music", 0.31, "diegetic"),
-            ("music sound", 0.31, "diegetic"),
-            ("voice music sound", 0.31, "diegetic"),
-            ("music", 0.2, None),
-            ("music", 0.09, "non_diegetic"),
-            ("music", 0.1, None),
-            ("music sound", 0.2, "mixed"),
-            ("voice music sound", 0.2, "mixed"),
-            ("music sound", 0.25, None),
-            ("music sound", 0.1, None),
-            ("voice music", 0.9, None),
-            ("", 0.9, None),
-        ],
-    )
-    def test_rows(self, kinds, cosine, bucket):
-        assert sound_bucket(frozenset(kinds.split()), cosine) == bucket
-
-    def test_kinds_of_scores(self):
-        scores = {"sound_tags.speech": 0.1, "sound_tags.singing": 0.3, "sound_tags.sound": 0.29, "sound_tags.music": 1}
-        assert sound_kinds(scores) == {"voice", "music"}
-        assert sound_kinds({}) == frozenset()
-
-    def test_a_small_share_of_laid_under_music(self):
-        ids = [f"{number:032x}" for number in range(4000)]
-        assert all(is_taken(clip_id, "diegetic") for clip_id in ids)
-        assert not any(is_taken(clip_id, None) for clip_id in ids)
-        share = sum(is_taken(clip_id, "non_diegetic") for clip_id in ids) / len(ids)
-        assert share == pytest.approx(0.05, abs=0.012)

@@ -12,7 +12,6 @@ from curation.concepts import (
     balance,
     clip_draws,
     lowest,
-    mean_vectors,
     share_out,
     whole_counts,
 )
@@ -208,14 +207,6 @@ def test_draws_are_evenly_spread():
     np.testing.assert_allclose(np.quantile(draws, [0.1, 0.5, 0.9]), [0.1, 0.5, 0.9], atol=0.015)
 
 
-def test_a_clips_vector_is_the_direction_of_its_mean():
-    rows = np.array([[1, 0], [0, 1], [0, 1], [-1, 0]], np.float32)
-    ids, means = mean_vectors(["b", "a", "b", "c"], rows)
-    assert ids == ["a", "b", "c"]
-    np.testing.assert_allclose(means, [[0, 1], [0.5**0.5, 0.5**0.5], [-1, 0]], atol=1e-6)
-    assert mean_vectors([], np.zeros(0, np.float32))[0] == []
-
-
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
@@ -242,5 +233,3 @@ def test_refused_pools():
     ):
         with pytest.raises(ValueError, match=words):
             ClipPool(ids, vectors)
-    with pytest.raises(ValueError, match="clip x: its vectors cancel out"):
-        mean_vectors(["x", "x"], row * [[1, 0], [-1, 0]] + row[::-1] * [[0, 0], [-1, 0]])

@@ -62,6 +62,20 @@ def test_the_defaults_are_found_from_any_folder(repo_root, tmp_path, monkeypatch
     assert config.shard.bucket_set.resolve() == repo_root / "configs/buckets/paper.yaml"
 
 
+def test_each_config_file_means_its_own_neighbours(tmp_path, monkeypatch):
+    """Two files in two folders: what the first says lies beside the first, though the second is given last."""
+    monkeypatch.chdir(tmp_path)
+    for folder in ("rules", "more"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "mine.yaml").write_text("rules: []\n")
+    (tmp_path / "rules" / "config.yaml").write_text("filter: {rules: mine.yaml}\n")
+    (tmp_path / "more" / "config.yaml").write_text("shard: {max_samples: 3}\n")
+    files = [tmp_path / "rules" / "config.yaml", tmp_path / "more" / "config.yaml"]
+    config = CurateConfig(lake=Path("lake"), filter=FilterConfig(Path("mine.yaml")))
+    assert find_files(config, files).filter.rules == tmp_path / "rules" / "mine.yaml"
+    assert find_files(config, files[1]).filter.rules == tmp_path / "more" / "mine.yaml"
+
+
 @pytest.mark.parametrize(
     ("make", "word"),
     [

@@ -4,17 +4,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.dedup import (
+    SAME_LOOK,
     DedupConfig,
     Match,
+    asks,
     best_shift,
     choose_copies,
     clip_quality,
     describe_copy,
+    distinct_looks,
     find_matches,
     group_copies,
 )
 from curation.embedders.base import CopyRules, scale_to_one
 from curation.neighbours import make_index, near_pairs
+from curation.vectors import ClipVectors
 
 RULES = CopyRules(0.9)
 WIDTH = 48
@@ -34,7 +38,7 @@ def matches(clips: dict[str, np.ndarray], rules: CopyRules = RULES, order=None, 
     places = np.concatenate([np.arange(len(vectors)) for vectors in clips.values()])
     vectors = np.concatenate(list(clips.values()))
     order = np.arange(len(ids)) if order is None else order
-    return find_matches(ids[order].tolist(), places[order], vectors[order], rules, **options)
+    return find_matches(ClipVectors.sorted_from(ids[order].tolist(), places[order], vectors[order]), rules, **options)
 
 
 def pairs(found: list[Match]) -> set[tuple[str, str]]:
@@ -86,7 +90,8 @@ class TestMatches:
         assert pairs(matches({"a": a, "b": noisy(a, noise=0.01), "c": looks(3, 200)})) == {("a", "b")}
 
     def test_no_clip_and_one_clip_have_no_match(self):
-        assert find_matches([], np.zeros(0, np.int32), np.zeros((0, 4), np.float32), RULES) == []
+        none = ClipVectors.sorted_from([], np.zeros(0, np.int32), np.zeros((0, 0), np.float32))
+        assert find_matches(none, CopyRules(0.9, is_telling=lambda v: v[:, 0] > 2)) == []
         assert matches({"a": looks(1, 3)}) == []
         assert matches({"a": looks(1, 3), "b": looks(1, 3)}, CopyRules(0.9, is_telling=lambda v: v[:, 0] > 2)) == []
 
@@ -120,10 +125,10 @@ class TestNeighbours:
     def test_lists_find_what_comparing_all_finds(self):
         a = looks(1, 3000)
         vectors = np.concatenate([a, noisy(a[:300], 4, 0.05)])
-        exact, lists = make_index(vectors), make_index(vectors, exact_up_to=100)
+        rows = np.arange(len(vectors))
         found = [
-            {(int(q), int(r)) for qs, rs in near_pairs(index, vectors, 0.8, 10) for q, r in zip(qs, rs, strict=True)}
-            for index in (exact, lists)
+            pairs_of(near_pairs(index, vectors, rows, 0.8, 10))
+            for index in (make_index(vectors, rows), make_index(vectors, rows, exact_up_to=100))
         ]
         cosines = vectors @ vectors.T
         assert found[0] == {(int(q), int(r)) for q, r in zip(*np.nonzero(cosines >= 0.8), strict=True)}
@@ -133,11 +138,72 @@ class TestNeighbours:
 
     def test_chunks_of_queries_are_counted_on(self, monkeypatch):
         monkeypatch.setattr("curation.neighbours.CHUNK", 7)
-        vectors = looks(1, 40)
-        found = [
-            pair for qs, rs in near_pairs(make_index(vectors), vectors, 0.999, 3) for pair in zip(qs, rs, strict=True)
-        ]
-        assert found == [(row, row) for row in range(40)]
+        vectors, rows = looks(1, 40), np.arange(40)
+        found = [*near_pairs(make_index(vectors, rows), vectors, rows, 0.999, 3)]
+        assert len(found) == 6
+        assert pairs_of(found) == {(row, row) for row in range(40)}
+
+    def test_some_rows_ask_some_others_and_may_be_turned(self):
+        vectors = looks(1, 20)
+        index = make_index(vectors, np.arange(5, 20))
+        assert pairs_of(near_pairs(index, vectors, np.arange(10), 0.999, 3)) == {(row, row - 5) for row in range(5, 10)}
+        turned = near_pairs(index, -vectors, np.arange(10), 0.999, 3, lambda rows: -rows)
+        assert pairs_of(turned) == {(row, row - 5) for row in range(5, 10)}
+
+
+def pairs_of(chunks) -> set[tuple[int, int]]:
+    return {(int(q), int(r)) for asking, found in chunks for q, r in zip(asking, found, strict=True)}
+
+
+class TestLooks:
+    @given(st.integers(0, 10_000))
+    def test_a_look_is_unlike_those_taken_before_it(self, seed):
+        """Against the definition, row by row, for clips of several lengths."""
+        rng = np.random.default_rng(seed)
+        few = looks(seed, 4)
+        clips = [few[rng.integers(0, 4, rng.integers(1, 9))] for _ in range(6)]
+        made = ClipVectors.sorted_from(
+            [f"{n}" for n, each in enumerate(clips) for _ in each],
+            np.concatenate([np.arange(len(each)) for each in clips]),
+            np.concatenate(clips),
+        )
+        telling = rng.random(len(made.vectors)) < 0.7
+        taken = distinct_looks(made, telling)
+        for clip in range(len(made)):
+            kept = []
+            for row, vector in enumerate(made.vectors[made.rows(clip)]):
+                is_new = telling[made.starts[clip] + row] and all(vector @ other < SAME_LOOK for other in kept)
+                kept += [vector] if is_new else []
+                assert taken[made.starts[clip] + row] == is_new
+
+    def test_of_many_looks_every_second_asks_of_few_each(self):
+        owners = np.array([0, 0, 0, 3, 3, 3, 3, 3, 3, 4])
+        assert asks(owners).tolist() == [True] * 3 + [True, False] * 3 + [True]
+
+    @pytest.mark.parametrize("shift", range(4))
+    def test_a_copy_is_found_though_half_of_its_looks_ask_nothing(self, shift):
+        a = looks(1, 12)
+        b = looks(2, 12)
+        b[shift : shift + 6] = noisy(a[5:11])
+        assert pairs(matches({"a": a, "b": b, "c": looks(3, 9)})) == {("a", "b")}
+
+
+class TestEarlier:
+    def test_earlier_clips_are_not_compared_with_each_other(self):
+        a = looks(1, 10)
+        clips = {"a": a, "b": noisy(a, 1), "c": noisy(a, 2)}
+        assert pairs(matches(clips, earlier={"a", "b"})) == {("a", "c"), ("b", "c")}
+        assert matches(clips, earlier={"a", "b", "c"}) == []
+
+    def test_what_is_kept_earlier_stays_however_poor_and_names_the_nearest(self):
+        found = [match("a", "c", 0.91), match("b", "c", 0.95), match("c", "d", 0.99)]
+        copies = choose_copies(found, {"c": (900,), "d": (900,)}, {"a", "b"})
+        assert {clip_id: copy.kept for clip_id, copy in copies.items()} == {"c": "b", "d": "a"}
+        assert describe_copy("d", copies["d"]).startswith("copy of a, through c: similarity 0.99")
+
+    def test_without_earlier_ones_in_the_group_the_best_is_kept(self):
+        copies = choose_copies([match("c", "d"), match("a", "e")], {"c": (1,), "d": (2,), "e": (3,)}, {"a"})
+        assert {clip_id: copy.kept for clip_id, copy in copies.items()} == {"c": "d", "e": "a"}
 
 
 def match(first: str, second: str, similarity: float = 0.9, **values) -> Match:

@@ -1,9 +1,12 @@
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.edit_tools import PHOTO_EDITS, PhotoEditor
+from curation.edit_words import MARK_WORDS, PHOTO_WORDS
 from curation.editing import (
     MARK_COLOURS,
     EditsConfig,
@@ -17,7 +20,7 @@ from curation.editing import (
     random_walk,
 )
 from moviegen.testing.drawing import render_frame
-from moviegen.testing.edit_tools import RecolourEditor, ShapeSegmenter, edited_scene, true_mask
+from moviegen.testing.edit_tools import RECOLOUR_WORDS, RecolourEditor, ShapeSegmenter, edited_scene, true_mask
 from moviegen.testing.scene import BACKGROUNDS, COLOURS, MIN_CONTRAST, contrast, sample_scene
 from moviegen.testing.world import caption
 
@@ -147,7 +150,8 @@ class TestToyTruth:
         colour = edit.name.rpartition("_")[2]
         if contrast(colour, scene.background) < MIN_CONTRAST:
             pytest.skip("hardly seen")
-        assert edit.instruction == f"Make the {scene.colour} {scene.shape} {colour}."
+        told = {"old": scene.colour, "shape": scene.shape, "new": colour}
+        assert edit.instruction in {ways.format(**told) for ways in RECOLOUR_WORDS}
         image, truth = render_frame(scene, 0.9), render_frame(edited_scene(scene, colour), 0.9)
         assert np.abs(edit.apply(image).astype(int) - truth).mean() < 1
 
@@ -155,3 +159,28 @@ class TestToyTruth:
         assert RecolourEditor().choose("a dog runs", np.random.default_rng(0)) is None
         assert ShapeSegmenter().name_object("a dog runs") is None
         assert set(COLOURS).isdisjoint(BACKGROUNDS)
+
+
+class TestWords:
+    def test_every_edit_has_ways_there_and_back(self):
+        assert set(PHOTO_WORDS) == {edit.name for edit in PHOTO_EDITS}
+        for there, back in PHOTO_WORDS.values():
+            assert min(len(there), len(back)) >= 3
+            assert len(set(there) | set(back)) == len(there) + len(back), "one would be true both ways"
+            assert all(words.endswith(".") for words in (*there, *back))
+        assert all({"{object}", "{colour}"} <= set(re.findall(r"{\w+}", words)) for words in MARK_WORDS)
+
+    def test_all_ways_are_drawn_and_a_clip_always_gets_the_same(self):
+        config = EditsConfig()
+        editor, ids = PhotoEditor(names=("sepia",)), [f"{n:032x}" for n in range(200)]
+
+        def drawn(task):
+            edits = [editor.choose("", draw_for(config, clip_id, task)) for clip_id in ids]
+            return [(edit.instruction, edit.reverse) for edit in edits]
+
+        assert drawn("animate") == drawn("animate")
+        assert drawn("animate") != drawn("backtranslate")
+        there, back = PHOTO_WORDS["sepia"]
+        assert set(drawn("animate")) == {(a, b) for a in there for b in back}
+        marks = {choose_mark("", draw_for(config, clip_id, "segment")).words for clip_id in ids}
+        assert marks == set(MARK_WORDS)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from curation.cli import curate
+from curation.embedders import embedder_version, load_embedder
 from curation.rows import write_rows
 from moviegen.contracts.lake import Commit, Lake, Part
 from moviegen.contracts.tables import TABLES
@@ -28,14 +29,14 @@ def clip_row(name: str, video_id: str, start: int = 0) -> dict:
     return {"clip_id": name, "video_id": video_id, "start_frame": start, "num_frames": 40, **span}
 
 
-def vector_rows(vectors: dict[str, list], embedder: str) -> list[dict]:
+def vector_rows(vectors: dict[str, list], embedder: str, version: str = "1") -> list[dict]:
     return [
         {
             "clip_id": name,
             "embedder": embedder,
             "place": place,
             "vector": list(map(float, vector)),
-            "embedder_version": "1",
+            "embedder_version": version,
         }
         for name, each in vectors.items()
         for place, vector in enumerate(each)
@@ -100,7 +101,15 @@ class TestClipsLikeAClip:
             (["--clip", "aa11", "--embedder", "sscd"], "no embeddings of 'sscd'; there are those of fingerprint"),
             (["--clip", "aa11", "--sheet", "alike.txt"], "wanted a picture, a name that ends in .png"),
             (["--text", "a dog"], "has embeddings of fingerprint, which know no words; embed it with 'clip'"),
-            (["--clip", __file__], "is not in .* its embeddings are of 'fingerprint'; ingest and embed the file"),
+            (
+                ["--clip", __file__],
+                "vectors of fingerprint were made with other weights or parameters than no parameters",
+            ),
+            (["--clip", __file__, "--params", "{size: 3}"], r"no parameter 'size'; it has per_second \(here: --params"),
+            (
+                ["--text", "dog", "--embedder", "fingerprint"],
+                "made with other weights or parameters than no parameters",
+            ),
         ],
     )
     def test_what_is_refused(self, lake, words, message):
@@ -112,6 +121,13 @@ class TestClipsLikeAClip:
         with pytest.raises(UsageError, match="clip dd11: has no vector of fingerprint"):
             curate(["find", str(lake.root), "--clip", "dd11"])
 
+    def test_vectors_of_two_versions_are_not_compared(self, lake):
+        commit(lake, "embeddings", vector_rows({"aa11": [direction(0)]}, "fingerprint", "2"), "later")
+        with pytest.raises(
+            UsageError, match=r"made by 2 versions of it, in the batches b; later; run moviegen curate embed"
+        ):
+            curate(["find", str(lake.root), "--clip", "aa11"])
+
     def test_a_lake_without_embeddings(self, tmp_path):
         lake = Lake(tmp_path / "bare")
         commit(lake, "clips", [clip_row("aa11", "one")])
@@ -119,6 +135,32 @@ class TestClipsLikeAClip:
             UsageError, match="has no embeddings; name an embedder in the YAML and run moviegen curate embed"
         ):
             curate(["find", str(lake.root), "--clip", "aa11"])
+
+
+def test_a_file_from_elsewhere_by_its_fingerprint(tmp_path, film, capsys):
+    """No weights: a worse copy of a film finds the film's clip, and knows no words."""
+    from curation.scoring import clip_input
+    from moviegen.media.read import read_video
+    from moviegen.media.write import write_video
+
+    lake, rows = Lake(tmp_path / "lake"), {name: [] for name in ("videos", "clips", "embeddings")}
+    embedder = load_embedder("fingerprint")
+    for seed in (0, 1):
+        each = film("good", seed)
+        rows["videos"].append(each.video | {"status": "ok"})
+        clip, signals = each.clips()[0]
+        rows["clips"].append(vars(clip))
+        vectors = embedder.embed(clip_input(embedder.frames, clip, each.video, signals))
+        rows["embeddings"] += vector_rows({clip.clip_id: vectors}, "fingerprint", embedder_version(embedder))
+    for table, each in rows.items():
+        commit(lake, table, [{c.name: row[c.name] for c in TABLES[table].columns if c.name in row} for row in each])
+    copy, original = tmp_path / "copy.mp4", film("good", 1)
+    write_video(copy, read_video(original.path), original.footage.fps, crf=36)
+    hits = asked(lake, capsys, "--clip", str(copy))
+    assert hits[0]["file"] == str(original.path)
+    assert hits[0]["similarity"] > 0.9 > hits[1]["similarity"] + 0.2
+    with pytest.raises(UsageError, match="--text 'a dog': fingerprint knows no words"):
+        curate(["find", str(lake.root), "--text", "a dog", "--embedder", "fingerprint"])
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +177,7 @@ def colours_lake(tmp_path_factory, tiny_clip):
 
     folder = tmp_path_factory.mktemp("colours")
     network = load_clip("clip", Path(tiny_clip["clip_weights"]), tiny_clip["clip_model"])
+    version = embedder_version(load_embedder("clip", tiny_clip))
     lake, rows = Lake(folder / "lake"), {name: [] for name in ("videos", "clips", "signals", "embeddings")}
     noise = np.random.default_rng(0).integers(0, 40, (48, 64, 96, 3))
     for name, colour in {"red": (200, 10, 10), "green": (10, 200, 10), "blue": (10, 10, 200)}.items():
@@ -146,7 +189,9 @@ def colours_lake(tmp_path_factory, tiny_clip):
         rows["clips"] += result.clips
         rows["signals"] += result.signals
         frame = np.asarray(Image.new("RGB", (96, 64), colour))
-        rows["embeddings"] += vector_rows({result.clips[0]["clip_id"]: network.embed_images([frame]).numpy()}, "clip")
+        rows["embeddings"] += vector_rows(
+            {result.clips[0]["clip_id"]: network.embed_images([frame]).numpy()}, "clip", version
+        )
     for table, each in rows.items():
         commit(lake, table, each)
     return lake, rows, network
@@ -170,6 +215,23 @@ class TestWithClip:
         hits = asked(lake, capsys, "--clip", str(copy), *flags(tiny_clip))
         assert hits[0]["file"] == green["uri"]
         assert hits[0]["similarity"] > 0.9
+
+    def test_weights_or_parameters_that_the_lake_was_not_made_with_are_refused(self, colours_lake, tiny_clip, tmp_path):
+        import torch
+
+        lake = colours_lake[0]
+        state = torch.load(tiny_clip["clip_weights"], weights_only=True)
+        state["logit_scale"] = state["logit_scale"] + 1
+        torch.save(state, tmp_path / "other.pt")
+        for words in (
+            flags(tiny_clip | {"clip_weights": str(tmp_path / "other.pt")}),
+            [*flags(tiny_clip), "--params", "{count: 9}"],
+        ):
+            with pytest.raises(
+                UsageError, match=r"--text 'red' cannot be compared .* made with other weights or parameters"
+            ):
+                curate(["find", str(lake.root), "--text", "red", *words])
+        assert curate(["find", str(lake.root), "--text", "red", *flags(tiny_clip), "--params", "{count: 4}"]) == 0
 
     def test_without_weights_it_says_what_to_give(self, colours_lake, tiny_clip, tmp_path):
         lake = colours_lake[0]

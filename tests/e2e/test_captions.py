@@ -26,7 +26,14 @@ def numbered_lake(mini, repo_root, tmp_path_factory):
         write_video(folder / f"{number:03d}.mp4", [numbered_frame(number, 160, 160)] * 43, Fraction(10), crf=12)
     (folder / "rules.yaml").write_text("rules:\n  - {name: all, metric: probe.duration, min: 0}\n")
     lake = tmp_path_factory.mktemp("lake") / "lake"
-    detectors = ("--score.detectors", "{probe: {}, camera: {}}", "--filter.rules", str(folder / "rules.yaml"))
+    detectors = (
+        "--score.detectors",
+        "{probe: {}, camera: {}}",
+        "--filter.rules",
+        str(folder / "rules.yaml"),
+        "--dedup",
+        "null",
+    )
     config = mini.config(lake, folder, *detectors)
     mini.curate(config, ["ingest", "split", "score", "filter"])
     videos = {row["video_id"]: int(row["uri"][-7:-4]) for row in read_table(Lake(lake), "videos")}

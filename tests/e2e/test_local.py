@@ -208,3 +208,19 @@ def test_odd_names_are_inputs_like_any_other(mini, own, tmp_path):
     status = {Path(row["uri"]).name: row["status"] for row in read_table(Lake(lake), "videos")}
     assert sorted(status.values()) == ["failed", "failed", "ok", "ok", "ok"]
     assert {name for name, value in status.items() if value == "failed"} == {"dangling.mp4", "pipe.mp4"}
+
+
+def test_a_forgotten_setting_replaces_nothing(mini, own):
+    """Other settings, and another input folder, are refused with the number of clips; `replace` means it."""
+    world, lake = own
+    mini.curate(mini.config(lake, world))
+    before = mini.contents(lake)
+    other = mini.config(lake, world, "--split.start_trim_s", "0.5")
+    with pytest.raises(UsageError, match=r"clips of other settings:\n  split.start_trim_s: 0.0 -> 0.5\n.*--replace"):
+        mini.curate(other)
+    (world / "sub").mkdir()
+    mini.write_scene(world / "sub" / "new.mp4", 7, action="moves", direction="left")
+    with pytest.raises(UsageError, match=r"holds none of the .* files of batch default.*--replace"):
+        mini.curate(mini.config(lake, world / "sub"))
+    assert mini.contents(lake) == before
+    assert ran(mini.curate(other, ["split"], replace=True))["split"] == 8

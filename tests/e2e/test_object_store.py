@@ -15,7 +15,7 @@ from curation.accounting import account
 from curation.check import check_lake
 from curation.jobs.session import hold_lock
 from curation.rows import read_table
-from moviegen.contracts.lake import lake_at
+from moviegen.contracts.lake import STORE_CRASH_POINTS, lake_at
 from moviegen.contracts.tables import TABLES
 from moviegen.errors import StorageError, UsageError
 from moviegen.storage import file_system
@@ -87,12 +87,17 @@ def test_a_lake_in_a_bucket_has_the_bytes_of_one_in_a_folder(stored, tiny):
 
 
 def test_it_is_checked_counted_and_reported_from_another_machine(stored, tiny, elsewhere):
-    from curation.stats.report import write_lake_report
+    from curation.stats.report import is_current, write_reports
 
     elsewhere()
     assert check_lake(Path(stored)) == []
     assert account(Path(stored), "demo", "default").lines()[0] == tiny.fates
-    assert write_lake_report(Path(stored), None) == f"{stored}/report.html"
+    assert not is_current(Path(stored))
+    assert write_reports(Path(stored), None) == (f"{stored}/report.html",)
+    assert is_current(Path(stored))
+    file_system().pipe_file(f"{stored}/report.html", b"<html>older")
+    assert not is_current(Path(stored))
+    assert write_reports(Path(stored), None) == (f"{stored}/report.html",)
     assert b"<html" in file_system().cat_file(f"{stored}/report.html")
 
 
@@ -160,8 +165,8 @@ def typed(repo_root, tiny, lake, **environment):
 
 def test_killed_in_the_middle_it_goes_on(bucket, repo_root, tiny):
     lake = bucket("killed") + "/lake"
-    for point in ("lock.taken", "object.put#3", "commit.renamed#2"):
-        died = typed(repo_root, tiny, lake, FAULT_AT=point)
+    for point in STORE_CRASH_POINTS:
+        died = typed(repo_root, tiny, lake, FAULT_AT=f"{point}#{1 if point.startswith('lock') else 3}")
         assert died.returncode == -9, died.stderr
     done = typed(repo_root, tiny, lake)
     assert done.returncode == 0, done.stderr

@@ -2,7 +2,7 @@
 
 import pytest
 
-from moviegen.messages import nearest, plain
+from moviegen.messages import nearest, plain, printable
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,16 @@ def test_messages_are_in_plain_words(said, shown):
 )
 def test_a_mistyped_name_is_guessed_by_its_parts(word, meant):
     assert nearest(word, ["lake", "score", "score.detectors"]) == meant
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\x1b[31mb\x07", "a\N{REPLACEMENT CHARACTER}[31mb\N{REPLACEMENT CHARACTER}"),
+        ("\x9b2J\u2028", "\N{REPLACEMENT CHARACTER}2J\N{REPLACEMENT CHARACTER}"),
+        ("\u202egpj.exe", "\N{REPLACEMENT CHARACTER}gpj.exe"),
+        ("two\nlines\tétroit\u00a0中文 👩\u200d🚀", "two\nlines\tétroit\u00a0中文 👩\u200d🚀"),
+    ],
+)
+def test_nothing_steers_a_terminal(text, shown):
+    assert printable(text) == shown

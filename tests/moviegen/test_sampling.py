@@ -1,5 +1,7 @@
 """The grid of t, Euler's method and guidance, each against something known."""
 
+import math
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -8,7 +10,21 @@ from hypothesis import strategies as st
 from moviegen.flow import SIGMA_MIN, flow_point
 from moviegen.models.text import TextContext
 from moviegen.models.video_dit import VideoDiT, VideoDiTConfig
-from moviegen.sampling import euler, guided, linear_quadratic_t, linear_t
+from moviegen.sampling import (
+    SOLVERS,
+    edit_guided,
+    euler,
+    euler_step,
+    guided,
+    guided_pair,
+    integrate,
+    integrate_windows,
+    linear_quadratic_t,
+    linear_t,
+    midpoint_step,
+    rising_guidance,
+)
+from moviegen.windows import fade_masks, shaped_masks, tile_spans
 
 
 def test_the_paper_s_schedule():
@@ -124,3 +140,56 @@ def test_guidance_is_what_it_says_and_batching_changes_nothing():
     for scale in (0.0, 1.0, 7.5):
         expected = u_uncond + scale * (u_cond - u_uncond)
         torch.testing.assert_close(guided(network, cond, uncond, scale)(x, t), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("step", "order"), [(euler_step, 1), (midpoint_step, 2)])
+def test_a_solver_s_error_shrinks_with_its_order(step, order):
+    """dx/dt = x from 1: the end is e."""
+    errors = []
+    for num_steps in (64, 128):
+        end = integrate(lambda x, t: x, torch.ones(1, 1, dtype=torch.float64), linear_t(num_steps).double(), step)
+        errors.append(abs(end.item() - math.e))
+    assert errors[0] / errors[1] == pytest.approx(2**order, rel=0.05)
+
+
+@pytest.mark.parametrize("step", SOLVERS.values())
+def test_windows_that_agree_are_one_sample(step):
+    """Windows whose velocity does not depend on the window give what no windows give, for fades and triangles."""
+    x_0 = torch.randn(2, 3, 34, 2, generator=torch.Generator().manual_seed(0)).double()
+    whole = integrate(lambda x, t: torch.sin(x), x_0, linear_t(6), step)
+    spans = tile_spans(34, 14, 4)  # the upsampler's [S §3.1.5]
+    for masks in (fade_masks(spans), shaped_masks(spans)):
+        windows = integrate_windows([lambda x, t: torch.sin(x)] * len(spans), spans, masks, x_0, linear_t(6), step)
+        torch.testing.assert_close(windows, whole, rtol=0, atol=1e-12)
+
+
+def test_windows_that_differ_meet_in_between_at_every_step():
+    spans = [(0, 4), (2, 6)]
+    pulls = [lambda x, t: torch.ones_like(x), lambda x, t: -torch.ones_like(x)]
+    end = integrate_windows(pulls, spans, fade_masks(spans), torch.zeros(1, 1, 6, 1), linear_t(4))
+    torch.testing.assert_close(end.flatten(), torch.tensor([1, 1, 0.5, -0.5, -1, -1]))
+
+
+def test_a_window_too_few_is_told():
+    with pytest.raises(ValueError, match="one a window"):
+        integrate_windows([], [(0, 4)], [torch.ones(4)], torch.zeros(1, 1, 4), linear_t(2))
+
+
+def test_rising_guidance_is_its_mean_over_the_way():
+    t = torch.linspace(0, 1, 1001)
+    weights = rising_guidance(3.0)(t)
+    assert weights.mean().item() == pytest.approx(3.0, abs=1e-5)
+    assert (weights.diff() > 0).all()
+
+
+def test_a_guidance_scale_may_depend_on_each_sample_s_t():
+    pair = guided_pair(lambda x, t: torch.cat([torch.zeros(2, 1), torch.ones(2, 1)]), rising_guidance(3.0))
+    torch.testing.assert_close(pair(torch.zeros(2, 1), torch.tensor([0.0, 0.5])), torch.tensor([[0.0], [3.0]]))
+
+
+def test_edit_guidance_weighs_video_and_instruction_apart():
+    branches = torch.tensor([[1.0], [3.0], [10.0]])  # neither, video, both
+    velocity = edit_guided(lambda x, t: branches, video_scale=1.5, text_scale=7.5)
+    assert velocity(torch.zeros(1, 1), torch.zeros(1)).item() == pytest.approx(1 + 1.5 * 2 + 7.5 * 7)
+    alone = edit_guided(lambda x, t: branches, video_scale=1, text_scale=1)
+    assert alone(torch.zeros(1, 1), torch.zeros(1)).item() == 10

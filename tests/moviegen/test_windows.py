@@ -7,7 +7,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moviegen.windows import blend_tiles, fade_in, tile_spans
+from moviegen.windows import (
+    WindowSum,
+    blend,
+    blend_tiles,
+    fade_in,
+    fade_masks,
+    flat,
+    segment_spans,
+    shaped_masks,
+    tile_spans,
+    triangle,
+)
 
 tilings = st.tuples(st.integers(1, 80), st.integers(1, 12), st.integers(0, 11)).filter(lambda v: v[2] < v[1])
 
@@ -63,3 +74,40 @@ def test_weights_of_two_tiles_sum_to_one_and_mirror_each_other(num_frames):
 def test_impossible_tilings_are_refused(bad):
     with pytest.raises(ValueError, match="tiles"):
         tile_spans(*bad)
+
+
+def test_the_paper_s_audio_segments():
+    assert segment_spans(45, 15, 5) == [(0, 15), (10, 30), (25, 45)]  # windows of 20 with 5 of context [S Fig 29]
+    assert segment_spans(37, 15, 5)[-1] == (25, 37)
+    with pytest.raises(ValueError, match="segments"):
+        segment_spans(10, 0, 1)
+
+
+def test_the_triangle_is_the_paper_s_but_for_its_ends():
+    n = 9
+    paper = torch.tensor([2 / (n - 1) * ((n - 1) / 2 - abs(i - (n - 1) / 2)) for i in range(n)]).double()
+    torch.testing.assert_close(triangle(n), paper, rtol=0, atol=1e-6)
+    assert triangle(n).min() > 0
+
+
+@settings(deadline=None)
+@given(st.integers(1, 200), st.integers(1, 40), st.integers(0, 20))
+def test_masks_of_segments_sum_to_one_on_every_frame_with_the_ends(length, hop, context):
+    spans = segment_spans(length, hop, context)
+    assert spans[0][0] == 0
+    assert spans[-1][1] == length
+    for masks in (shaped_masks(spans), shaped_masks(spans, flat), fade_masks(spans)):
+        total = blend([torch.ones(end - start).double() for start, end in spans], spans, masks, 0)
+        torch.testing.assert_close(total, torch.ones(length).double(), rtol=0, atol=1e-12)
+
+
+@settings(deadline=None)
+@given(tilings)
+def test_a_sum_gives_frames_as_soon_as_they_are_finished_and_holds_no_more_than_a_window(tiling):
+    length, size, overlap = tiling
+    spans = tile_spans(length, size, overlap)
+    total, done = WindowSum(spans, fade_masks(spans), 0), 0
+    for number, (start, end) in enumerate(spans):
+        done += len(total.add(torch.ones(end - start)))
+        assert done == (spans[number + 1][0] if number + 1 < len(spans) else length)
+        assert len(total.open) <= size

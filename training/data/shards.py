@@ -5,16 +5,24 @@ compared with the SHA-256 of its committed row before the first read, and only m
 """
 
 import difflib
-import tarfile
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from moviegen.contracts.clip import hash_id
 from moviegen.contracts.lake import Lake, existing_lake, lake_at
 from moviegen.contracts.sample import SampleMeta, decode_sample
-from moviegen.contracts.shard import Shard, ShardError, open_shard, split_member
+from moviegen.contracts.shard import (
+    Member,
+    Shard,
+    ShardError,
+    check_size,
+    committed_tar,
+    iter_members,
+    read_member,
+)
 from moviegen.errors import UsageError
 
 
@@ -72,6 +80,7 @@ def read_subset(root: Path | str, name: str | None = None) -> Subset:
         if row["subset"] == name and row["path"] in kept
     ]
     _check_counts(Path(root), kept, samples)
+    _check_present(lake, kept.values())
     return Subset(
         Path(root), name, tuple(kept[path] for path in sorted(kept)), tuple(sorted(samples, key=lambda s: s.key))
     )
@@ -112,48 +121,116 @@ def _check_counts(root: Path, shards: dict[str, Shard], samples: Sequence[Sample
             )
 
 
+def _check_present(lake: Lake, shards: Iterable[Shard]) -> None:
+    """Raises ShardError naming every tar that is missing or of another size, before any is read."""
+    check = _size_check(lake)
+    odd = []
+    for shard in shards:
+        try:
+            check(shard)
+        except ShardError as error:
+            odd.append(str(error))
+    if odd:
+        more = [f"and {len(odd) - MAX_NAMED} more"] if len(odd) > MAX_NAMED else []
+        raise ShardError("\n".join([*odd[:MAX_NAMED], *more]))
+
+
+def _size_check(lake: Lake) -> Callable[[Shard], object]:
+    if lake.store is None:
+        return lambda shard: check_size(shard, lake.root)
+    sizes = lake.store.sizes("shards")  # one question for all of them
+
+    def check(shard: Shard) -> None:
+        if (size := sizes.get(shard.path)) != shard.size_bytes:
+            what = "committed shard is missing" if size is None else f"{size} bytes, committed were {shard.size_bytes}"
+            raise ShardError(f"{lake.place}/{shard.path}: {what}; write it again: moviegen curate shard {lake.place}")
+
+    return check
+
+
+MAX_NAMED = 5
+"""Tars named when some are off; `moviegen curate check` has all."""
+
+
 class ShardReader:
-    """Reads single samples of a subset's tars by seeking. A tar is checked once a process, before its first sample."""
+    """Reads single samples of a subset's tars by seeking. A tar is checked once a process, before its first sample.
+
+    Checked are size, SHA-256, every header, the number of samples and their keys; a tar that is replaced later is refused.
+    """
 
     def __init__(self, subset: Subset) -> None:
         self._lake = lake_at(subset.root)
         self._shards = {shard.path: shard for shard in subset.shards}
-        self._members: dict[str, tuple[Path, dict[str, dict[str, tuple[int, int]]]]] = {}
+        self._keys: dict[str, set[str]] = {}
+        for ref in subset.samples:
+            self._keys.setdefault(ref.shard, set()).add(ref.key)
+        self._opened: dict[str, CheckedShard] = {}
 
     def read(self, ref: SampleRef) -> tuple[SampleMeta, str, bytes, str]:
         """(meta, caption, media bytes, suffix) of a sample. Raises ShardError when the tar is not what was committed."""
-        path, places = self._open(ref.shard)
-        members = places.get(ref.key)
-        if members is None:
-            raise ShardError(
-                f"{self._lake.place}/{ref.shard}: holds no sample {ref.key}, though the samples table says so"
-            )
+        shard = self._open(ref.shard)
+        path = shard.path
+        if ref.key not in shard.members:
+            raise ShardError(f"{path}: holds no sample {ref.key}, though the samples table says so")
         with open(path, "rb") as file:
-            return decode_sample({suffix: _read_at(file, *place) for suffix, place in members.items()})
+            if file_mark(file) != shard.mark:
+                raise ShardError(
+                    f"{path}: was replaced while it was in use; begin again: the plan was made for the old one"
+                )
+            members = {m.suffix: read_member(file, m, path) for m in shard.members[ref.key].values()}
+        try:
+            sample = decode_sample(members)
+        except ValueError as error:
+            raise ShardError(f"{path}: sample {ref.key}: {error}") from error
+        if sample[0].clip_id != ref.key:
+            raise ShardError(f"{path}: sample {ref.key} says it is {sample[0].clip_id}")
+        if sample[1] != ref.caption:
+            raise ShardError(f"{path}: sample {ref.key} has another caption than the samples table")
+        return sample
 
-    def _open(self, path: str) -> tuple[Path, dict[str, dict[str, tuple[int, int]]]]:
-        """The tar, to be opened here, and where its members are."""
-        if path not in self._members:
-            file = open_shard(self._shards[path], self._lake)
-            self._members[path] = file, member_places(file)
-        return self._members[path]
+    def _open(self, path: str) -> "CheckedShard":
+        if path not in self._opened:
+            opened = open_shard(self._shards[path], self._lake)
+            if odd := sorted(set(opened.members) ^ self._keys.get(path, set())):
+                raise ShardError(f"{opened.path}: tar and samples table differ in {len(odd)} samples, such as {odd[0]}")
+            self._opened[path] = opened
+        return self._opened[path]
 
 
-def member_places(path: Path) -> dict[str, dict[str, tuple[int, int]]]:
-    """key -> suffix -> (offset, size) in bytes of every member of a tar. Raises ShardError on a member that must not be there."""
-    places: dict[str, dict[str, tuple[int, int]]] = {}
-    try:
-        with tarfile.open(path, "r:") as tar:
-            for info in tar:
-                key, suffix = split_member(info, path)
-                if suffix in places.setdefault(key, {}):
-                    raise ShardError(f"{path}: {info.name} occurs twice")
-                places[key][suffix] = (info.offset_data, info.size)
-    except tarfile.TarError as error:
-        raise ShardError(f"{path}: {error}") from error
+@dataclass(frozen=True)
+class CheckedShard:
+    """A tar that was what is committed."""
+
+    path: Path
+    """To be opened here."""
+    members: dict[str, dict[str, Member]]
+    """Key -> suffix -> place."""
+    mark: tuple[int, ...]
+    """Of the file that was checked."""
+
+
+def open_shard(shard: Shard, lake: Lake) -> CheckedShard:
+    """The places of a tar's members, its bytes compared with its row first. Raises ShardError with the reason."""
+    if lake.store is not None:
+        path = committed_tar(shard, lake)  # fetched whole; nobody writes to what was fetched
+        with open(path, "rb") as file:
+            return CheckedShard(path, member_places(path, shard.num_samples), file_mark(file))
+    with open(check_size(shard, lake.root), "rb") as file:
+        mark = file_mark(file)  # before the hash: what is replaced after it, is not what was hashed
+    path = committed_tar(shard, lake)
+    return CheckedShard(path, member_places(path, shard.num_samples), mark)
+
+
+def file_mark(file: BinaryIO) -> tuple[int, ...]:
+    """What tells a file from one that was put in its place or written to."""
+    status = os.fstat(file.fileno())
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def member_places(path: Path, num_samples: int | None = None) -> dict[str, dict[str, Member]]:
+    """key -> suffix -> place of every member of a tar. Raises ShardError on a member that must not be there, or on another number of
+    samples."""
+    places: dict[str, dict[str, Member]] = {}
+    for member in iter_members(path, num_samples=num_samples):
+        places.setdefault(member.key, {})[member.suffix] = member
     return places
-
-
-def _read_at(file: Any, offset: int, size: int) -> bytes:
-    file.seek(offset)
-    return file.read(size)

@@ -1,7 +1,9 @@
+import random
+
 import pytest
 
 from curation.captioning.camera import WORDS, sure_motion, with_motion
-from curation.captioning.choice import Rules, choose_captions, similarity_metric, with_camera
+from curation.captioning.choice import Rules, choose_captions, judge, similarity_metric, with_camera
 from curation.captioning.cleaning import CleaningConfig
 from curation.captioning.plan import read_plan
 from curation.detectors.camera import CLASSES
@@ -85,3 +87,45 @@ class TestCamera:
 
     def test_is_not_said_twice(self):
         assert with_motion("Pan left over a harbour.", "pan left") == "Pan left over a harbour."
+
+
+def brute_force(plan, rows, scores, rules):
+    """What `choose_captions` must give, from all rows at once, clip by clip."""
+    taken = {}
+    for clip_id in {r["clip_id"] for r in rows}:
+        fit = []
+        for entry in plan:
+            own = [r for r in rows if (r["clip_id"], r["captioner"]) == (clip_id, entry.label)]
+            if own and entry.takes(clip_id):
+                mended, reason, _ = judge(entry, own[0], scores.get(clip_id, {}), rules)
+                similarity = scores.get(clip_id, {}).get(similarity_metric(entry.label), float("-inf"))
+                fit += [] if reason else [(similarity, mended)]
+        if fit:
+            best = max(fit, key=lambda each: each[0])  # of equal ones the first
+            taken[clip_id] = best[1] if rules.choose == "best" else fit[0][1]
+    return taken
+
+
+@pytest.mark.parametrize("choose", ["first", "best"])
+def test_entry_by_entry_is_as_all_at_once(choose):
+    rng = random.Random(choose)
+    plan = read_plan(
+        {"a": SERVED | {"share": 0.6, "temperature": 1.0, "captions": 2}, "b": SERVED | {"share": 0.4}, "template": {}}
+    )
+    texts = (GOOD, "A cat sleeps on a red chair.", "I'm sorry, but I can't help with that.", "", "ha " * 40)
+    rows, scores = [], {}
+    for clip_id in (f"{n:032x}" for n in range(60)):
+        for entry in plan:
+            if rng.random() < 0.8:
+                rows.append(row(entry.label, rng.choice(texts), clip_id))
+            if rng.random() < 0.7:
+                scores.setdefault(clip_id, {})[similarity_metric(entry.label)] = rng.choice((0.1, 0.2, 0.3))
+    rng.shuffle(rows)
+    rules = Rules(min_similarity=0.2, choose=choose)
+    found = choose_captions(plan, rows, scores, rules)
+    assert found.chosen == brute_force(plan, rows, scores, rules)
+    dealt = [r for r in rows if next(e for e in plan if e.label == r["captioner"]).takes(r["clip_id"])]
+    assert len(found.rejected) == sum(
+        bool(judge(next(e for e in plan if e.label == r["captioner"]), r, scores.get(r["clip_id"], {}), rules)[1])
+        for r in dealt
+    )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.captioning.cleaning import REASONS, CleaningConfig, clean
+from curation.captioning.cleaning import REASONS, CleaningConfig, clean, clean_all
 from curation.captioning.repetition import is_repetitive
 from curation.captioning.sentences import cut_to_words, num_words, split_sentences
 from moviegen.testing.scene import sample_scene
@@ -119,3 +119,8 @@ def test_a_single_sentence_that_is_too_long_is_cut_in_it():
 )
 def test_what_people_repeat_is_no_circle(text):
     assert is_repetitive(text) is None
+
+
+def test_on_all_cores_it_is_the_same():
+    texts = [row["text"] for row in WRITTEN]
+    assert clean_all(texts, CONFIG, many=1) == clean_all(texts, CONFIG) == [clean(text, CONFIG) for text in texts]

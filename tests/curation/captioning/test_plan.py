@@ -1,6 +1,7 @@
 import pytest
 
-from curation.captioning.plan import place_of, read_plan
+from curation.captioning.plan import place_of, read_audio_plan, read_plan
+from curation.config import CaptionConfig
 from moviegen.errors import UsageError
 
 SERVED = {"captioner": "endpoint", "url": "http://127.0.0.1:1/v1", "model": "m"}
@@ -67,3 +68,20 @@ def test_several_captions_have_labels_and_seeds_of_their_own_and_the_same_clips(
 def test_refusals(captioners, message):
     with pytest.raises(UsageError, match=message):
         read_plan(captioners)
+
+
+HEARS = {"tagger": "none", "quality_weights": "none"}
+
+
+class TestAudio:
+    def test_what_is_heard_has_a_place_of_its_own(self):
+        [entry] = read_audio_plan({"audio_template": HEARS})
+        assert (entry.label, entry.is_audio, entry.needs_cleaning) == ("audio_template", True, False)
+        with pytest.raises(UsageError, match=r"captioners.ears writes what is heard; its place is caption.audio_capt"):
+            read_plan({"ears": HEARS | {"captioner": "audio_template"}})
+        with pytest.raises(UsageError, match=r"audio_captioners.template: template writes no audio caption"):
+            read_audio_plan({"template": {}})
+
+    def test_one_name_for_both_is_refused(self):
+        with pytest.raises(ValueError, match="'a' is in captioners and in audio_captioners"):
+            CaptionConfig(captioners={"a": {}}, audio_captioners={"a": {}})

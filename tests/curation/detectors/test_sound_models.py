@@ -5,19 +5,19 @@ import json
 import numpy as np
 import pytest
 
-from curation.audio_caption import decode_audio_caption
 from curation.captioning import load_captioner
 from curation.detectors import detector_version, load_detector
 from curation.detectors.audio_tagger import cut_windows
 from curation.detectors.audioset import MUSIC, SINGING, SPEECH, kind_of, strongest
+from moviegen.contracts.audio_caption import decode_audio_caption
 from moviegen.errors import UsageError
 from moviegen.media.audio import Sound, resample
 
 torch = pytest.importorskip("torch")
-transformers = pytest.importorskip("transformers")
+pytest.importorskip("transformers")
+from moviegen.testing.sound_models import Levels, Loudness, save_script, save_tagger  # noqa: E402
 
 RATE = 16000
-LABELS = ("Speech", "Singing", "Music", "Silence", "Dog", "Piano")
 
 
 def noise(seconds: float, level: float = 0.3, rate: int = RATE) -> Sound:
@@ -27,34 +27,9 @@ def noise(seconds: float, level: float = 0.3, rate: int = RATE) -> Sound:
 
 @pytest.fixture(scope="session")
 def tagger(tmp_path_factory):
-    """A tiny AST whose head is a bias: Dog 0.9, Music 0.5, Speech 0.1, whatever it hears."""
-    folder = tmp_path_factory.mktemp("tagger")
-    config = transformers.ASTConfig(
-        hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, max_length=64, num_mel_bins=32,
-        id2label=dict(enumerate(LABELS)), label2id={label: i for i, label in enumerate(LABELS)},
-    )  # fmt: skip
+    """A tiny AST: Dog 0.9, Music 0.5, Speech 0.1, whatever it hears."""
     torch.manual_seed(0)
-    network = transformers.ASTForAudioClassification(config)
-    shares = torch.tensor([0.1, 0.02, 0.5, 0.03, 0.9, 0.4])
-    with torch.no_grad():
-        network.classifier.dense.weight.zero_()
-        network.classifier.dense.bias.copy_(shares.logit())
-    network.save_pretrained(folder)
-    transformers.ASTFeatureExtractor(max_length=64, num_mel_bins=32).save_pretrained(folder)
-    return folder
-
-
-def save_script(module, path):
-    with pytest.warns(FutureWarning):
-        torch.jit.save(torch.jit.script(module), str(path))
-    return path
-
-
-class Loudness(torch.nn.Module):
-    """Ten times the loudest sample."""
-
-    def forward(self, samples: torch.Tensor) -> torch.Tensor:
-        return 10 * samples.abs().amax(dim=1)
+    return save_tagger(tmp_path_factory.mktemp("tagger"))
 
 
 class TwoNumbers(torch.nn.Module):
@@ -62,15 +37,6 @@ class TwoNumbers(torch.nn.Module):
 
     def forward(self, samples: torch.Tensor) -> torch.Tensor:
         return samples[:, :2]
-
-
-class Levels(torch.nn.Module):
-    """What is seen and heard as (mean colour), (mean level in thirds): both over the same three parts of the clip."""
-
-    def forward(self, frames: torch.Tensor, samples: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        seen = frames.mean(dim=(2, 3, 4)).reshape(1, 3, -1).mean(dim=2)
-        parts = samples.shape[1] // 3
-        return seen, samples[:, : 3 * parts].abs().reshape(1, 3, -1).mean(dim=2)
 
 
 class Levelless(torch.nn.Module):

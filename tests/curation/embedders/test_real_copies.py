@@ -8,6 +8,7 @@ from curation.dedup import find_matches
 from curation.embedders import load_embedder
 from curation.scoring import clip_input
 from curation.signals.table import slice_signals
+from curation.vectors import ClipVectors
 from moviegen.contracts.clip import Clip
 
 FILES = (
@@ -32,6 +33,6 @@ def test_recompressed_resized_and_written_over_copies_are_found_and_nothing_else
             ids += [file] * len(shown)
             places += range(len(shown))
             vectors.append(shown)
-    matches = find_matches(ids, np.array(places), np.concatenate(vectors), embedder.copies)
+    matches = find_matches(ClipVectors.sorted_from(ids, np.array(places), np.concatenate(vectors)), embedder.copies)
     assert set(ids) == set(FILES)
     assert {(match.first, match.second) for match in matches} == {FILES[:2], FILES[2:4]}

@@ -1,7 +1,9 @@
 """Copies in a lake: a small world with copies of one film goes through the jobs up to filter, in this process."""
 
+import shutil
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -61,6 +63,10 @@ def config_of(repo_root: Path, lake: Path, world: Path, *flags: str) -> CurateCo
     return find_files(config, demo)
 
 
+def quiet(*_, **__):
+    return 0.0
+
+
 def curate(config: CurateConfig, names=JOBS, **options):
     return run_jobs(config, names, LocalRunner(), Progress(quiet=True), **options)
 
@@ -82,7 +88,9 @@ def fates(lake: Path) -> dict[str, str]:
 def test_copies_are_dropped_from_an_old_lake_and_the_best_stays(repo_root, world, lake):
     off = config_of(repo_root, lake, world, "--embed.embedders", "{}", "--dedup", "null")
     assert fates(lake) == dict.fromkeys(fates(lake), "") | {"still.mp4": "motion"}
-    with pytest.raises(UsageError, match=r"6 of 6 kept clips have no vectors of fingerprint.*moviegen curate embed"):
+    with pytest.raises(
+        UsageError, match=r"6 of 6 kept clips of batch default have no vectors of fingerprint.*curate embed"
+    ):
         curate(config_of(repo_root, lake, world, *DEDUP), ["filter"])
     session = curate(config_of(repo_root, lake, world, *DEDUP))
     assert {o.operation: o.num_now for o in session.outcomes if o.num_now} == {"embed:fingerprint": 6}
@@ -136,3 +144,77 @@ def test_a_clip_that_cannot_be_embedded_has_failed(repo_root, world, lake, tmp_p
 def test_dedup_wants_its_embedder_in_the_config(repo_root, world, tmp_path):
     with pytest.raises(UsageError, match=r"dedup\.embedder is 'fingerprint'.*embed\.embedders"):
         config_of(repo_root, tmp_path, world, "--embed.embedders", "{}", "--dedup.embedder", "fingerprint")
+
+
+def test_what_an_earlier_batch_keeps_stays_and_its_later_copies_go(repo_root, world, tmp_path):
+    """The poor copy came first; the film itself, a trimmed and a mirrored copy come later. By name, whenever they are filtered."""
+    first, later = tmp_path / "first", tmp_path / "later"
+    for folder, names in ((first, ["worse.mp4", "other_1.mp4"]), (later, ["best.mp4", "trimmed.mkv", "other_2.mp4"])):
+        folder.mkdir()
+        for name in names:
+            (folder / name).hardlink_to(world / name)
+
+    def batch(name, *flags):
+        folder = {"1": first, "2": later}[name]
+        return config_of(repo_root, tmp_path / "lake", folder, *DEDUP, "--batch", name, *flags)
+
+    curate(batch("2"))
+    assert fates(tmp_path / "lake") == {"best.mp4": "", "trimmed.mkv": "near_duplicate", "other_2.mp4": ""}
+    said = []
+    run_jobs(
+        batch("1"),
+        JOBS,
+        LocalRunner(),
+        SimpleNamespace(**dict.fromkeys(("start", "advance", "end", "doing"), quiet), say=said.append),
+    )
+    assert said[-1] == "filter: 2 come after 1, and drop copies of what it keeps: filter them again, with --batch"
+    curate(batch("2"))
+    wanted = {
+        "worse.mp4": "",
+        "other_1.mp4": "",
+        "best.mp4": "near_duplicate",
+        "trimmed.mkv": "near_duplicate",
+        "other_2.mp4": "",
+    }
+    assert fates(tmp_path / "lake") == wanted
+    rows = ask(open_lake(tmp_path / "lake"), "duplicates").records()
+    assert {(Path(row["file"]).name, Path(row["kept_file"]).name, row["kept_batch"]) for row in rows} == {
+        ("best.mp4", "worse.mp4", "1"),
+        ("trimmed.mkv", "worse.mp4", "1"),
+    }
+    assert list(query_problems(tmp_path / "lake")) == []
+    assert not curate(batch("1")).did_work
+    assert not curate(batch("2")).did_work
+    curate(batch("2", "--dedup.across_batches", "false"), ["filter"])
+    assert fates(tmp_path / "lake") == wanted | {"best.mp4": ""}
+
+
+def test_an_earlier_batch_without_vectors_or_with_others_says_what_to_run(repo_root, world, lake, tmp_path):
+    later = tmp_path / "later"
+    later.mkdir()
+    (later / "again.mp4").write_bytes((world / "other_1.mp4").read_bytes() + b"more")
+    own = shutil.copytree(lake, tmp_path / "lake")
+    config = config_of(repo_root, own, later, *DEDUP, "--batch", "later")
+    curate(config_of(repo_root, own, world, *DEDUP), ["embed", "filter"])
+    curate(config)
+    assert fates(own)["again.mp4"] == "near_duplicate"
+    other = config_of(
+        repo_root,
+        own,
+        later,
+        "--embed.embedders",
+        "{fingerprint: {per_second: 2}}",
+        "--dedup.embedder",
+        "fingerprint",
+        "--batch",
+        "later",
+    )
+    with pytest.raises(
+        UsageError, match=r"in batch default were made by another version.*moviegen curate embed --batch default"
+    ):
+        curate(other, ["embed", "filter"])
+    Lake(own).commit_path("embeddings", "default").unlink()
+    with pytest.raises(
+        UsageError, match=r"3 of 3 kept clips of batch default have no vectors .* or say dedup.across_batches: false"
+    ):
+        curate(config, ["embed", "filter"])

@@ -4,8 +4,9 @@ import pytest
 
 from curation.detectors.base import AudioRequest, FrameRequest
 from curation.filters import Rule
-from curation.jobs.filter import BUCKET_RULE, decide_clip, decide_known, in_bucket, rule_rows
+from curation.jobs.filter import BUCKET_RULE, choose_sounds, decide_clip, decide_known, in_bucket, rule_rows
 from curation.jobs.score import is_explored, order_detectors
+from curation.sound_buckets import SoundConfig
 from moviegen.contracts.bucket import PAPER_ASPECTS, BucketSet, DurationBucket
 from moviegen.contracts.clip import Clip, hash_id
 from moviegen.errors import UsageError
@@ -79,3 +80,32 @@ def test_detectors_without_a_file_go_together_then_the_cheapest():
         "b": SimpleNamespace(frames=FrameRequest(), cost=5.0),
     }
     assert order_detectors(detectors) == [["a", "b"], ["quick"], ["hears"], ["slow"]]
+
+
+class TestSound:
+    HEARD = frozenset({"sound_tags", "sync"})
+
+    def choose(self, scores, failed=None, detectors=HEARD):
+        batch = SimpleNamespace(scores=scores, failed_detectors=failed or {})
+        kept = [{"subset": "s", "clip_id": clip_id, "keep": True, "reason": "", "detail": ""} for clip_id in scores]
+        lost = {"subset": "s", "clip_id": "lost", "keep": False, "reason": "text", "detail": "x"}
+        rows = {"rules": rule_rows(RULES, "s"), "selection": [*kept, lost]}
+        return choose_sounds(rows, batch, SoundConfig(), detectors)
+
+    def test_what_belongs_to_the_picture_is_kept(self):
+        voice = {"sound_tags.speech": 0.9}
+        rows = self.choose({"seen": voice | {"sync.cosine": 0.3}, "dubbed": voice | {"sync.cosine": 0.1}, "mute": {}})
+        found = {row["clip_id"]: (row["keep"], row["reason"]) for row in rows["selection"]}
+        assert found == {
+            "seen": (True, ""), "dubbed": (False, "sound_bucket"), "mute": (False, "sound_bucket"), "lost": (False, "text"),
+        }  # fmt: skip
+        assert [row["rule"] for row in rows["rules"]][-2:] == [BUCKET_RULE, "sound_bucket"]
+        assert [row["position"] for row in rows["rules"]] == list(range(5))
+
+    def test_a_clip_whose_sound_could_not_be_measured_failed(self):
+        rows = self.choose({"broken": {}, "fine": {"sound_tags.sound": 0.9, "sync.cosine": 0.3}}, {"broken": {"sync"}})
+        assert [row["clip_id"] for row in rows["selection"]] == ["fine", "lost"]
+
+    def test_somebody_must_measure_it(self):
+        with pytest.raises(UsageError, match=r"score\.detectors has no sync"):
+            self.choose({}, detectors={"sound_tags"})

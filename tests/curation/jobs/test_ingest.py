@@ -4,8 +4,10 @@ from pathlib import Path
 import pytest
 
 from curation.config import CurateConfig
+from curation.inputs import open_plain
 from curation.jobs.ingest import list_inputs, read_caption, video_row
 from moviegen.errors import UsageError
+from moviegen.media.limits import RefusedMediaError
 
 
 @pytest.fixture
@@ -82,3 +84,38 @@ def test_a_file_that_changes_under_the_reader_is_a_failed_row(listed, tmp_path):
 def test_a_missing_input_folder_says_so(tmp_path):
     with pytest.raises(UsageError, match="no such folder"):
         list_inputs(CurateConfig(lake=tmp_path / "lake", input=tmp_path / "none"))
+
+
+def test_links_out_of_the_folder_are_opened_only_when_asked_for(listed, tmp_path):
+    from curation.config import IngestConfig
+
+    outside = tmp_path.parent / f"{tmp_path.name}_outside.mp4"
+    outside.write_bytes(b"x")
+    (tmp_path / "in.mp4").write_bytes(b"y")
+    (tmp_path / "out.mp4").symlink_to(outside)
+    (tmp_path / "beside.mp4").symlink_to("in.mp4")
+    files = listed()
+    assert "outside of the input folder" in files["out.mp4"]["problem"]
+    assert "problem" not in files["beside.mp4"] | files["in.mp4"]
+    assert "problem" not in listed(ingest=IngestConfig(follow_links=True))["out.mp4"]
+
+
+def test_a_caption_behind_a_link_is_not_read(listed, tmp_path):
+    secret = tmp_path.parent / f"{tmp_path.name}_secret.txt"
+    secret.write_text("secret")
+    (tmp_path / "a.mp4").write_bytes(b"x")
+    (tmp_path / "a.txt").symlink_to(secret)
+    file = listed()["a.mp4"]
+    assert file["caption"] is None
+    assert "symbolic link" in file["caption_problem"]
+
+
+def test_a_pipe_is_opened_without_waiting(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(RefusedMediaError, match="no regular file"):
+        open_plain(tmp_path / "pipe")
+
+
+def test_control_characters_of_captions_are_left_out(tmp_path):
+    (tmp_path / "a.txt").write_bytes("a\0 \x1b[2Jdog\x9b \u200d".encode())
+    assert read_caption(str(tmp_path / "a.txt")) == "a [2Jdog \u200d"

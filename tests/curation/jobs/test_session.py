@@ -1,6 +1,7 @@
 import json
 import multiprocessing
 import os
+import time
 
 import pytest
 
@@ -92,3 +93,21 @@ class TestWhoDoesTheWork:
     def test_what_it_costs_is_decoding_and_the_rest(self):
         work = Work(Operation("x", "1", (), ""), {}, cost=lambda key: 2.0, extra_s=0.5)
         assert work.seconds(["a", "b"]) == pytest.approx(2 * (2 * SECONDS_PER_GIGAPIXEL + 0.5))
+
+
+def test_a_silent_job_is_heard_of_and_a_talking_one_is_left_alone(capsys):
+    progress = Progress(heartbeat_s=0.05)
+    with progress.heartbeat():
+        progress.start("split", 10)
+        progress.advance(4)
+        time.sleep(0.2)
+        progress.doing("check")
+        time.sleep(0.12)
+    lines = capsys.readouterr().err.splitlines()
+    assert "  split: 4 of 10 committed, at it for 0 s" in lines
+    assert "  check: at it for 0 s" in lines
+    time.sleep(0.1)
+    assert capsys.readouterr().err == ""
+    with Progress(quiet=True, heartbeat_s=0.01).heartbeat():
+        time.sleep(0.05)
+    assert capsys.readouterr().err == ""

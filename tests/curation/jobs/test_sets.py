@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from curation.config import CurateConfig, find_files
+from curation.edit_words import MARK_WORDS
+from curation.editing import MARK_COLOURS
 from curation.jobs import personal as personal_job
 from curation.jobs.parts import LocalRunner
 from curation.jobs.run import run_jobs
@@ -53,11 +55,13 @@ class MiddleFace:
 
 @pytest.fixture(scope="module")
 def films(tmp_path_factory) -> Path:
-    """Nine seconds each: two clips a film."""
+    """Two shots of four and a half seconds each, the second the negative of the first: two clips a film, of one person."""
     folder = tmp_path_factory.mktemp("films")
     for seed, action in ((0, "moves"), (1, "bounces")):
-        scene = sample_scene(seed, width=64, height=64, fps=8, duration=9.0, camera="static", action=action)
-        write_video(folder / f"{seed}.mp4", render(scene), scene.fps)
+        scene = sample_scene(seed, width=64, height=64, fps=8, duration=4.5, camera="static", action=action)
+        first = np.stack(list(render(scene)))
+        second = 255 - first
+        write_video(folder / f"{seed}.mp4", [*first, *second], scene.fps)
         (folder / f"{seed}.txt").write_text(caption(scene))
     return folder
 
@@ -76,7 +80,7 @@ def run(repo_root, films, lake, names, dry_run=False, **sections) -> list[str]:
     rules = lake.parent / "rules.yaml"
     rules.write_text("rules: []\n")
     argv = ["--config", str(demo), "--lake", str(lake), "--input", str(films), "--filter.rules", str(rules)]
-    argv += ["--score.detectors", "{probe: {}}", "--split.policy", "tile", "--split.max_clip_s", "5"]
+    argv += ["--score.detectors", "{probe: {}}", "--split.policy", "tile", "--split.max_clip_s", "5", "--dedup", "null"]
     for name, value in ({"edits": EDITS, "personal": PERSONAL} | sections).items():
         argv += [f"--{name}", json.dumps(value)]
     config, _ = parse_config(CurateConfig, argv, prog="test", summary="", examples=())
@@ -115,9 +119,10 @@ def test_edits(repo_root, films, lake):
         first, second = (read_video(media) for media in (before, after))
         assert len(first) == len(second) == (8 if meta.task == "animate" else 16)
         if meta.task == "segment":
-            assert instruction.startswith(f"Mark {meta.edit} in ")
+            colours = [colour for colour in MARK_COLOURS if colour in instruction.replace(meta.edit, "")]
+            assert instruction in {ways.format(object=meta.edit, colour=c) for ways in MARK_WORDS for c in colours}
             changed = np.abs(first.astype(int) - second).max(axis=-1).mean(axis=0) > 20
-            assert 0.01 < changed.mean() < 0.6
+            assert 0.001 < changed.mean() < 0.6  # a colour like the object's own changes few pixels by so much
             continue
         old, _, new = meta.edit.partition("_to_")
         plain, edited = (first, second) if meta.task == "animate" else (second, first)
@@ -138,15 +143,17 @@ def test_edits_without_a_segmenter_say_so(repo_root, films, lake):
 
 def test_personal(repo_root, films, lake, faces):
     said = run(repo_root, films, lake, ["personal"])
-    assert any("one person 4; 4 with another clip of the same person" in line for line in said)
+    assert any("one person 4; 4 with another view of the same person" in line for line in said)
     found = samples(lake, "personal")
     clips = {row["clip_id"]: row["video_id"] for row in read_table(Lake(lake), "clips")}
+    shots = {row["clip_id"]: row["shot"] for row in read_table(Lake(lake), "clips")}
     assert sorted(meta.pairing for meta, *_ in found) == ["cross"] * 4 + ["paired"] * 4
     for meta, _, _, references in found:
         others = {reference.clip_id for reference in meta.references}
         assert len(references) == len(meta.references) == 5
         assert (others == {meta.clip.clip_id}) == (meta.pairing == "paired")
         assert {clips[other] for other in others} == {meta.clip.video_id}
+        assert ({shots[other] for other in others} == {shots[meta.clip.clip_id]}) == (meta.pairing == "paired")
         assert (meta.cross_cosine is None) == (meta.pairing == "paired")
         assert meta.identity_step > 0.5
     rows = read_table(Lake(lake), "set_samples")

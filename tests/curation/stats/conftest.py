@@ -16,7 +16,8 @@ def put(lake: Lake, table: str, rows: list[dict], batch: str = "b") -> None:
     ]
     path = lake.part_path(table, batch, "test", "1", [table])
     sha256 = write_rows(lake.root / path, TABLES[table], full)
-    lake.write_commit(Commit(table, batch, (Part(path, "test", "1", ("k",), len(rows), sha256),)))
+    keys = tuple(sorted({row["video_id"] for row in rows})) if table == "signals" else ("k",)
+    lake.write_commit(Commit(table, batch, (Part(path, "test", "1", keys, len(rows), sha256),)))
 
 
 def clip(name: str, video: str, seconds: int, shot: int = 0) -> dict:

@@ -3,6 +3,8 @@ import re
 import pytest
 
 from curation.stats.duck import SQL, VIEWS, ask, check_names, open_lake, run_check
+from curation.stats.frames import clip_frames
+from moviegen.contracts.lake import Lake
 from moviegen.contracts.tables import TABLES
 from moviegen.errors import UsageError
 
@@ -58,6 +60,25 @@ def test_the_funnel_counts_down(lake):
     ]
 
 
+def test_a_pending_clip_is_not_rejected(make_lake, known_tables):
+    """c5 was not filtered yet and waits at the first rule; c2 is kept and not in a tar: it waits there."""
+    known_tables["clips"].append(known_tables["clips"][0] | {"clip_id": "c5"})
+    known_tables["samples"].pop()
+    found = rows(
+        open_lake(make_lake(known_tables)), "select step, num_rejected, num_failed, num_pending, num_left from funnel"
+    )
+    assert found == [
+        ("clips", 0, 0, 0, 5),
+        ("resolution", 1, 0, 1, 3),
+        ("motion", 1, 0, 0, 2),
+        ("in shards", 0, 0, 1, 1),
+    ]
+
+
+def test_files_are_listed_in_order(lake):
+    assert rows(lake, "select uri from inputs") == sorted(rows(lake, "select uri from inputs"))
+
+
 def test_rejections_and_hours(lake):
     assert rows(lake, "select reason, num_clips, share_percent from rejections") == [
         ("motion", 1, 50.0),
@@ -100,8 +121,66 @@ def test_the_nearest_clips_come_first_on_either_side(lake):
     assert found == [("c2", False), ("c3", True)]  # c1 is three quarters of the span away
 
 
+def test_a_duplicate_stands_beside_the_clip_kept_in_its_place(make_lake, known_tables):
+    near = {"subset": "s", "reason": "near_duplicate", "keep": False}
+    known_tables["selection"][2:] = [near | {"clip_id": name, "detail": "copy of c1"} for name in ("c3", "c4")]
+    known_tables["clips"][0] |= {"width": 640, "height": 360}
+    of_first = {"subset": "s", "kept_id": "c1", "share": 0.5}
+    known_tables["copies"] = [
+        of_first | {"clip_id": "c3", "matched_id": "c1", "similarity": 0.91234},
+        of_first | {"clip_id": "c4", "matched_id": "c3", "similarity": 0.95, "is_mirrored": True},
+    ]
+    found = ask(open_lake(make_lake(known_tables)), "duplicates").records()
+    assert found[1] == {
+        "subset": "s", "batch": "b", "file": "/in/v2.mp4", "kept_file": "/in/v1.mp4", "similarity": 0.9123, "matching_percent": 50.0,
+        "is_mirrored": False, "size": "0x0", "kept_size": "640x360", "start_s": 10.0, "end_s": 14.0, "kept_start_s": 0.0,
+        "kept_end_s": 9.0, "clip_id": "c3", "kept_id": "c1", "matched_id": None, "kept_batch": "b",
+    }  # fmt: skip
+    assert [(row["clip_id"], row["matched_id"], row["is_mirrored"]) for row in found] == [
+        ("c4", "c3", True),
+        ("c3", None, False),
+    ]
+
+
+def test_a_concept_has_its_size_what_is_left_and_what_should_be(make_lake, known_tables):
+    """A concept of 16 of which 4 are left, one of 4 of which 2 are and one is lost to its aspect, and two people of whom one is."""
+    groups = ((0, 16, 4, 0.25, False), (1, 4, 2, 0.5, False), (2, 2, 1, 0.5, True))
+    clips, chosen, kinds = [], [], []
+    for concept, size, left, share, is_human in groups:
+        for number in range(size):
+            name = f"{concept}-{number:02d}"
+            reason = "concept" if number >= left else "aspect" if (concept, number) == (1, 0) else ""
+            clips.append(known_tables["clips"][0] | {"clip_id": name})
+            chosen.append({"subset": "s", "clip_id": name, "keep": not reason, "reason": reason})
+            kinds.append(
+                {
+                    "subset": "s",
+                    "clip_id": name,
+                    "concept": concept,
+                    "num_alike": size,
+                    "share": share,
+                    "is_human": is_human,
+                }
+            )
+    tables = known_tables | {"clips": clips, "selection": chosen, "clip_concepts": kinds}
+    names = "concept, num_clips, num_resampled, resampled_percent, wanted_percent, share_by_root_n, num_lost_to_aspect, num_kept"
+    assert rows(open_lake(make_lake(tables)), f"select {names} from concepts") == [
+        (0, 16, 4, 25.0, 25.0, 1.0, 0, 4),
+        (1, 4, 2, 50.0, 50.0, 1.0, 1, 1),
+        (None, 2, 1, 50.0, 50.0, 0.707, 0, 1),
+    ]
+
+
 def test_frames_of_a_clip_are_its_own(lake):
     assert rows(lake, "select uri, pts from clip_frames where clip_id = 'c3'") == [("/in/v2.mp4", [107, 120, 133])]
+
+
+def test_frames_found_by_part_are_those_of_the_view(lake, known_lake, known_tables):
+    for row in known_tables["clips"]:
+        view = rows(lake, f"select uri, pts from clip_frames where clip_id = '{row['clip_id']}'")
+        found = clip_frames(lake, Lake(known_lake), row["clip_id"])
+        assert [(found[0], list(found[1]))] == view if found else view == []
+    assert clip_frames(lake, Lake(known_lake), "nothing") is None
 
 
 def test_an_empty_lake_has_every_view(make_lake):
@@ -156,6 +235,7 @@ def test_no_check_finds_anything_in_a_right_lake(lake):
 SPOILED = {
     "clips_outside_shots": lambda t: t["clips"][0].update(num_frames=91),
     "clips_without_video": lambda t: t["videos"].__delitem__(2),
+    "copies_not_rejected": lambda t: t.update(copies=[{"subset": "s", "clip_id": "c4", "kept_id": "c1"}]),
     "embeddings_not_comparable": lambda t: t["embeddings"][0].update(vector=[0.6, 0.6]),
     "inputs_not_adding_up": lambda t: (
         t["rules"].append(t["rules"][1] | {"subset": "s"}) or t["videos"].append(t["videos"][0])

@@ -1,10 +1,12 @@
+import re
 from html.parser import HTMLParser
 
 import pytest
 
 from curation.stats.duck import Answer, open_lake
 from curation.stats.histograms import WIDTH, histograms
-from curation.stats.report import choose_subset, write_report
+from curation.stats.report import choose_subset, write_report, write_reports
+from moviegen.contracts.audio_caption import AudioCaption, encode_audio_caption
 from moviegen.errors import UsageError
 
 
@@ -25,9 +27,45 @@ class Tags(HTMLParser):
             assert self.open.pop() == tag
 
 
+EVIL = "<script>alert(1)</script> {{ 7 * 7 }}"
+HEARD = AudioCaption(6.3, True, False, f"a dog {EVIL}", 0.05, EVIL)
+
+
 @pytest.fixture
-def page(known_lake, tmp_path):
-    write_report(known_lake, None, tmp_path / "report.html")
+def content(known_tables):
+    """The known lake, with what captioners wrote: `m` a refusal and a caption, `ears` what is heard; names and words are hostile."""
+    known_tables["captions"] += [
+        {"clip_id": "c1", "captioner": "m", "text": f"I'm sorry {EVIL}"},
+        {"clip_id": "c2", "captioner": "m", "text": "a cat sleeps"},
+        {"clip_id": "c2", "captioner": "ears", "text": encode_audio_caption(HEARD)},
+    ]
+    known_tables["samples"] = [
+        {"subset": "s", "clip_id": "c1", "path": "p", "caption": f"Pan left. A dog runs {EVIL}", "captioner": "source"},
+        {"subset": "s", "clip_id": "c2", "path": "p", "caption": "A cat sleeps. It wakes.", "captioner": "m"},
+    ]
+    rejected = {"stage": "caption-rejected:m", "error": "RejectedCaption"}
+    known_tables["failures"] += [rejected | {"input_id": "c1", "message": f"refusal (I'm sorry): I'm sorry {EVIL}"}]
+    known_tables["scores"] += [
+        {
+            "clip_id": "c2",
+            "detector": metric.partition(".")[0],
+            "metric": metric,
+            "score": score,
+            "detector_version": "1",
+        }
+        for metric, score in (("sound_tags.speech", 0.9), ("sync.cosine", 0.4), ("light.luma", 90.0))
+    ]
+    return known_tables
+
+
+@pytest.fixture
+def lake(make_lake, content):
+    return make_lake(content)
+
+
+@pytest.fixture
+def page(lake, tmp_path):
+    write_report(lake, None, tmp_path / "report.html")
     return (tmp_path / "report.html").read_text()
 
 
@@ -45,9 +83,61 @@ def test_the_page_asks_nobody_and_runs_nothing(page):
     assert "default-src 'none'" in page
 
 
-def test_captions_are_text(page):
-    assert "&lt;script&gt;alert(1)&lt;/script&gt; {{ 7 * 7 }}" in page
+def section(page, title):
+    return page.partition(f"<h2>{title}</h2>")[2].partition("<h2>")[0]
+
+
+def test_what_others_wrote_is_text(page):
+    escaped = "&lt;script&gt;alert(1)&lt;/script&gt; {{ 7 * 7 }}"
+    assert page.count(escaped) == 4, "in the sheet, in the captions, as what is heard, among the rejected"
     assert "<script" not in page
+
+
+def test_captions_are_shown_as_they_go_into_samples(page):
+    shown = section(page, "Captions")
+    assert '<b class="camera">Pan left.</b> A dog runs' in shown
+    assert '<li>A cat sleeps. It wakes. <span class="by">m</span>' in shown, (
+        "what is no motion of a camera is not taken off"
+    )
+    assert "♪ quality 6.3, speech, music 0.05: a dog" in shown
+    assert "a cat sleeps" not in shown, "the caption before cleaning"
+    table = shown.partition("</table>")[0]
+    rows = [row.replace("</td>", "") for row in table.split("<tr>") if row.startswith("<td>")]
+    cells = {row.split("<td>")[1].split("<td")[0]: re.findall(r'"n">([^<]*)', row) for row in rows}
+    assert cells["m"][:3] == ["2", "1", "1"]
+    assert cells["source"][:3] == ["2", "1", ""]
+    assert cells["ears"][:2] == ["1", "beside the video&#39;s"]
+    assert "<td>refusal</td>" in shown
+
+
+def test_sound_is_counted(page):
+    assert "<td>voice</td><td>diegetic</td>" in section(page, "Sound")
+
+
+def test_a_lake_without_models_has_no_such_tables(known_lake, tmp_path):
+    write_report(known_lake, None, tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    assert "<h2>Sound</h2>" not in page
+    assert "Not fit" not in page
+
+
+def test_numbers_without_a_rule_are_folded(page):
+    scores = section(page, "Scores")
+    assert "<details><summary>light: luma</summary>" in scores
+    before, _, folded = scores.partition("<details>")
+    assert "motion.vmaf" in before
+    assert "light.luma" in folded
+
+
+def test_files_and_clips_are_counted_first(page):
+    counts = page.partition("<h2>")[0]
+    numbers = {
+        row.partition("</th>")[0].removeprefix("<th>"): re.findall(r'"n">([^<]+)', row)
+        for row in counts.split("<tr>")
+        if row.startswith("<th>")
+    }
+    assert numbers["files"] == ["7", "2", "3", "2", "0"]
+    assert numbers["clips"] == ["4", "2", "2", "0", "0"]
 
 
 def test_it_says_what_the_lake_says(page):
@@ -74,6 +164,18 @@ def test_a_subset_must_be_named_when_there_are_two(make_lake, known_tables):
         choose_subset(connection, None)
     with pytest.raises(UsageError, match="no subset 'x'"):
         choose_subset(connection, "x")
+
+
+def test_a_lake_of_several_subsets_has_a_page_for_each(make_lake, content):
+    lake = make_lake(content)
+    assert write_reports(lake, None) == (f"{lake}/report.html",)
+    content["rules"].append(content["rules"][0] | {"subset": "other"})
+    lake = make_lake(content)
+    for subset in ("other", "s"):
+        assert write_reports(lake, subset) == (f"{lake}/report.html", f"{lake}/report-{subset}.html")
+    assert (lake / "report.html").read_bytes() == (lake / "report-s.html").read_bytes()
+    assert "Curation of <em>other</em>" in (lake / "report-other.html").read_text()
+    assert "Other subsets of this lake: other;" in (lake / "report.html").read_text()
 
 
 def bins(*counts):

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from moviegen.contracts.audio_caption import AudioCaption
 from moviegen.contracts.sample import SampleMeta, decode_meta, decode_sample, encode_meta, encode_sample
 
 KEY = "0123456789abcdef" * 2
@@ -99,3 +100,32 @@ def test_members_that_could_run_code_are_refused(extra):
     members = encode_sample(meta_of(), "a", b"b") | {extra: b"x"}
     with pytest.raises(ValueError, match=extra):
         decode_sample(members)
+
+
+class TestAudioCaption:
+    HEARD = AudioCaption(6.3, True, False, 'a dog, "Rex"'.replace('"', "'"), 0.05, "music; piano")
+
+    def test_comes_back(self):
+        meta = meta_of(audio_caption=self.HEARD, audio_captioner="audio_template")
+        assert decode_meta(encode_meta(meta)) == meta
+
+    def test_samples_without_one_keep_their_bytes(self):
+        """Tars written before there were audio captions are read, and written again to the same bytes."""
+        before = b'"audio'
+        assert before not in encode_meta(meta_of())
+        values = json.loads(encode_meta(meta_of()))
+        assert decode_meta(json.dumps(values).encode()) == meta_of()
+
+    @pytest.mark.parametrize(
+        ("odd", "word"),
+        [({"quality": 11.0}, "quality is 11.0"), ({"tune": "x"}, "tune"), ({"has_speech": 1}, "has_speech is 1")],
+    )
+    def test_odd_fields_are_refused(self, odd, word):
+        values = json.loads(encode_meta(meta_of(audio_caption=self.HEARD, audio_captioner="a")))
+        values["audio_caption"] |= odd
+        with pytest.raises(ValueError, match=word):
+            decode_meta(json.dumps(values).encode())
+
+    def test_an_audio_caption_has_somebody_who_wrote_it(self):
+        with pytest.raises(ValueError, match="go together"):
+            meta_of(audio_caption=self.HEARD)

@@ -7,7 +7,18 @@ select 'signals', video_id || ' ' || chunk, count(*) from signals group by video
 union all
 select 'clips', clip_id, count(*) from clips group by clip_id having count(*) > 1
 union all
-select 'scores', clip_id || ' ' || metric, count(*) from scores group by clip_id, detector, metric having count(*) > 1
+select 'scores', clip_id || ' ' || metric, count(*)
+from scores
+-- grouped by a number first: twenty million keys of three texts would take 4 GB
+where
+    hash(clip_id, detector, metric) in (
+        select hash(clip_id, detector, metric) as key_hash
+        from scores
+        group by key_hash
+        having count(*) > 1
+    )
+group by clip_id, detector, metric
+having count(*) > 1
 union all
 select 'embeddings', clip_id || ' ' || embedder || ' ' || place, count(*)
 from embeddings
@@ -15,6 +26,10 @@ group by clip_id, embedder, place
 having count(*) > 1
 union all
 select 'selection', subset || ' ' || clip_id, count(*) from selection group by subset, clip_id having count(*) > 1
+union all
+select 'copies', subset || ' ' || clip_id, count(*) from copies group by subset, clip_id having count(*) > 1
+union all
+select 'clip_concepts', subset || ' ' || clip_id, count(*) from clip_concepts group by subset, clip_id having count(*) > 1
 union all
 select 'captions', clip_id || ' ' || captioner, count(*) from captions group by clip_id, captioner having count(*) > 1
 union all

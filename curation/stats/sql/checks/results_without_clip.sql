@@ -7,6 +7,10 @@ select distinct 'captions' as relation, clip_id from captions anti join clips us
 union all
 select distinct 'selection' as relation, clip_id from selection anti join clips using (clip_id)
 union all
+select distinct 'copies' as relation, clip_id from copies anti join clips using (clip_id)
+union all
+select distinct 'clip_concepts' as relation, clip_id from clip_concepts anti join clips using (clip_id)
+union all
 select distinct 'samples' as relation, clip_id from samples anti join clips using (clip_id)
 union all
 select distinct 'people' as relation, clip_id from people anti join clips using (clip_id)

@@ -13,6 +13,7 @@ with states as (
             when clip_failures.clip_id is not null then 'failed'
             else 'pending'
         end as state,
+        selection.keep is not null as is_selected,
         selection.reason,
         selection.detail,
         clip_failures.error,
@@ -39,6 +40,7 @@ select
     start_s,
     duration_s,
     state,
+    is_selected,
     case when state = 'rejected' then reason else '' end as reason,
     case when state = 'rejected' then detail else '' end as detail,
     case when state = 'failed' then error end as error,

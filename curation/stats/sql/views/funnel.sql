@@ -1,4 +1,5 @@
--- what each rule takes away, in the order of the rules; then what the tars hold. A rule is skipped on a clip without its score
+-- what each rule takes away, in the order of the rules; then what the tars hold. A rule is skipped on a clip without its score.
+-- a clip that a job has not come to is pending, where it waits: at the first rule, or before the tars; it is not rejected
 with steps as (
     select
         subset,
@@ -22,19 +23,29 @@ with steps as (
     from subsets
 ),
 
+first_rules as (
+    select subset, min(position) as position
+    from rules
+    group by all
+),
+
 clip_positions as (
     select
         clip_states.subset,
-        clip_states.clip_id,
-        clip_states.duration_s,
+        clip_states.state,
         case
             when clip_states.state = 'accepted' then 1001
             when clip_states.state = 'rejected' then coalesce(rules.position, -1)
+            when clip_states.state = 'pending' and not clip_states.is_selected then coalesce(first_rules.position, 1000)
             else 1000
         end as gone_at,
+        count(*) as num_clips,
+        sum(clip_states.duration_s) as duration_s,
     from clip_states
     left join rules
         on clip_states.subset = rules.subset and clip_states.batch = rules.batch and clip_states.reason = rules.rule
+    left join first_rules on clip_states.subset = first_rules.subset
+    group by all
 ),
 
 skipped_rules as (
@@ -55,8 +66,10 @@ counted as (
         steps.position,
         steps.step,
         steps.bound,
-        count(*) filter (gone_at = steps.position) as num_rejected,
-        count(*) filter (gone_at > steps.position) as num_left,
+        coalesce(sum(num_clips) filter (gone_at = steps.position and state = 'rejected'), 0)::bigint as num_rejected,
+        coalesce(sum(num_clips) filter (gone_at = steps.position and state = 'failed'), 0)::bigint as num_failed,
+        coalesce(sum(num_clips) filter (gone_at = steps.position and state = 'pending'), 0)::bigint as num_pending,
+        coalesce(sum(num_clips) filter (gone_at > steps.position), 0)::bigint as num_left,
         coalesce(sum(duration_s) filter (gone_at > steps.position), 0) / 3600 as hours_left,
     from steps
     left join clip_positions using (subset)
@@ -69,6 +82,8 @@ select
     step,
     bound,
     num_rejected,
+    num_failed,
+    num_pending,
     coalesce(skips.num_skipped, 0) as num_skipped,
     num_left,
     round(hours_left, 4) as hours_left,

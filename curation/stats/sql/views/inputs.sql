@@ -94,3 +94,4 @@ select
     coalesce(num_accepted, 0) as num_accepted,
     duration,
 from joined
+order by subset, batch, uri

@@ -1,0 +1,201 @@
+"""What a run will cost before it is begun: CPU-hours a job, wall time, disk. `moviegen curate run --dry-run`.
+
+Known inputs cost what the scheduler predicts of them (`Work.seconds`). Of files that were not probed yet a few are, and stand for the
+others by their bytes. What comes of them is told by `costs.py`. `benchmarks/dry_run.py` prints what was predicted beside what came of it.
+"""
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from curation.config import CurateConfig
+from curation.costs import (
+    SPLIT_FILE_S,
+    Media,
+    Shares,
+    clip_encoding_seconds,
+    disk_bytes,
+    later_seconds,
+    media_of,
+    shares_of,
+)
+from curation.jobs.session import SECONDS_PER_GIGAPIXEL, Planned, Session
+from moviegen.contracts.lake import lake_at
+from moviegen.contracts.store import url_of
+from moviegen.errors import StorageError, UsageError
+
+SAMPLED_FILES = 16
+"""Files probed to stand for those that were not."""
+
+SPARK_START_S = 8.0
+"""Seconds until a session takes its first task."""
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What a run will cost."""
+
+    cpu_s: dict[str, float]
+    """CPU-seconds a job."""
+    cores: int | None
+    """Cores of the configured master; None where a cluster decides."""
+    wall_s: float | None
+    disk_bytes: dict[str, float]
+    """Bytes to be written, by what."""
+    free_bytes: int | None
+    """None where the lake lies in an object store."""
+    media: Media
+    shares: Shares
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def needed_bytes(self) -> float:
+        """Bytes to be written in all."""
+        return sum(self.disk_bytes.values())
+
+    def lines(self) -> list[str]:
+        """What a person reads."""
+        total = sum(self.cpu_s.values())
+        jobs = ", ".join(f"{job} {_time(seconds)}" for job, seconds in self.cpu_s.items() if seconds >= 0.5)
+        cores = f"on {self.cores} cores" if self.cores else "the cluster's cores decide"
+        wall = f", about {_time(self.wall_s)} {cores}" if self.wall_s is not None else f"; {cores}"
+        disk = ", ".join(f"{name} {_size(size)}" for name, size in self.disk_bytes.items() if size >= 1)
+        return [
+            f"work: {_time(total)} of CPU{wall}" + (f" ({jobs})" if jobs else ""),
+            f"disk: {_size(self.needed_bytes)} to be written"
+            + (f" ({disk})" if disk else "")
+            + (f"; {_size(self.free_bytes)} free" if self.free_bytes is not None else ""),
+            *(f"  {note}" for note in self.notes),
+        ]
+
+    def check(self, lake: Path) -> None:
+        """Raises UsageError when not even half of what is predicted fits."""
+        if self.free_bytes is not None and self.needed_bytes / 2 > self.free_bytes:
+            raise UsageError(
+                f"{lake}: about {_size(self.needed_bytes)} will be written and {_size(self.free_bytes)} are free: it cannot fit. "
+                "Free space, take another --lake, or encode smaller (shard.encode.short_side_px, crf)"
+            )
+
+
+def plan_run(session: Session) -> RunPlan:
+    """The plan of a dry run that has just been done."""
+    config, lake = session.config, session.lake
+    media = media_to_split(config, session.planned)
+    shares = shares_of(lake, config)
+    cpu_s: dict[str, float] = {}
+    for planned in session.planned:
+        job = planned.operation.partition(":")[0].partition("-")[0]
+        is_own = job in (
+            "split",
+            "shard",
+        )  # these we know better than the scheduler, who needs no more than their order
+        cpu_s[job] = cpu_s.get(job, 0.0) + (0.0 if is_own else planned.seconds)
+    cpu_s["split"] = media.gigapixels * SECONDS_PER_GIGAPIXEL + SPLIT_FILE_S * media.num_files
+    sharding = [
+        each for planned in session.planned if planned.operation.startswith("shard:") for each in planned.inputs
+    ]
+    cpu_s["shard"] = sum(clip_encoding_seconds(each["clip"], config.shard.encode) for each in sharding)
+    for job, seconds in later_seconds(config, media, shares).items():
+        cpu_s[job] = cpu_s.get(job, 0.0) + seconds
+    cores = local_cores(config.spark.master)
+    total = sum(cpu_s.values())
+    needs_spark = config.spark.is_worth_starting(total)
+    wall_s = total / (cores if needs_spark else 1) + SPARK_START_S * needs_spark if cores else None
+    disk = disk_bytes(config, media, shares, sharding)
+    return RunPlan(cpu_s, cores, wall_s, disk, free_bytes(config.lake), media, shares, tuple(_notes(media, shares)))
+
+
+def media_to_split(config: CurateConfig, planned: Sequence[Planned]) -> Media:
+    """The videos that are not split: those of the tables, and the files that are not ingested."""
+    found = Media()
+    if config.input is not None:
+        files = [file for each in planned if each.operation == "ingest" for file in each.inputs]
+        found += estimate_files(files, config)
+    from curation.jobs.ingest import read_videos
+
+    ids = {row["video_id"] for each in planned if each.operation == "split" for row in each.inputs}
+    rows = [row for row in read_videos(lake_at(config.lake), config.batch) if row["video_id"] in ids]
+    return sum(map(media_of, rows), found)
+
+
+def estimate_files(files: Sequence[dict], config: CurateConfig) -> Media:
+    """What files that nobody has opened hold: a few of them, evenly by size, are probed; a byte of the others holds as much."""
+    ordered = sorted(files, key=lambda file: (file["size_bytes"], file["uri"]))
+    step = max(1, len(ordered) // SAMPLED_FILES)
+    probed = Media()
+    for file in ordered[step // 2 :: step]:
+        row = _probed(file, config)
+        probed += media_of(row) if row else Media(1, file["size_bytes"], num_probed=1)
+    total = Media(len(files), sum(file["size_bytes"] for file in files))
+    if not probed.size_bytes:
+        return total
+    like = probed.scaled(total.size_bytes / probed.size_bytes)
+    return Media(
+        total.num_files,
+        total.size_bytes,
+        like.seconds,
+        like.gigapixels,
+        like.num_frames,
+        like.sounding_s,
+        probed.num_files,
+    )
+
+
+def _probed(file: dict, config: CurateConfig) -> dict | None:
+    """The row of a file as ingest would write it, but for its hash; None where it cannot be opened."""
+    from curation.remote import fetch_now
+    from moviegen.media.worker import guarded_call
+
+    limits = {"timeout_s": config.limits.probe_timeout_s, "memory_bytes": config.limits.memory_mb << 20}
+    try:
+        path = file["uri"] if url_of(file["uri"]) is None else str(fetch_now(file["uri"]))
+        return guarded_call("curation.jobs.ingest.probe_columns", path, **limits) | {"size_bytes": file["size_bytes"]}
+    except StorageError:
+        raise
+    except Exception:  # a file that cannot be opened costs nothing later, and ingest will say why
+        return None
+
+
+def local_cores(master: str) -> int | None:
+    """Cores that a master on this machine uses; None for a cluster."""
+    if not master.startswith("local"):
+        return None
+    number = master.partition("[")[2].partition("]")[0].partition(",")[0]
+    return int(number) if number.isdigit() else (len(os.sched_getaffinity(0)) if number == "*" else 1)
+
+
+def free_bytes(lake: Path) -> int | None:
+    """Bytes free where the lake lies, or will; None in an object store."""
+    if url_of(lake) is not None:
+        return None
+    folder = lake.expanduser().resolve()
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
+def _notes(media: Media, shares: Shares) -> list[str]:
+    notes = []
+    if media.num_files:
+        about = f"{media.num_files} videos to split, about {_time(media.seconds)} of picture"
+        probed = int(media.num_probed)
+        notes.append(about + (f", judged by {probed} that were probed" if probed < media.num_files else ""))
+        origin = "as in this lake so far" if shares.is_measured else "our assumption until a batch is split"
+        notes.append(f"{shares.clip_share:.0%} of it in clips, {shares.kept_share:.0%} of them kept: {origin}")
+    return notes
+
+
+def _time(seconds: float) -> str:
+    for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _size(size: float) -> str:
+    for factor, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB")):
+        if size >= factor:
+            return f"{size / factor:.1f} {unit}"
+    return f"{size / 1e3:.0f} kB"

@@ -1,0 +1,201 @@
+"""`moviegen curate whatif`: the funnel that other rules would make, from the scores there are, beside the present one."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from curation.expressions import parse_rules
+from curation.filters import Rule, load_rules, rule_of_row
+from curation.rows import read_table
+from curation.stats.columns import ClipColumns, metric_names, read_columns
+from curation.trial import MAX_BITS, Trial, try_rules
+from moviegen.contracts.lake import Lake, existing_lake
+from moviegen.errors import UsageError
+
+
+@dataclass(frozen=True)
+class WhatIfConfig:
+    """Which rules are tried on which lake."""
+
+    lake: Path
+    """Folder of the lake."""
+    where: str | None = None
+    """The rules as words: `aesthetic.middle > 4.5 and motion.vmaf between 2 and 9`."""
+    rules: Path | None = None
+    """The rules as a YAML file, as `filter.rules` takes it."""
+    subset: str | None = None
+    """The selection to compare with; may be left out when there is only one."""
+
+    def __post_init__(self) -> None:
+        if (self.where is None) == (self.rules is None):
+            raise ValueError('which rules? give "METRIC > NUMBER and ..." or --rules FILE, one of them')
+
+
+def whatif(argv: Sequence[str]) -> int:
+    """`moviegen curate whatif LAKE RULES`; returns the exit code."""
+    from moviegen.config import parse_config
+
+    examples = [
+        'moviegen curate whatif lake/ "aesthetic.middle > 4.5 and motion.vmaf between 2 and 9"',
+        "moviegen curate whatif lake/ --rules configs/curation/filter/paper.yaml --subset demo --json",
+    ]
+    config, flags = parse_config(
+        WhatIfConfig, argv, prog="moviegen curate whatif", summary="The funnel that other rules would make; changes nothing.",
+        examples=examples, positionals=["lake", "where"],
+        add_flags=lambda parser: parser.add_argument("--json", action="store_true", help="one JSON object"),
+    )  # fmt: skip
+    answer = answer_whatif(config)
+    sys.stdout.write(json.dumps(answer, indent=1) + "\n" if flags.json else as_text(answer))
+    return 0
+
+
+def answer_whatif(config: WhatIfConfig) -> dict:
+    """The new funnel and the present one, as plain JSON. Raises UsageError on a metric or subset that the lake does not have."""
+    lake = existing_lake(config.lake)
+    rules = parse_rules(config.where) if config.where is not None else load_rules(config.rules)
+    subset, present, last = present_rules(lake, config.subset)
+    known = metric_names(lake)
+    check_metrics(rules, known, config)
+    metrics = list(dict.fromkeys(rule.metric for rule in (*rules, *present)))
+    if len(metrics) + len(present) > MAX_BITS:
+        raise UsageError(
+            f"moviegen curate whatif: {len(metrics)} metrics and {len(present)} present rules, {MAX_BITS} in all at most"
+        )
+    columns = read_columns(lake, subset, metrics)
+    trial = try_rules(rules, columns.scores, columns.seconds, present)
+    return {
+        "lake": str(config.lake),
+        "subset": subset,
+        "num_clips": trial.num_clips,
+        "hours": round(trial.hours, 3),
+        "funnel": [vars(step) | {"hours_left": round(step.hours_left, 3)} for step in trial.steps],
+        "present_funnel": present_funnel(columns, [*((r.name, r.bound) for r in present), *last]),
+        "lacking": trial.lacking,
+        "estimate": vars(trial.estimate),
+        "compared": compare(trial, columns, [name for name, _ in last]),
+    }
+
+
+def present_rules(lake: Lake, subset: str | None) -> tuple[str, list[Rule], list[tuple[str, str]]]:
+    """(subset, its rules about scores, (name, bound) of those about something else). Raises UsageError naming the subsets there are."""
+    rows = read_table(lake, "rules")
+    names = sorted({row["subset"] for row in rows})
+    if not names and subset is None:
+        return "", [], []
+    if subset not in names and (subset is not None or len(names) != 1):
+        asked = "which subset?" if subset is None else f"no subset {subset!r};"
+        raise UsageError(f"moviegen curate whatif: {asked} there are {', '.join(names) or 'none'}; say --subset NAME")
+    name = subset or names[0]
+    own = {row["position"]: row for row in rows if row["subset"] == name}
+    ordered = [own[position] for position in sorted(own)]
+    return (
+        name,
+        [rule_of_row(row) for row in ordered if row["metric"]],
+        [(row["rule"], row["bound"]) for row in ordered if not row["metric"]],
+    )
+
+
+def check_metrics(rules: Sequence[Rule], known: Sequence[str], config: WhatIfConfig) -> None:
+    """Raises UsageError when no clip of the lake has a score that a rule insists on."""
+    import difflib
+
+    for rule in rules:
+        if rule.metric not in known and rule.if_missing == "error":
+            close = difflib.get_close_matches(rule.metric, known, 1)
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            there = ", ".join(known) or "none"
+            raise UsageError(
+                f"moviegen curate whatif: {config.lake}: no clip has a score {rule.metric!r}; {hint}there are {there}"
+            )
+
+
+def present_funnel(columns: ClipColumns, steps: Sequence[tuple[str, str]]) -> list[dict]:
+    """What each present rule rejects and leaves; clips that the selection says nothing of have failed or were not filtered yet."""
+    counts = np.bincount(columns.reasons + 1, minlength=len(columns.reason_names) + 1)
+    seconds = np.bincount(columns.reasons + 1, weights=columns.seconds, minlength=len(columns.reason_names) + 1)
+    number = dict(zip(columns.reason_names, zip(counts[1:].tolist(), seconds[1:].tolist(), strict=True), strict=True))
+    left, hours = len(columns) - int(counts[0]), float(columns.seconds.sum() - seconds[0]) / 3600
+    found = []
+    for name, bound in steps:
+        rejected, rejected_s = number.get(name, (0, 0.0))
+        left, hours = left - rejected, hours - rejected_s / 3600
+        found.append(
+            {"name": name, "bound": bound, "num_rejected": rejected, "num_left": left, "hours_left": round(hours, 3)}
+        )
+    return found
+
+
+def compare(trial: Trial, columns: ClipColumns, after: Sequence[str]) -> dict:
+    """Clips kept by both, gained, lost; and of those kept, what the steps after the rules did to those that have come so far."""
+    now = columns.reasons == 0
+    later = [place for place, name in enumerate(columns.reason_names) if name in after]
+    came_so_far = now | np.isin(columns.reasons, later)
+    both = trial.kept & came_so_far
+    return {
+        "num_kept": int(trial.kept.sum()),
+        "num_kept_now": int(now.sum()),
+        "num_in_both": int((trial.kept & now).sum()),
+        "num_gained": int((trial.kept & ~came_so_far).sum()),
+        "num_lost": int((now & ~trial.kept).sum()),
+        "num_undecided_now": int((columns.reasons < 0).sum()),
+        "steps_after": list(after),
+        "num_seen_after": int(both.sum()),
+        "num_rejected_after": int((both & ~now).sum()),
+    }
+
+
+def as_text(answer: dict) -> str:
+    """The two funnels and what is known of them, for people."""
+    from curation.stats.duck import Answer
+    from curation.stats.show import as_table
+
+    total = answer["num_clips"]
+
+    def table(steps: list[dict], names: tuple[str, ...]) -> str:
+        rows = [
+            (*tuple(step[name] for name in names), round(100 * step["num_left"] / max(1, total), 2)) for step in steps
+        ]
+        return as_table(Answer((*names, "left_percent"), rows)).rpartition("(")[0]
+
+    new = ("name", "bound", "num_rejected", "num_unmeasured", "num_skipped", "num_left", "hours_left")
+    old = ("name", "bound", "num_rejected", "num_left", "hours_left")
+    parts = [f"{answer['lake']}: {total:,} clips, {answer['hours']:g} h", "", "what if:", table(answer["funnel"], new)]
+    if answer["present_funnel"]:
+        parts += [f"now, {answer['subset']}:", table(answer["present_funnel"], old)]
+    return "\n".join([*parts, *_words(answer)]) + "\n"
+
+
+def _words(answer: dict) -> list[str]:
+    guess, compared = answer["estimate"], answer["compared"]
+    lines = [
+        f"kept for sure: {compared['num_kept']:,}; now {compared['num_kept_now']:,}, of which {compared['num_lost']:,} would go; "
+        f"{compared['num_gained']:,} that are not kept now would come"
+    ]
+    lines += [f"{count:,} clips have no {metric}" for metric, count in answer["lacking"].items() if count]
+    if guess["num_unmeasured"]:
+        lines.append(
+            f"not measured: {guess['num_unmeasured']:,} clips that no score rejects lack one; {_estimated(guess, compared)}"
+        )
+    if compared["steps_after"]:
+        lines.append(
+            f"{', '.join(compared['steps_after'])} come after and are not tried: of {compared['num_seen_after']:,} kept clips that have "
+            f"been through them {compared['num_rejected_after']:,} were rejected there"
+        )
+    return lines
+
+
+def _estimated(guess: dict, compared: dict) -> str:
+    if guess["num_kept"] is None:
+        return "no explored clip is like them, so how many pass is unknown: set score.explore_fraction and score again"
+    total = compared["num_kept"] + guess["num_kept"]
+    text = (
+        f"by {guess['num_compared']:,} explored ones like them about {guess['num_kept']:,.0f} (standard error {guess['error']:,.0f}) "
+        f"would pass: {total:,.0f} kept in all"
+    )
+    return text + (
+        f"; {guess['num_unknown']:,} are like none explored, and not counted" if guess["num_unknown"] else ""
+    )

@@ -1,0 +1,101 @@
+"""On a lake written by hand (`known_lake` in stats) everything said of a clip is known."""
+
+import json
+
+import pytest
+
+from curation.cli import curate
+from curation.fates import TABLES_ASKED, explained
+from curation.stats.duck import ask, open_lake
+from moviegen.errors import UsageError
+
+
+@pytest.fixture
+def lake(known_tables, make_lake):
+    for row in known_tables["rules"]:
+        row["bound"] = {"resolution": "probe.min_side >= 100", "motion": "2 <= motion.vmaf <= 9"}[row["rule"]]
+    known_tables["captions"].append({"clip_id": "c1", "captioner": "template", "text": "\x1b[31mred"})
+    known_tables["samples"][0]["captioner"] = "source"
+    known_tables["failures"].append({"stage": "score:ocr", "input_id": "c1", "error": "E", "message": "m"})
+    return make_lake(known_tables)
+
+
+def about(lake, what):
+    connection = open_lake(lake, TABLES_ASKED, ())
+    try:
+        return explained(connection, lake, what)
+    finally:
+        connection.close()
+
+
+def test_a_kept_clip_with_its_scores_rules_captions_tar_and_failures(lake):
+    [found] = about(lake, "c1")["clips"]
+    assert found["clip"]["uri"] == "/in/v1.mp4"
+    assert {row["metric"]: row["score"] for row in found["scores"]} == {"motion.vmaf": 5.0, "probe.min_side": 400.0}
+    assert {row["detector_version"] for row in found["scores"]} == {"1"}
+    [fate] = found["subsets"]
+    assert (fate["subset"], fate["state"], fate["reason"]) == ("s", "accepted", "")
+    assert [(each["rule"], each["score"], each["verdict"]) for each in fate["rules"]] == [
+        ("resolution", 400.0, "holds"),
+        ("motion", 5.0, "holds"),
+    ]
+    assert (fate["sample"]["path"], fate["members"]) == ("p", ["c1.json", "c1.mp4", "c1.txt"])
+    assert [(each["captioner"], each["chosen_by"]) for each in found["captions"]] == [
+        ("source", ["s"]),
+        ("template", []),
+    ]
+    assert [row["stage"] for row in found["failures"]] == ["score:ocr"]
+    assert found["shot"]["transition"] == "start"
+
+
+def test_a_rejected_clip_says_which_rule_and_which_were_not_asked(lake):
+    [fate] = about(lake, "c4")["clips"][0]["subsets"]
+    assert (fate["state"], fate["reason"], fate["detail"]) == ("rejected", "resolution", "50 < 100")
+    assert [each["verdict"] for each in fate["rules"]] == ["rejects, the first", "skipped: no score"]
+    assert fate["sample"] is None
+
+
+def test_states_are_those_of_the_view(lake, known_tables):
+    view = {row[:2]: row[2] for row in ask(open_lake(lake), "select clip_id, subset, state from clip_states").rows}
+    for clip in known_tables["clips"]:
+        for fate in about(lake, clip["clip_id"])["clips"][0]["subsets"]:
+            assert view[clip["clip_id"], fate["subset"]] == fate["state"]
+
+
+def test_a_file_shows_its_shots_and_clips(lake):
+    found = about(lake, "v2.mp4")
+    assert [shot["transition"] for shot in found["shots"]] == ["start", "cut"]
+    assert [(clip["clip_id"], clip["subsets"][0]["state"]) for clip in found["clips"]] == [
+        ("c2", "accepted"),
+        ("c3", "rejected"),
+    ]
+    assert about(lake, "v1.mp4")["files_of_the_same_bytes"] == [
+        {"batch": "b", "uri": "/in/v1.mp4"},
+        {"batch": "b", "uri": "/in/w1.mp4"},
+    ]
+    assert about(lake, "v5.mp4")["video"]["error"] == "UnreadableMediaError: is empty"
+
+
+def test_a_moment_finds_the_clip_that_shows_it(lake):
+    assert [each["clip"]["clip_id"] for each in about(lake, "v2.mp4@10.5")["clips"]] == ["c3"]
+    with pytest.raises(UsageError, match=r"no clip shows second 8; its clips are 0.00-6.00, 10.00-14.00"):
+        about(lake, "v2.mp4@8")
+
+
+def test_what_is_not_there_or_ambiguous_says_so(lake):
+    with pytest.raises(UsageError, match="among them c1 and c2"):
+        about(lake, "c")
+    with pytest.raises(UsageError, match=r"moviegen stats .* inputs"):
+        about(lake, "nowhere.mp4")
+    with pytest.raises(UsageError):
+        about(lake, "' or 1=1 --")
+
+
+def test_the_command_prints_text_or_json_and_no_escape_codes(lake, capsys):
+    assert curate(["explain", str(lake), "c1"]) == 0
+    text = capsys.readouterr().out
+    assert "s: accepted" in text
+    assert "<- in s" in text
+    assert "\x1b" not in text
+    assert curate(["explain", str(lake), "v2.mp4@10.5", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["clips"][0]["clip"]["clip_id"] == "c3"
