@@ -30,7 +30,8 @@ def check_lake(root: Path, read_media: bool = True) -> list[Problem]:
     """Every problem of a lake. With `read_media`, each tar is hashed and each of its samples is opened."""
     lake = lake_at(root)
     found = list(part_problems(lake))
-    if not any("missing" in problem.what for problem in found):
+    # a part that cannot be fetched cannot be asked either; in a folder one of other bytes can
+    if not any(lake.store is not None or "missing" in problem.what for problem in found):
         found += query_problems(root)
         found += [*shard_problems(lake), *set_problems(lake)] if read_media else ()
     return found

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 ONE_PUT_BYTES = 64 << 20
 """A larger file is put in pieces, which become one object at the end."""
 
+CONNECT_S, READ_S = 10, 60
+"""Seconds to wait for a connection and for the next bytes of an answer, each time it is tried: a server that is silent ends the run."""
+
 
 class ChangedError(MovieGenError):
     """An object is not what it was when it was last read."""
@@ -41,7 +44,8 @@ def file_system() -> "S3FileSystem":
         import s3fs
     except ImportError as error:
         raise UsageError("s3:// needs the package s3fs: pip install 'moviegen[s3]'") from error
-    return s3fs.S3FileSystem()  # the same one in a process for the same settings
+    waits = {"connect_timeout": CONNECT_S, "read_timeout": READ_S}
+    return s3fs.S3FileSystem(config_kwargs=waits)  # the same one in a process for the same settings
 
 
 @contextmanager

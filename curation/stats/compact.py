@@ -72,6 +72,8 @@ def _existing(lake: Lake, table: str, parts: Sequence[Part], check: bool = True)
         files = [path.resolve() for path in lake.files(parts)]
     except FileNotFoundError as error:  # of an object store
         raise UsageError(f"{error}: {otherwise}") from error
+    except ValueError as error:
+        raise UsageError(f"{error}; moviegen curate check tells what else is not as committed") from error
     if check and (missing := [file for file in files if not file.exists()]):
         raise UsageError(f"{missing[0]}: {otherwise}")
     return files

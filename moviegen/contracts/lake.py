@@ -120,7 +120,7 @@ CRASH_POINTS = (
 """Every place where a crash of curation would matter: after each fsync, rename and commit. The kill tests die at each."""
 
 STORE_CRASH_POINTS = ("lock.taken", "object.put", "commit.written", "commit.renamed")
-"""The same of a lake in an object store, after the rows and tars were written in the scratch folder: the points of a folder's lake."""
+"""Those of a lake in an object store, beside those of writing in its scratch folder."""
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -255,6 +256,53 @@ def test_what_is_wrong_with_a_store_is_said(bucket, change, said, monkeypatch, t
     finally:
         monkeypatch.undo()
         file_system().clear_instance_cache()
+
+
+def test_a_silent_server_ends_the_wait(bucket, monkeypatch):
+    from moviegen import storage
+
+    monkeypatch.setattr(storage, "READ_S", 0.3)
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections and says nothing
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        file_system().clear_instance_cache()
+        with pytest.raises(StorageError, match="up and reachable"):
+            storage.list_objects("s3://nowhere/lake")
+    monkeypatch.undo()
+    file_system().clear_instance_cache()
+
+
+def test_gc_and_replay_refuse_a_lake_in_a_bucket(stored):
+    from curation.gc import GcConfig, collect_garbage
+    from curation.replay import ReplayConfig, replayed
+
+    with pytest.raises(UsageError, match="gc deletes files of a lake in a folder"):
+        collect_garbage(GcConfig(Path(stored)))
+    with pytest.raises(UsageError, match=f"aws s3 sync {stored} FOLDER"):
+        next(replayed(ReplayConfig(Path(stored))))
+
+
+def test_large_batches_are_gathered_in_the_scratch_folder(stored, tiny, elsewhere, monkeypatch):
+    from curation.stats import compact
+    from curation.stats.duck import ask, open_lake
+
+    elsewhere()
+    monkeypatch.setattr(compact, "LARGE_COMMIT_BYTES", 1)
+    connection = open_lake(Path(stored))
+    wanted = sorted(row["clip_id"] for row in read_table(lake_at(tiny.lake), "clips"))
+    assert sorted(row[0] for row in ask(connection, "select clip_id from clips").rows) == wanted
+    assert list((lake_at(stored).root / compact.FOLDER / "clips").rglob("*.parquet"))
+
+
+def test_what_operations_were_done_with_is_kept(stored, elsewhere):
+    from curation.jobs.settings import recorded_operation
+
+    elsewhere()
+    lake = lake_at(stored)
+    (part,) = lake.committed_parts("clips")[:1]
+    found = recorded_operation(lake, part.operation, part.version)
+    assert (found.name, found.version) == (part.operation, part.version)
+    assert recorded_operation(lake, part.operation, "another") is None
 
 
 def test_fetched_videos_take_no_more_room_than_allowed(tmp_path, monkeypatch):
