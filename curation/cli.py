@@ -186,6 +186,7 @@ class CheckConfig:
 
 def _check(argv: list[str]) -> int:
     from moviegen.config import parse_config
+    from moviegen.contracts.store import with_urls
 
     from .check import check_lake
 
@@ -195,7 +196,7 @@ def _check(argv: list[str]) -> int:
         examples=examples, positionals=["lake"],
     )  # fmt: skip
     _raise_problems(check_lake(config.lake, config.read_media), config.lake)
-    print(f"{config.lake}: nothing wrong found")
+    print(with_urls(f"{config.lake}: nothing wrong found"))
     return 0
 
 

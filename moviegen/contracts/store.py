@@ -19,6 +19,7 @@ STORES = {"s3": "moviegen.storage:ObjectStore"}
 
 # a Path makes one slash of two: `s3:/bucket` is what is left of `s3://bucket`
 _URL = re.compile(rf"({'|'.join(STORES)}):/+(.+)")
+_ONE_SLASH = re.compile(rf"\b({'|'.join(STORES)}):/(?!/)")
 
 
 class Store(Protocol):
@@ -60,6 +61,11 @@ def url_of(place: Path | str) -> str | None:
     """The url that a path or text stands for, `s3://bucket/lake`; None for a path of this machine."""
     match = _URL.fullmatch(str(place))
     return f"{match[1]}://{match[2].rstrip('/')}" if match else None
+
+
+def with_urls(text: str) -> str:
+    """The text with `s3://bucket` where a path made `s3:/bucket` of it."""
+    return _ONE_SLASH.sub(r"\1://", text)
 
 
 def store_of(place: Path | str) -> Store | None:

@@ -294,6 +294,30 @@ def test_large_batches_are_gathered_in_the_scratch_folder(stored, tiny, elsewher
     assert list((lake_at(stored).root / compact.FOLDER / "clips").rglob("*.parquet"))
 
 
+def test_questions_about_it_are_answered_as_in_a_folder(stored, tiny, elsewhere, capsys):
+    from moviegen.cli import main
+
+    elsewhere()
+    answers = []
+    for lake in (stored, str(tiny.lake)):
+        assert main(["curate", "whatif", lake, "motion.vmaf > 0", "--json"]) == 0
+        assert main(["curate", "explain", lake, "good.mp4", "--json"]) == 0
+        assert main(["stats", lake, "funnel"]) == 0
+        answers.append(capsys.readouterr().out.replace(lake, "LAKE"))
+    assert answers[0] == answers[1]
+    assert main(["curate", "explain", stored, "nobody.mp4"]) == 2
+    assert f"moviegen stats {stored} inputs lists the files" in capsys.readouterr().err
+
+
+def test_a_dry_run_plans_for_a_bucket(stored, tiny, elsewhere):
+    from curation.estimate import plan_run
+
+    elsewhere()
+    plan = plan_run(tiny.curate(tiny.config(stored), dry_run=True))
+    assert plan.free_bytes is None
+    plan.check(Path(stored))
+
+
 def test_what_operations_were_done_with_is_kept(stored, elsewhere):
     from curation.jobs.settings import recorded_operation
 
