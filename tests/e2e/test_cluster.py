@@ -41,19 +41,20 @@ TYPED = """
 import json
 import sys
 
-from curation.spark import SparkConfig
+from curation.jobs.parts import Operation, encode_task, make_task
+from curation.spark import SparkConfig, SparkRunner
 from moviegen.cli import main
-from moviegen.contracts.lake import Lake
+from moviegen.contracts.lake import lake_at
 
 
 def task(key, device):
     operation = Operation("look", "1", ("failures",), "looking:look", {"params": {"device": device}})
-    return encode_task(make_task(Lake("looked"), "b", operation, [key], {key: {}}))
+    return encode_task(make_task(lake_at("looked"), "b", operation, [key], {key: {}}))
 
 
 def look(master, options):
     tasks = [*(task(f"gpu{n}", "cuda") for n in range(4)), task("cpu", "cpu")]
-    with SparkRunner(SparkConfig(master, gpus_per_task=1.0, options=options), Lake("looked").root / "spark.log") as runner:
+    with SparkRunner(SparkConfig(master, gpus_per_task=1.0, options=options), lake_at("looked").root / "spark.log") as runner:
         return [json.loads(text)[0][1]["path"] for text in runner.begin(tasks, "look")()]
 
 
