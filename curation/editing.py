@@ -188,7 +188,7 @@ MARK_COLOURS: dict[str, tuple[int, int, int]] = {
 }  # fmt: skip
 """Ten named colours; the paper's are not reported [NR], our decision."""
 
-MIN_ALPHA = 0.5
+MIN_ALPHA = 0.75
 """A mask covers what is under it by this much to wholly: our decision."""
 
 

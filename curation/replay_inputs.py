@@ -1,6 +1,7 @@
 """What went into a committed part, told again from the tables and the files that are there now."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 
@@ -9,9 +10,11 @@ from curation.jobs.caption import caption_key
 from curation.jobs.clips import Batch
 from curation.jobs.ingest import input_file, read_videos
 from curation.jobs.parts import Operation, id_of
+from curation.jobs.split import VIDEO_COLUMNS
 from curation.rows import read_files
 from moviegen.contracts.clip import hash_id
 from moviegen.contracts.lake import Lake, Part
+from moviegen.contracts.sample import SampleMeta, decode_meta
 from moviegen.contracts.shard import decode_shard_path, read_members
 from moviegen.contracts.store import url_of
 from moviegen.contracts.tables import TABLES
@@ -44,8 +47,7 @@ def _files(lake: Lake, batch: str, part: Part) -> Inputs:
 
 
 def _videos(lake: Lake, batch: str, part: Part) -> Inputs:
-    columns = ("uri", "video_id", "size_bytes", "fps_num", "fps_den")
-    rows = {row["video_id"]: {name: row[name] for name in columns} for row in read_videos(lake, batch)}
+    rows = {row["video_id"]: {name: row[name] for name in VIDEO_COLUMNS} for row in read_videos(lake, batch)}
     return _in_order(part, rows, "videos are not in the table any more"), {}
 
 
@@ -69,7 +71,8 @@ def _samples(lake: Lake, batch: str, part: Part) -> Inputs:
     if not rows:
         raise LookupError("it made no tar")
     name = decode_shard_path(rows[0]["path"])
-    known, written = _batch(lake.root, batch), _captions_of(lake, batch, rows[0]["path"])
+    metas = dict(_metas(lake.root / rows[0]["path"]))
+    known, written = _batch(lake.root, batch), _captions_of(lake, batch, rows[0]["path"], metas)
     found = {}
     for key in part.keys:
         clip_id = id_of(key)
@@ -80,6 +83,9 @@ def _samples(lake: Lake, batch: str, part: Part) -> Inputs:
                 "caption": caption,
                 "scores": dict(sorted(known.scores[clip_id].items())),
             }
+            meta = metas.get(clip_id)
+            if meta is not None and meta.audio_caption is not None:
+                facts["heard"] = {"audio_caption": asdict(meta.audio_caption), "audio_captioner": meta.audio_captioner}
             if f"{clip_id}-{hash_id(facts)}" == key:
                 found[key] = facts | {"video": known.video_of(clip_id)}
     return _in_order(
@@ -100,7 +106,7 @@ def _captions_of_batch(root: Path, batch: str) -> dict[str, list[dict]]:
     return found
 
 
-def _captions_of(lake: Lake, batch: str, path: str) -> dict[str, list[dict]]:
+def _captions_of(lake: Lake, batch: str, path: str, metas: dict[str, SampleMeta]) -> dict[str, list[dict]]:
     """Clip -> captions that may have gone into its sample: as written, or cleaned and with the camera's motion as the tables and the
     tar have it."""
     from curation.rows import read_table
@@ -108,7 +114,7 @@ def _captions_of(lake: Lake, batch: str, path: str) -> dict[str, list[dict]]:
     found: dict[str, list[dict]] = {}
     for clip_id, rows in _captions_of_batch(lake.root, batch).items():
         found[clip_id] = [{name: row[name] for name in ("text", "captioner", "camera_motion")} for row in rows]
-    motions = dict(_motions(lake.root / path))
+    motions = {clip_id: meta.camera_motion for clip_id, meta in metas.items()}
     for row in read_table(lake, "samples", batch, ["path", "clip_id", "caption", "captioner"]):
         if row["path"] == path:
             told = {"text": row["caption"], "captioner": row["captioner"]}
@@ -122,13 +128,11 @@ def _captions_of(lake: Lake, batch: str, path: str) -> dict[str, list[dict]]:
     return found
 
 
-def _motions(path: Path) -> Iterator[tuple[str, str | None]]:
-    """(clip, camera's motion) as a tar says; nothing where it cannot be read, which the comparison will say."""
-    from moviegen.contracts.sample import decode_meta
-
+def _metas(path: Path) -> Iterator[tuple[str, SampleMeta]]:
+    """(clip, record) of each sample of a tar; nothing where it cannot be read, which the comparison will say."""
     try:
         for key, members in read_members(path):
-            yield key, decode_meta(members["json"]).camera_motion
+            yield key, decode_meta(members["json"])
     except (OSError, ValueError, KeyError):
         return
 

@@ -56,13 +56,15 @@ class HubModel(PyTorchModelHubMixin):
 
 
 def check_config(model_class: type, path: Path) -> None:
-    """Raises UsageError when `config.json` has fields that the model's config has not (the mixin drops them without a word)."""
+    """Raises UsageError when `config.json` has fields that the model's config has not (the mixin drops them without a word), or lacks one
+    that is not among the config's `later_fields`: those came when folders without them were already there."""
     try:
         values = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise UsageError(f"{path}: {error}") from error
-    known = {f.name for f in fields(inspect.signature(model_class).parameters["config"].annotation)}
-    if odd := sorted(set(values) ^ known if isinstance(values, dict) else known):
+    config = inspect.signature(model_class).parameters["config"].annotation
+    known, later = {f.name for f in fields(config)}, set(getattr(config, "later_fields", ()))
+    if odd := sorted((set(values) ^ known) - (later - set(values)) if isinstance(values, dict) else known):
         raise UsageError(f"{path} is no config of {model_class.__name__}: {', '.join(odd)} missing or unknown")
 
 

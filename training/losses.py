@@ -4,6 +4,7 @@ The paper gives a weight only for the outlier penalty; the others are LDM's (our
 Axis letters: B batch, C channels, T frames, H W rows and columns.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -81,6 +82,11 @@ class PatchDiscriminator(nn.Module):
 def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
     """Hinge loss of the discriminator's logits on data and on reconstructions."""
     return 0.5 * (F.relu(1 - real).mean() + F.relu(1 + fake).mean())
+
+
+def feature_distance(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
+    """Mean absolute difference of a discriminator's features on data and on reconstructions, averaged over its layers."""
+    return torch.stack([(a.detach() - b).abs().mean() for a, b in zip(real, fake, strict=True)]).mean()
 
 
 def frozen_forward(network: nn.Module, x: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from moviegen.contracts.lake import Lake, atomic_write
+from moviegen.disk import writing
 from moviegen.errors import UsageError
 
 from .parts import Operation
@@ -23,7 +24,7 @@ def record_operation(lake: Lake, operation: Operation) -> None:
     if lake.store is not None:
         lake.store.replace_text(f"{FOLDER}/{path.name}", text)
     elif not path.exists() or path.read_text() != text:
-        with atomic_write(path, "note") as temporary:
+        with writing(path), atomic_write(path, "settings") as temporary:
             temporary.write_text(text)
 
 

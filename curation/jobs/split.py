@@ -21,16 +21,16 @@ from .split_chunks import drop_chunks, measure_chunks
 
 TABLES = ("failures", "signals", "shots", "clips")
 
+VIDEO_COLUMNS = ("uri", "video_id", "sha256", "size_bytes", "fps_num", "fps_den")
+"""What a task is told of a video."""
+
 log = logging.getLogger(__name__)
 
 
 def split(session: Session) -> None:
     """Splits the readable videos that are not split yet with these settings."""
     videos = {row["video_id"]: row for row in read_videos(session.lake, session.batch)}
-    inputs = {
-        key: {name: row[name] for name in ("uri", "video_id", "sha256", "size_bytes", "fps_num", "fps_den")}
-        for key, row in videos.items()
-    }
+    inputs = {key: {name: row[name] for name in VIDEO_COLUMNS} for key, row in videos.items()}
     wanted = operation(session.config)
     _refuse_replacement(session, wanted)
     chunked = measure_chunks(session, wanted, videos, lambda key: gigapixels(videos[key]))

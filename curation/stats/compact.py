@@ -16,6 +16,7 @@ from curation.rows import arrow_schema
 from moviegen.contracts.clip import hash_id
 from moviegen.contracts.lake import Lake, Part, atomic_write
 from moviegen.contracts.tables import TABLES
+from moviegen.disk import writing
 from moviegen.errors import UsageError
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def index_file(lake: Lake, name: str, batch: str, tables: Sequence[str], make) -
 
         start = time.perf_counter()
         content = make()
-        with atomic_write(path, "page") as temporary:
+        with writing(path, lambda: content.nbytes), atomic_write(path, "index") as temporary:
             pq.write_table(content, temporary, compression="zstd", row_group_size=ROW_GROUP)
         _forget_others(path)
         seconds = time.perf_counter() - start

@@ -109,9 +109,9 @@ def crash_point(name: str) -> None:
 
 _PASSED: dict[str, int] = {}
 
-WRITE_KINDS = ("part", "shard", "commit", "page", "note")
-"""What `atomic_write` writes: Parquet, tars, commit files, reports, pictures and gathered tables, the note beside a lock and those of how
-operations were done."""
+WRITE_KINDS = ("part", "shard", "commit", "page", "note", "settings", "index")
+"""What `atomic_write` writes: Parquet, tars, commit files, reports and pictures, the note beside a lock, what an operation was told, tables
+gathered for queries."""
 
 CRASH_POINTS = (
     *(f"{kind}.{moment}" for kind in WRITE_KINDS for moment in ("written", "synced", "renamed", "settled")),

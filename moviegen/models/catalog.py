@@ -3,6 +3,7 @@
 Nothing is allocated: networks are built and run on the meta device.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from moviegen.config import load_config
+from moviegen.models.audio_codec import AudioCodec, AudioCodecConfig
 from moviegen.models.audio_dit import AudioDiT, AudioDiTConfig
 from moviegen.models.edit_dit import EditDiT, EditDiTConfig
 from moviegen.models.personal_dit import PersonalDiT, PersonalDiTConfig
@@ -101,6 +103,13 @@ def _tae_inputs(config: TAEConfig) -> Inputs:
     return Inputs((pixels,), z, f"{config.tile_frames} frames of 256x256, there and back")
 
 
+def _codec_inputs(config: AudioCodecConfig) -> Inputs:
+    samples = 10 * config.sample_rate_hz
+    return Inputs(
+        (torch.empty(1, 1, samples),), math.ceil(samples / math.prod(config.rates)), "10 s of sound, there and back"
+    )
+
+
 def _text_inputs(config: ByteTextEncoderConfig) -> Inputs:
     length = config.max_length
     return Inputs(
@@ -118,6 +127,7 @@ def _contexts(widths: tuple[int, ...]) -> list[TextContext]:
 
 KINDS: dict[str, Kind] = {
     "tae": Kind(TAEConfig, TAE, _tae_inputs),
+    "audio_codec": Kind(AudioCodecConfig, AudioCodec, _codec_inputs),
     "text": Kind(ByteTextEncoderConfig, ByteTextEncoder, _text_inputs),
     "video_dit": Kind(VideoDiTConfig, VideoDiT, _video_inputs),
     "upsampler": Kind(UpsamplerConfig, Upsampler, _upsampler_inputs),
@@ -143,8 +153,9 @@ def count(kind: str, config: Any, size: str = "") -> Size:
 
 def _run(network: nn.Module, args: tuple[Any, ...]) -> None:
     if isinstance(network, TAE):
-        posterior = network.encode(*args)
-        network.decode(posterior.mean, args[0].shape[2])
+        network.decode(network.encode(*args).mean, args[0].shape[2])
+    elif isinstance(network, AudioCodec):
+        network.decode(network.encode(*args).mean, args[0].shape[-1])
     else:
         network(*args)
 

@@ -158,7 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif fault == "429_retry_after":
             self._error(429, "slow down", {"Retry-After": "0.2"})
         elif fault == "429_retry_date":
-            self._error(429, "slow down", {"Retry-After": formatdate(time.time() + 1, usegmt=True)})
+            self._error(429, "slow down", {"Retry-After": formatdate(time.time() + 2, usegmt=True)})
         elif fault == "malformed_json":
             self._send(200, b'{"choices": [{"message": {"content": "A run')
         elif fault == "html":

@@ -207,6 +207,7 @@ def _fork(argv: list[str], crash_point: str, said: int) -> int:
         return child
     os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it, and who types does not
     os.dup2(said, 2)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     os.environ["FAULT_AT"] = crash_point

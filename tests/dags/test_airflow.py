@@ -9,7 +9,7 @@ import pytest
 
 pytestmark = pytest.mark.airflow
 
-IDS = ["ingest", "split", "score", "filter", "caption", "shard", "check", "report"]
+IDS = ["ingest", "split", "score", "embed", "filter", "caption", "shard", "check", "report"]
 
 FAKE = """#!{python}
 import json, os, sys
@@ -55,8 +55,8 @@ def test_each_task_types_its_command(airflow_home, tmp_path):
     calls = run_dag(airflow_home, tmp_path, 0)
     assert [call[:2] for call in calls] == [["curate", name] for name in IDS]
     assert calls[0][calls[0].index("--input") + 1] == "in; touch pwned"
-    assert all(call[call.index("--lake") + 1] == "L" for call in calls[:6])
-    assert calls[6] == ["curate", "check", "L"]
+    assert all(call[call.index("--lake") + 1] == "L" for call in calls[:7])
+    assert calls[7] == ["curate", "check", "L"]
 
 
 def test_a_failed_command_fails_the_run_and_nothing_follows(airflow_home, tmp_path):

@@ -57,7 +57,7 @@ def sounding(mini, tmp_path_factory):
         write_video(folder / f"{name}.mp4", frames, Fraction(10), audio=audio, sample_rate=RATE)
     (folder / "rules.yaml").write_text("rules: []\n")
     lake = tmp_path_factory.mktemp("lake") / "lake"
-    flags = ("--score.detectors", "{probe: {}}", "--filter.rules", str(folder / "rules.yaml"))
+    flags = ("--score.detectors", "{probe: {}}", "--filter.rules", str(folder / "rules.yaml"), "--dedup", "null")
     config = mini.config(lake, folder, *flags)
     mini.curate(config, ["ingest", "split", "score", "filter"])
     videos = {r["video_id"]: r["uri"].rpartition("/")[2].partition(".")[0] for r in read_table(Lake(lake), "videos")}

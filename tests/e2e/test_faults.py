@@ -13,8 +13,8 @@ from curation.rows import read_table
 from moviegen.contracts.lake import CRASH_POINTS, WRITE_KINDS, Lake
 from moviegen.testing.faults import NAMESPACE, Fault, can_mount, contents, type_faults
 
-ORDER = ("note", "part", "commit", "shard")
-"""Kinds of crash points in the order a run comes to them; page comes after them, those of java are in test_java.py."""
+ORDER = ("note", "settings", "part", "commit", "shard")
+"""Kinds of crash points in the order a run comes to them; page comes after them, index is in test_compact.py, java in test_java.py."""
 
 
 @pytest.fixture(scope="module")
@@ -63,11 +63,13 @@ def lake(reference, tmp_path):
     for table in ("rules", "selection", "captions", "shards", "samples"):
         for folder in (copy / "_commits" / table, copy / table):
             shutil.rmtree(folder, ignore_errors=True)
+    for name in ("_operations", "_index"):
+        shutil.rmtree(copy / name, ignore_errors=True)
     return copy
 
 
 def test_killed_at_every_crash_point_in_turn_it_ends_with_the_same_bytes(words, reference, lake):
-    assert {*ORDER, "page"} == set(WRITE_KINDS)
+    assert {*ORDER, "page", "index"} == set(WRITE_KINDS)
     points = [point for kind in ORDER for point in CRASH_POINTS if point.startswith(kind)]
     *killed, end = type_faults(words(lake), [*(Fault(point) for point in points), Fault()], lake, reference)
     assert {point: each.codes for point, each in zip(points, killed, strict=True)} == {point: [-9] for point in points}
@@ -76,9 +78,8 @@ def test_killed_at_every_crash_point_in_turn_it_ends_with_the_same_bytes(words, 
     assert contents(lake) == contents(reference)
     assert check_lake(lake) == []
     assert end.temporaries == []
-    report = ["curate", "report", lake]
     pages = [Fault(point) for point in CRASH_POINTS if point.startswith("page")]
-    *killed, end = type_faults(report, [*pages, Fault()], lake)
+    *killed, end = type_faults(["curate", "report", lake], [*pages, Fault()], lake)
     assert [each.codes for each in killed] == [[-9]] * len(pages)
     assert end.codes == [0]
 
@@ -175,7 +176,7 @@ def test_a_source_that_changes_is_a_failed_row_never_a_mixed_clip(mini, videos, 
     folder, lake = tmp_path / "videos", tmp_path / "lake"
     shutil.copytree(videos, folder)
     config = mini.config(lake, folder, *flags)
-    mini.curate(config, ("ingest", "split", "score", "filter", "caption"))
+    mini.curate(config, ("ingest", "split", "score", "embed", "filter", "caption"))
     source = folder / "good.mp4"
     content, times = source.read_bytes(), source.stat()
     middle = len(content) // 2

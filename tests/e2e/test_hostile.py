@@ -31,6 +31,8 @@ def command(repo_root: Path, folder: Path, *flags: str) -> list[str]:
         rules,
         "--split.min_clip_s",
         1,
+        "--dedup",
+        "null",  # many of them are one clip under another name
         "--spark.start_above_s",
         "1e9",
     ]

@@ -121,10 +121,9 @@ def test_replay_makes_the_same_bytes_of_every_operation(local_lake, mini):
     done = list(replayed(ReplayConfig(local_lake, sample=50)))
     assert {each.verdict for each in done} == {"same"}
     jobs = {each.operation.partition(":")[0] for each in done}
-    assert jobs == {"ingest", "split", "score", "caption", "shard"}
-    num_parts = sum(
-        len(Lake(local_lake).committed_parts(table)) for table in ("videos", "clips", "scores", "captions", "shards")
-    )
+    assert jobs == {"ingest", "split", "score", "embed", "caption", "shard"}
+    tables = ("videos", "clips", "scores", "embeddings", "captions", "shards")
+    num_parts = sum(len(Lake(local_lake).committed_parts(table)) for table in tables)
     assert len(done) == num_parts
     assert all_files(local_lake) == before
 

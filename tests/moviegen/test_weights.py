@@ -110,3 +110,19 @@ def test_what_has_no_average_is_refused():
         average([{"a": torch.zeros(2)}, {"a": torch.zeros(3)}])
     with pytest.raises(ValueError, match="no mean"):
         average([{"n": torch.tensor(1)}, {"n": torch.tensor(2)}])
+
+
+def test_a_folder_from_before_a_field_came_still_loads(tmp_path):
+    from moviegen.models.tae import TAE, TAEConfig
+
+    torch.manual_seed(0)
+    tae = TAE(TAEConfig(channels=8, multipliers=(1, 2), num_res_blocks=1, latent_channels=4, norm_groups=4,
+                        spatial_downsample_levels=(0,), temporal_downsample_levels=(0,), tile_overlap_frames=0))  # fmt: skip
+    save_model(tae, tmp_path / "tae")
+    config = tmp_path / "tae" / "config.json"
+    values = json.loads(config.read_text())
+    config.write_text(json.dumps({name: value for name, value in values.items() if name != "latent_convs"}))
+    assert load_model(TAE, tmp_path / "tae").config == tae.config
+    config.write_text(json.dumps({name: value for name, value in values.items() if name != "channels"}))
+    with pytest.raises(UsageError, match="channels missing or unknown"):
+        load_model(TAE, tmp_path / "tae")

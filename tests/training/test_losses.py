@@ -8,6 +8,7 @@ from training.losses import (
     PatchDiscriminator,
     TAELossConfig,
     discriminator_loss,
+    feature_distance,
     frozen_forward,
     outlier_penalty,
     psnr,
@@ -151,3 +152,13 @@ def first_bucket(source):
     from moviegen.contracts.bucket import decode_bucket
 
     return decode_bucket(source.buckets[0])
+
+
+def test_feature_distance_is_the_mean_over_layers_of_mean_differences_and_teaches_the_fake_alone():
+    real = [torch.zeros(2, 3, requires_grad=True), torch.zeros(4, requires_grad=True)]
+    fake = [torch.ones(2, 3, requires_grad=True), torch.full((4,), -3.0, requires_grad=True)]
+    distance = feature_distance(real, fake)
+    distance.backward()
+    assert distance.item() == 2
+    assert all(tensor.grad is None for tensor in real)
+    assert all(tensor.grad.any() for tensor in fake)

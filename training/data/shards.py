@@ -125,7 +125,7 @@ def _check_present(lake: Lake, shards: Iterable[Shard]) -> None:
     """Raises ShardError naming every tar that is missing or of another size, before any is read."""
     check = _size_check(lake)
     odd = []
-    for shard in shards:
+    for shard in sorted(shards, key=lambda each: each.path):
         try:
             check(shard)
         except ShardError as error:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from moviegen.errors import UsageError
 from moviegen.models.linear_path import BlockMoments, fit_linear_path
 from moviegen.models.tae import TAE, LatentDistribution, TAEConfig
+from moviegen.models.tae_inflate import IMAGE_WEIGHTS_FILE, inflate_image_autoencoder
 from moviegen.weights import load_model, save_model
 from training.cli import say
 from training.data.batch import Batch
@@ -46,7 +47,7 @@ class TAEModule(StageModule):
 
         Args:
             tae: Sizes of a new network; not with `init_from`.
-            init_from: Model folder of the stage before.
+            init_from: Model folder of the stage before, or an image autoencoder's (diffusers' AutoencoderKL) to inflate [S §3.1.1].
             losses: Weights of the losses.
             linear_fit_batches: Batches to which the linear path of a TAE that has one is fitted before the first step.
             optimizer: Optimiser and lr schedule.
@@ -56,7 +57,7 @@ class TAEModule(StageModule):
         if (tae is None) == (init_from is None):
             raise UsageError("model: give either tae (the sizes of a new network) or init_from (a model folder)")
         torch.manual_seed(seed)
-        self.tae = TAE(tae) if tae is not None else load_model(TAE, Path(str(init_from)))
+        self.tae = TAE(tae) if tae is not None else _begun_from(Path(str(init_from)))
         self.losses = losses
         self.linear_fit_batches = linear_fit_batches
         self.discriminator = PatchDiscriminator() if losses.gan else None
@@ -124,6 +125,12 @@ class TAEModule(StageModule):
         reconstruction = self.tae.decode(self.tae.encode(pixels).mean, pixels.shape[2])
         values = {"loss": (reconstruction - pixels).abs().mean(), "psnr": psnr(reconstruction, pixels).mean()}
         self.log_validation(values, batch)
+
+
+def _begun_from(folder: Path) -> TAE:
+    if (folder / IMAGE_WEIGHTS_FILE).is_file():
+        return inflate_image_autoencoder(folder)
+    return load_model(TAE, folder)
 
 
 def _pixels(batch: Batch) -> Tensor:

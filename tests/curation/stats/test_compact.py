@@ -1,14 +1,17 @@
 """A lake read through gathered files must be the lake read through its parts."""
 
 import os
+import shutil
+import signal
 
+import pyarrow.parquet as pq
 import pytest
 
 from curation.cli import curate
 from curation.stats import columns, compact
 from curation.stats.columns import metric_names, read_columns
 from curation.stats.duck import VIEWS, ask, open_lake
-from moviegen.contracts.lake import Commit, Lake
+from moviegen.contracts.lake import CRASH_POINTS, Commit, Lake
 from moviegen.contracts.tables import TABLES
 from moviegen.errors import UsageError
 from moviegen.testing.big_lake import BigLake, write_big_lake
@@ -84,3 +87,18 @@ def test_the_made_lake_is_a_right_one(big):
     wrong = {name: run_check(connection, name).rows for name in check_names()}
     assert {name for name, rows in wrong.items() if rows} <= {"keys_twice", "shards_miscounted", "inputs_not_adding_up"}
     assert not any(wrong.values()), {name: rows[:2] for name, rows in wrong.items() if rows}
+
+
+@pytest.mark.parametrize("point", [point for point in CRASH_POINTS if point.startswith("index.")])
+def test_killed_while_it_gathers_the_next_one_gathers_again(big, gathered, monkeypatch, point):
+    shutil.rmtree(big / compact.FOLDER, ignore_errors=True)
+    monkeypatch.setenv("FAULT_AT", point)
+    if (child := os.fork()) == 0:
+        compact.gathered_file(Lake(big), "clips", "b00")
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    monkeypatch.delenv("FAULT_AT")
+    file = compact.gathered_file(Lake(big), "clips", "b00")
+    assert pq.ParquetFile(file).metadata.num_rows == sum(
+        part.num_rows for part in Lake(big).committed_parts("clips", "b00")
+    )
