@@ -17,7 +17,7 @@ from moviegen.contracts.clip import hash_id
 from moviegen.contracts.lake import Lake, Part, atomic_write
 from moviegen.contracts.tables import TABLES
 from moviegen.disk import writing
-from moviegen.errors import UsageError
+from moviegen.errors import DiskError, UsageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,8 +51,8 @@ def _batch_files(lake: Lake, table: str, batch: str) -> list[Path]:
         return _parts(lake, table, batch, check=not large)
     try:
         return [gathered_file(lake, table, batch)]
-    except OSError as error:
-        log.warning("%s: %s cannot be gathered there (%s); its parts are read one by one", lake.root, table, error)
+    except (OSError, DiskError) as error:
+        log.warning("%s: %s cannot be gathered there (%s); its parts are read one by one", lake.place, table, error)
         return _parts(lake, table, batch, check=False)
 
 
