@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from moviegen.contracts.lake import Lake
+from moviegen.contracts.lake import lake_at
 from moviegen.errors import CheckFailedError, FailedInputsError
 
 from .rows import read_table
@@ -109,7 +109,7 @@ def enforce_limit(account: Account, max_failed_fraction: float, lake: Path) -> N
 
 def stale_shards(config: "CurateConfig") -> str:
     """What the subset's shards hold that the selection does not keep, and the other way round; empty where they agree or there are none."""
-    lake = Lake(config.lake)
+    lake = lake_at(config.lake)
     samples = {
         row["clip_id"]
         for row in read_table(lake, "samples", config.batch, ["subset", "clip_id"])

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from moviegen.contracts.clip import file_sha256
-from moviegen.contracts.lake import Lake
+from moviegen.contracts.lake import Lake, lake_at
 from moviegen.contracts.sample import decode_sample
-from moviegen.contracts.shard import Shard, ShardError, check_shard, read_members
+from moviegen.contracts.shard import Shard, ShardError, committed_tar, read_members
 from moviegen.contracts.tables import SAMPLES, SET_SAMPLES, SET_SHARDS, SHARDS, TABLES
 
 from .rows import read_table
@@ -28,9 +28,10 @@ class Problem:
 
 def check_lake(root: Path, read_media: bool = True) -> list[Problem]:
     """Every problem of a lake. With `read_media`, each tar is hashed and each of its samples is opened."""
-    lake = Lake(root)
+    lake = lake_at(root)
     found = list(part_problems(lake))
-    if not any("missing" in problem.what for problem in found):
+    # a part that cannot be fetched cannot be asked either; in a folder one of other bytes can
+    if not any(lake.store is not None or "missing" in problem.what for problem in found):
         found += query_problems(root)
         found += [*shard_problems(lake), *set_problems(lake)] if read_media else ()
     return found
@@ -42,7 +43,11 @@ def part_problems(lake: Lake) -> Iterator[Problem]:
 
     for table in TABLES:
         for part in lake.committed_parts(table):
-            path = lake.root / part.path
+            try:
+                path = _confirmed(lake, part.path, part.sha256)
+            except ValueError as error:
+                yield Problem("parts", str(error))
+                continue
             if not path.exists():
                 yield Problem("parts", f"{path}: committed part is missing; run the command that writes {table} again")
             elif file_sha256(path) != part.sha256:
@@ -71,8 +76,9 @@ def shard_problems(lake: Lake) -> Iterator[Problem]:
         listed.setdefault(row["path"], {})[row["clip_id"]] = row["caption"]
     for row in read_table(lake, SHARDS.name):
         try:
+            _confirmed(lake, row["path"], row["sha256"])
             shard = Shard(**row)
-            found = dict(_captions(check_shard(shard, lake.root), shard.num_samples))
+            found = dict(_captions(committed_tar(shard, lake), shard.num_samples))
         except ValueError as error:
             yield Problem("shards", str(error))
             continue
@@ -89,8 +95,8 @@ def set_problems(lake: Lake) -> Iterator[Problem]:
     for row in read_table(lake, SET_SAMPLES.name, columns=["path", "key"]):
         listed.setdefault(row["path"], set()).add(row["key"])
     for row in read_table(lake, SET_SHARDS.name):
-        path = lake.root / row["path"]
         try:
+            path = _confirmed(lake, row["path"], row["sha256"])
             if not path.is_file() or file_sha256(path) != row["sha256"]:
                 raise ShardError(
                     f"{path}: missing, or not the bytes committed; write it again: moviegen curate {row['kind']}"
@@ -101,6 +107,18 @@ def set_problems(lake: Lake) -> Iterator[Problem]:
             continue
         if odd := sorted(found ^ listed.get(row["path"], set())):
             yield Problem("sets", f"{row['path']}: tar and set_samples differ in {len(odd)} samples, such as {odd[0]}")
+
+
+def _confirmed(lake: Lake, path: str, sha256: str) -> Path:
+    """A committed file, to be opened here, that is still where it was committed. Raises ValueError when its bytes are others there;
+    that there is no such file is for the caller to see."""
+    if lake.store is None:
+        return lake.root / path
+    try:
+        lake.store.confirm(path, sha256)
+        return lake.store.fetch(path, sha256)
+    except FileNotFoundError:
+        return Path(f"{lake.place}/{path}")
 
 
 def _captions(path: Path, num_samples: int) -> Iterator[tuple[str, str]]:

@@ -84,6 +84,8 @@ def _usage() -> str:
 
 def _run(verb: str, argv: list[str]) -> int:
     from moviegen.config import parse_config
+    from moviegen.contracts.lake import lake_at
+    from moviegen.contracts.store import url_of
     from moviegen.errors import UsageError
     from moviegen.messages import printable
 
@@ -113,11 +115,12 @@ def _run(verb: str, argv: list[str]) -> int:
         positionals=["lake"],
     )
     config = find_files(config, _config_files(argv))
-    if config.input is not None and not config.input.expanduser().is_dir():  # before there is a lake
-        raise UsageError(f"--input {config.input}: no such folder")
+    if config.input is not None and url_of(config.input) is None and not config.input.expanduser().is_dir():
+        raise UsageError(f"--input {config.input}: no such folder")  # before there is a lake
     progress = Progress(quiet=flags.quiet)
     names = list(JOBS) if verb == "run" else [verb]
-    with progress.heartbeat(), SparkRunner(config.spark, config.lake / "_logs" / "spark.log") as runner:
+    log = lake_at(config.lake).root / "_logs" / "spark.log"
+    with progress.heartbeat(), SparkRunner(config.spark, log) as runner:
         options = {"dry_run": flags.dry_run, "retry_failed": flags.retry_failed, "replace": flags.replace}
         session = run_jobs(config, names, runner, progress, **options)
     if flags.dry_run:
@@ -132,7 +135,7 @@ def _run(verb: str, argv: list[str]) -> int:
     print(printable("\n".join(result.lines())))
     if verb == "filter" and (stale := stale_shards(config)):
         print(f"{stale}: `moviegen curate caption` and `shard`, or `run`, with the same config, make them again")
-    print(f"why, file by file: moviegen stats {config.lake} inputs")
+    print(f"why, file by file: moviegen stats {url_of(config.lake) or config.lake} inputs")
     result.check()
     enforce_limit(result, config.limits.max_failed_fraction, config.lake)
     return 0
@@ -160,16 +163,16 @@ def _config_files(argv: Sequence[str]) -> list[Path]:
 def _close_run(config, did_work: bool, progress) -> None:
     """Checks the lake, and writes the report when something is new."""
     from .check import check_lake
-    from .stats.report import REPORT_FILE, is_current, write_reports
+    from .stats.report import is_current, report_place, write_reports
 
-    paths: tuple[Path, ...] = (config.lake / REPORT_FILE,)
-    is_new = did_work or not is_current(config.lake, paths[0])
+    places: tuple[str, ...] = (report_place(config.lake),)
+    is_new = did_work or not is_current(config.lake)
     progress.doing("check")
     _raise_problems(check_lake(config.lake, read_media=is_new), config.lake)
     progress.doing("report")
     if is_new:
-        paths = write_reports(config.lake, config.subset)
-    progress.say(f"report: {', '.join(map(str, paths))}")
+        places = write_reports(config.lake, config.subset)
+    progress.say(f"report: {', '.join(places)}")
 
 
 @dataclass(frozen=True)
@@ -184,6 +187,7 @@ class CheckConfig:
 
 def _check(argv: list[str]) -> int:
     from moviegen.config import parse_config
+    from moviegen.contracts.store import with_urls
 
     from .check import check_lake
 
@@ -193,7 +197,7 @@ def _check(argv: list[str]) -> int:
         examples=examples, positionals=["lake"],
     )  # fmt: skip
     _raise_problems(check_lake(config.lake, config.read_media), config.lake)
-    print(f"{config.lake}: nothing wrong found")
+    print(with_urls(f"{config.lake}: nothing wrong found"))
     return 0
 
 

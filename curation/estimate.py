@@ -22,8 +22,9 @@ from curation.costs import (
     shares_of,
 )
 from curation.jobs.session import SECONDS_PER_GIGAPIXEL, Planned, Session
-from moviegen.contracts.lake import Lake
-from moviegen.errors import UsageError
+from moviegen.contracts.lake import lake_at
+from moviegen.contracts.store import url_of
+from moviegen.errors import StorageError, UsageError
 
 SAMPLED_FILES = 16
 """Files probed to stand for those that were not."""
@@ -43,7 +44,8 @@ class RunPlan:
     wall_s: float | None
     disk_bytes: dict[str, float]
     """Bytes to be written, by what."""
-    free_bytes: int
+    free_bytes: int | None
+    """None where the lake lies in an object store."""
     media: Media
     shares: Shares
     notes: tuple[str, ...] = field(default=())
@@ -64,13 +66,13 @@ class RunPlan:
             f"work: {_time(total)} of CPU{wall}" + (f" ({jobs})" if jobs else ""),
             f"disk: {_size(self.needed_bytes)} to be written"
             + (f" ({disk})" if disk else "")
-            + f"; {_size(self.free_bytes)} free",
+            + (f"; {_size(self.free_bytes)} free" if self.free_bytes is not None else ""),
             *(f"  {note}" for note in self.notes),
         ]
 
     def check(self, lake: Path) -> None:
         """Raises UsageError when not even half of what is predicted fits."""
-        if self.needed_bytes / 2 > self.free_bytes:
+        if self.free_bytes is not None and self.needed_bytes / 2 > self.free_bytes:
             raise UsageError(
                 f"{lake}: about {_size(self.needed_bytes)} will be written and {_size(self.free_bytes)} are free: it cannot fit. "
                 "Free space, take another --lake, or encode smaller (shard.encode.short_side_px, crf)"
@@ -114,7 +116,7 @@ def media_to_split(config: CurateConfig, planned: Sequence[Planned]) -> Media:
     from curation.jobs.ingest import read_videos
 
     ids = {row["video_id"] for each in planned if each.operation == "split" for row in each.inputs}
-    rows = [row for row in read_videos(Lake(config.lake), config.batch) if row["video_id"] in ids]
+    rows = [row for row in read_videos(lake_at(config.lake), config.batch) if row["video_id"] in ids]
     return sum(map(media_of, rows), found)
 
 
@@ -143,13 +145,15 @@ def estimate_files(files: Sequence[dict], config: CurateConfig) -> Media:
 
 def _probed(file: dict, config: CurateConfig) -> dict | None:
     """The row of a file as ingest would write it, but for its hash; None where it cannot be opened."""
+    from curation.remote import fetch_now
     from moviegen.media.worker import guarded_call
 
     limits = {"timeout_s": config.limits.probe_timeout_s, "memory_bytes": config.limits.memory_mb << 20}
     try:
-        return guarded_call("curation.jobs.ingest.probe_columns", file["uri"], **limits) | {
-            "size_bytes": file["size_bytes"]
-        }
+        path = file["uri"] if url_of(file["uri"]) is None else str(fetch_now(file["uri"]))
+        return guarded_call("curation.jobs.ingest.probe_columns", path, **limits) | {"size_bytes": file["size_bytes"]}
+    except StorageError:
+        raise
     except Exception:  # a file that cannot be opened costs nothing later, and ingest will say why
         return None
 
@@ -162,8 +166,10 @@ def local_cores(master: str) -> int | None:
     return int(number) if number.isdigit() else (len(os.sched_getaffinity(0)) if number == "*" else 1)
 
 
-def free_bytes(lake: Path) -> int:
-    """Bytes free where the lake lies, or will."""
+def free_bytes(lake: Path) -> int | None:
+    """Bytes free where the lake lies, or will; None in an object store."""
+    if url_of(lake) is not None:
+        return None
     folder = lake.expanduser().resolve()
     while not folder.exists():
         folder = folder.parent

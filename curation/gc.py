@@ -11,6 +11,7 @@ from pathlib import Path
 
 from curation.rows import read_table
 from moviegen.contracts.lake import Lake, existing_lake
+from moviegen.contracts.store import url_of
 from moviegen.contracts.tables import TABLES
 from moviegen.errors import UsageError
 
@@ -90,6 +91,10 @@ def collect_garbage(config: GcConfig, *, dry_run: bool = False, now: float | Non
     """
     from curation.jobs.session import hold_lock
 
+    if (url := url_of(config.lake)) is not None:
+        raise UsageError(
+            f"{url}: gc deletes files of a lake in a folder. In a bucket nothing is deleted; what no commit names there costs room only"
+        )
     lake = existing_lake(config.lake)
     with nullcontext() if dry_run else hold_lock(config.lake, sweep=False):
         bound = age_seconds(config.older_than)

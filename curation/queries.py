@@ -102,10 +102,10 @@ def make_query(lake: Lake, connection: "duckdb.DuckDBPyConnection", config: Find
         return Query(_stored_vectors(lake, clip_ids, embedder), clip_ids)
     if not Path(name).is_file():
         raise UsageError(
-            f"{lake.root}: no clip's id begins with {name!r}, no video of it is called so, and there is no such file; "
-            f"moviegen stats {lake.root} clips shows the ids"
+            f"{lake.place}: no clip's id begins with {name!r}, no video of it is called so, and there is no such file; "
+            f"moviegen stats {lake.place} clips shows the ids"
         )
-    loaded = _load(config, embedder, version, f"{name}, a file that is not in {lake.root},")
+    loaded = _load(config, embedder, version, f"{name}, a file that is not in {lake.place},")
     return Query(check_vectors(loaded, loaded.embed(_whole_file(Path(name), loaded.frames)), name))
 
 
@@ -118,7 +118,7 @@ def stored_version(lake: Lake, connection: "duckdb.DuckDBPyConnection", embedder
     if len(found) > 1:
         batches = "; ".join(", ".join(names) for _, names in sorted(found, key=lambda row: row[1]))
         raise UsageError(
-            f"{lake.root}: the vectors of {embedder} were made by {len(found)} versions of it, in the batches {batches}; "
+            f"{lake.place}: the vectors of {embedder} were made by {len(found)} versions of it, in the batches {batches}; "
             "run moviegen curate embed --batch NAME with one config"
         )
     return found[0][0]
@@ -154,7 +154,7 @@ def _stored_vectors(lake: Lake, clip_ids: tuple[str, ...], embedder: str) -> np.
     from curation.rows import read_files
     from moviegen.contracts.tables import TABLES
 
-    files = [lake.root / part.path for part in lake.committed_parts("embeddings") if part.num_rows]
+    files = lake.files([part for part in lake.committed_parts("embeddings") if part.num_rows])
     rows = read_files(files, TABLES["embeddings"], clip_id=clip_ids, embedder=[embedder])
     if not rows:
         raise UsageError(

@@ -15,6 +15,7 @@ from curation.jobs.settings import recorded_operation
 from curation.rows import read_files
 from moviegen.contracts.clip import file_sha256
 from moviegen.contracts.lake import Lake, Part, existing_lake
+from moviegen.contracts.store import url_of
 from moviegen.contracts.tables import TABLES
 from moviegen.errors import CheckFailedError, UsageError
 
@@ -110,6 +111,10 @@ def _close(config: ReplayConfig, done: Sequence[Replayed], out) -> None:
 
 def replayed(config: ReplayConfig) -> Iterator[Replayed]:
     """Each chosen part done again, in order of the jobs. Raises UsageError when `config.lake` is no lake."""
+    if (url := url_of(config.lake)) is not None:
+        raise UsageError(
+            f"{url}: replay compares with the files of a lake in a folder: aws s3 sync {url} FOLDER, then moviegen curate replay FOLDER"
+        )
     lake = existing_lake(config.lake)
     holder = nullcontext(config.scratch) if config.scratch else tempfile.TemporaryDirectory(prefix="replay_")
     with holder as name:

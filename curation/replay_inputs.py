@@ -16,6 +16,7 @@ from moviegen.contracts.clip import hash_id
 from moviegen.contracts.lake import Lake, Part
 from moviegen.contracts.sample import SampleMeta, decode_meta
 from moviegen.contracts.shard import decode_shard_path, read_members
+from moviegen.contracts.store import url_of
 from moviegen.contracts.tables import TABLES
 
 Inputs = tuple[list[dict], dict]
@@ -37,6 +38,8 @@ def _batch(root: Path, name: str) -> Batch:
 def _files(lake: Lake, batch: str, part: Part) -> Inputs:
     """Files as they lie there now: their keys are hashes of size, times and captions."""
     rows = read_files([lake.root / part.path], TABLES["videos"], ["uri"])
+    if any(url_of(row["uri"]) for row in rows):
+        raise LookupError("its files lie in a bucket; ingest is done again of files in a folder only")
     paths = [Path(row["uri"]) for row in rows if Path(row["uri"]).exists()]
     ways = [IngestConfig(read_captions=read, follow_links=True) for read in (True, False)]
     found = {file["key"]: file for path in paths for way in ways for file in [input_file(path, path.parent, way)]}

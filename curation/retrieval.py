@@ -77,7 +77,7 @@ def embedding_chunks(lake: Lake, embedder: str, size: int = CHUNK) -> Iterator[C
     for part in lake.committed_parts("embeddings"):
         if not part.num_rows:
             continue
-        with pq.ParquetFile(lake.root / part.path) as file:
+        with pq.ParquetFile(lake.file(part.path, part.sha256)) as file:
             for batch in file.iter_batches(size, columns=["clip_id", "embedder", "vector"]):
                 rows = batch.filter(pc.equal(batch["embedder"], embedder))
                 if rows.num_rows:

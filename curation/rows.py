@@ -74,7 +74,7 @@ def _filtered(file: Path, names: list[str], filters: list) -> "pa.Table":
 
 def read_table(lake: Lake, name: str, batch: str | None = None, columns: Sequence[str] | None = None) -> list[dict]:
     """Committed rows of a table, of one batch or of all. Nothing that no commit names is read, nor a part without rows."""
-    files = [lake.root / part.path for part in lake.committed_parts(name, batch) if part.num_rows]
+    files = lake.files([part for part in lake.committed_parts(name, batch) if part.num_rows])
     return read_files(files, TABLES[name], columns)
 
 
@@ -84,10 +84,10 @@ def read_parts(lake: Lake, name: str, batch: str, columns: Sequence[str]) -> "It
 
     for part in lake.committed_parts(name, batch):
         if part.num_rows:
-            yield pq.ParquetFile(lake.root / part.path).read(list(columns))
+            yield pq.ParquetFile(lake.file(part.path, part.sha256)).read(list(columns))
 
 
 def read_video(lake: Lake, name: str, video_id: str) -> list[dict]:
     """Committed rows of one video in `shots`, `signals` or `clips`, whose parts have its id in their keys: no other part is opened."""
     parts = [part for part in lake.committed_parts(name) if any(key.startswith(video_id) for key in part.keys)]
-    return read_files([lake.root / part.path for part in parts], TABLES[name], video_id=[video_id])
+    return read_files(lake.files(parts), TABLES[name], video_id=[video_id])

@@ -1,6 +1,7 @@
 """Spark: a session that starts quickly on a small machine, and a runner of tasks.
 
-With `curation.jobs`, the only place that imports pyspark. The session starts at the first task, so a run with nothing to do needs none.
+With `cluster`, `gpus` and `jobs` the only place that imports pyspark. The session starts at the first task: a run with nothing to do needs
+none.
 """
 
 import functools
@@ -16,12 +17,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from moviegen.disk import writing_below
-from moviegen.errors import DiskError, MovieGenError, UsageError
+from moviegen.errors import DiskError, MovieGenError, StorageError, UsageError
 
+from .gpus import gpu_profile, gpu_settings, take_gpu, wants_gpu
 from .java import find_java
-from .jobs.parts import run_task
+from .jobs.parts import decode_task, run_task
+from .shipping import FOLDER, pack_code
 
 if TYPE_CHECKING:
+    from pyspark.resource import ResourceProfile
     from pyspark.sql import SparkSession
 
 JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
@@ -51,6 +55,9 @@ class SparkConfig:
     hung_after_s: float = 3600.0
     """Seconds without a word from a Python worker after which it counts as hung: Spark ends it (SIGTERM) and does its task again; 0: never.
     Longer than any task takes: one says nothing until it is done."""
+    gpus_per_task: float = 0.0
+    """Share of a GPU that a task takes whose detector or captioner says `device: cuda`: 0.5, two share one. Such tasks are a stage of
+    their own, and only they wait for a GPU. 0: Spark is not told of GPUs."""
     options: dict[str, str] | None = None
     """More of Spark's own settings, `spark.x.y: value`."""
 
@@ -60,9 +67,22 @@ class SparkConfig:
                 "spark.tasks_per_core and max_inputs_per_task are at least 1, max_gigapixels_per_task above 0"
             )
 
+        if self.gpus_per_task < 0 or (self.gpus_per_task > 1 and self.gpus_per_task % 1):
+            raise ValueError(f"spark.gpus_per_task is {self.gpus_per_task}, wanted 0..1, or a whole number")
+        if self.gpus_per_task and self.is_local:
+            raise ValueError(
+                f"spark.gpus_per_task needs a cluster, and spark.master is {self.master}, which knows no GPUs; start one here: "
+                "python -m curation.cluster --gpus 1 --workers 1"
+            )
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the work is done by processes of this machine alone."""
+        return self.master.startswith("local") and not self.master.startswith("local-cluster")
+
     def is_worth_starting(self, seconds: float) -> bool:
         """Whether so many CPU-seconds of work are worth a session; a cluster always is."""
-        return seconds > self.start_above_s or not self.master.startswith("local")
+        return seconds > self.start_above_s or not self.is_local
 
 
 def start_session(config: SparkConfig, log: Path) -> "SparkSession":
@@ -85,17 +105,42 @@ def start_session(config: SparkConfig, log: Path) -> "SparkSession":
         "spark.python.worker.idleTimeoutSeconds": str(round(config.hung_after_s)),
         "spark.python.worker.killOnIdleTimeout": "true",
     }
-    if config.master.startswith("local"):
+    if config.is_local or "//127.0.0.1:" in config.master:
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         settings |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+    if not config.is_local:
+        with writing_below(log.parent):
+            settings |= _cluster_settings(pack_code(log.parent)) | gpu_settings(config.gpus_per_task)
 
     from pyspark.sql import SparkSession
 
     builder = SparkSession.builder.master(config.master).appName("moviegen curate")
     for name, value in (settings | (config.options or {})).items():
         builder = builder.config(name, value)
-    with _stderr_to(log):
-        return builder.getOrCreate()
+    try:
+        with _stderr_to(log):
+            return builder.getOrCreate()
+    except Exception as error:
+        raise _not_started(config, log, error) from error
+
+
+def _cluster_settings(code: Path) -> dict[str, str]:
+    """Executors unpack the driver's own code and see it before any that is installed there."""
+    return {
+        "spark.archives": f"{code}#{FOLDER}",
+        "spark.executorEnv.PYTHONPATH": FOLDER,
+        "spark.executor.extraJavaOptions": JAVA_OPTIONS,
+    }
+
+
+def _not_started(config: SparkConfig, log: Path, error: Exception) -> Exception:
+    """What to say when there is no session: on a cluster most often nobody answers at the master's address."""
+    if config.is_local or not type(error).__module__.startswith(("pyspark", "py4j")):
+        return error
+    return UsageError(
+        f"no Spark session on {config.master}: {str(error).splitlines()[0]}; is the master up, and reachable from here? "
+        f"Spark's log: {log}"
+    )
 
 
 @contextmanager
@@ -174,8 +219,18 @@ class SparkRunner:
 
     def _collect(self, session: "SparkSession", texts: list[str], label: str) -> list:
         session.sparkContext.setJobDescription(label)
-        tasks = session.range(0, len(texts), 1, numPartitions=len(texts))
-        return tasks.mapInArrow(functools.partial(run_batches, texts), "result string").collect()
+        for_gpu = [text for text in texts if self.config.gpus_per_task and wants_gpu(decode_task(text))]
+        others = [text for text in texts if text not in set(for_gpu)]
+        rows = _map_tasks(session, others, run_batches, None) if others else []
+        if for_gpu:
+            rows += _map_tasks(session, for_gpu, run_on_gpu, gpu_profile(self.config.gpus_per_task))
+        return rows
+
+
+def _map_tasks(session: "SparkSession", texts: list[str], run: Callable, profile: "ResourceProfile | None") -> list:
+    """The result rows of tasks, one a partition, in a stage with that profile."""
+    tasks = session.range(0, len(texts), 1, numPartitions=len(texts))
+    return tasks.mapInArrow(functools.partial(run, texts), "result string", profile=profile).collect()
 
 
 def _in_thread(call: Callable[[], list]) -> Callable[[], list]:
@@ -221,12 +276,18 @@ def run_batches(texts: list[str], batches: Iterator) -> Iterator:
             yield pa.RecordBatch.from_pydict({"result": [run_task(texts[number])]})
 
 
+def run_on_gpu(texts: list[str], batches: Iterator) -> Iterator:
+    """As `run_batches`, with the GPU that Spark has given the task."""
+    take_gpu()
+    yield from run_batches(texts, batches)
+
+
 class JobError(MovieGenError):
     """Spark gave a task up: not one bad input, which is a row of `failures`, but the work itself."""
 
 
 def _explained(error: Exception, label: str, log: Path) -> Exception:
-    """The UsageError or DiskError raised in a task as itself; anything else from Spark as a JobError with the Python error's last line."""
+    """The error of ours that a task raised, as itself; anything else from Spark as a JobError with the Python error's last line."""
     if not type(error).__module__.startswith(("pyspark", "py4j")):
         return error
     lines = [line.strip() for line in str(error).splitlines()]
@@ -236,8 +297,8 @@ def _explained(error: Exception, label: str, log: Path) -> Exception:
         if re.match(r"^[\w.]*(?:Error|Exception|Interrupt)\b.*: ", line) and "org.apache" not in line
     ]
     last = raised[-1] if raised else (lines[0] if lines else repr(error))
-    if match := re.match(r"(?:[\w.]*\.)?(UsageError|DiskError): (.*)", last):
-        return {"UsageError": UsageError, "DiskError": DiskError}[match[1]](match[2])
+    if match := re.match(r"(?:[\w.]*\.)?(UsageError|DiskError|StorageError): (.*)", last):
+        return {"UsageError": UsageError, "DiskError": DiskError, "StorageError": StorageError}[match[1]](match[2])
     return JobError(
         f"{label}: Spark gave a task up after four tries: {last}\n"
         f"Spark's log: {log}; what is committed stays, and the same command goes on from there"

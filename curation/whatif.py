@@ -68,7 +68,7 @@ def answer_whatif(config: WhatIfConfig) -> dict:
     columns = read_columns(lake, subset, metrics)
     trial = try_rules(rules, columns.scores, columns.seconds, present)
     return {
-        "lake": str(config.lake),
+        "lake": lake.place if lake.store is not None else str(config.lake),
         "subset": subset,
         "num_clips": trial.num_clips,
         "hours": round(trial.hours, 3),

@@ -153,9 +153,10 @@ def _nearest(name: str, names: list[str]) -> str:
 
 
 def _say(message: str, code: int) -> int:
+    from moviegen.contracts.store import with_urls
     from moviegen.messages import printable
 
-    print(f"moviegen: {printable(message)}", file=sys.stderr)
+    print(f"moviegen: {printable(with_urls(message))}", file=sys.stderr)
     return code
 
 

@@ -19,6 +19,10 @@ class DiskError(MovieGenError):
     exit_code = 5
 
 
+class StorageError(DiskError):
+    """An object store cannot be reached, or refuses: never the fault of one input, so never a failed row."""
+
+
 class FailedInputsError(MovieGenError):
     """The run finished, and more inputs failed than its limit allows."""
 

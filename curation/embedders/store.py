@@ -59,14 +59,14 @@ def _read_batch(lake: Lake, batch: str, wanted: Wanted, ids: "pa.Array | None") 
     for part in lake.committed_parts("embeddings", batch):
         if not part.num_rows:
             continue
-        rows = pq.ParquetFile(lake.root / part.path).read(list(COLUMNS))
+        rows = pq.ParquetFile(lake.file(part.path, part.sha256)).read(list(COLUMNS))
         rows = rows.filter(pc.equal(rows["embedder"], wanted.embedder))
         if ids is not None:
             rows = rows.filter(pc.is_in(rows["clip_id"], value_set=ids))
         versions = set(pc.unique(rows["embedder_version"]).to_pylist())
         if wanted.version is not None and versions - {wanted.version}:
             raise UsageError(
-                f"{lake.root}: vectors of {wanted.embedder} in batch {batch} were made by another version of it, or with other parameters "
+                f"{lake.place}: vectors of {wanted.embedder} in batch {batch} were made by another version of it, or with other parameters "
                 f"or weights; run `moviegen curate embed --batch {batch}` with this config"
             )
         found += [

@@ -69,7 +69,7 @@ def caption_rows_of(batch: Batch, entry: Entry) -> Iterator[dict]:
     seen: set[str] = set()
     for part in reversed(batch.lake.committed_parts("captions", batch.name)):
         if part.num_rows and part.operation == caption_operation(entry):
-            for row in read_files([batch.lake.root / part.path], CAPTIONS):
+            for row in read_files([batch.lake.file(part.path, part.sha256)], CAPTIONS):
                 if row["clip_id"] not in seen:
                     seen.add(row["clip_id"])
                     yield row
@@ -93,7 +93,7 @@ def scores_of(batch: Batch, operation: str, least: float | None = None) -> dict[
     found: dict[str, dict[str, float]] = {}
     for part in batch.lake.committed_parts("scores", batch.name):
         if part.num_rows and part.operation == operation:
-            rows = pq.ParquetFile(batch.lake.root / part.path).read(["clip_id", "metric", "score"])
+            rows = pq.ParquetFile(batch.lake.file(part.path, part.sha256)).read(["clip_id", "metric", "score"])
             if least is not None:
                 rows = rows.filter(pc.greater_equal(rows["score"], least))
             for row in rows.to_pylist():

@@ -76,10 +76,10 @@ class Batch:
         return self.videos[self.clips[clip_id]["video_id"]]
 
     @cached_property
-    def signal_parts(self) -> dict[str, str]:
-        """Path of the part that holds each video's signals, below the lake's root."""
+    def signal_parts(self) -> dict[str, tuple[str, str]]:
+        """Path, below the lake's root, and SHA-256 of the part that holds each video's signals."""
         parts = self.lake.read_commit("signals", self.name).parts
-        return {key: part.path for part in parts for key in part.keys}
+        return {key: (part.path, part.sha256) for part in parts for key in part.keys}
 
     def source(self, clip_id: str) -> dict:
         """Plain JSON of a clip for a task: its row, its video's row and where its signals lie."""
@@ -96,7 +96,7 @@ def embed_stage(embedder: str) -> str:
 def read_signals(lake: Lake, source: dict) -> "dict[str, np.ndarray]":
     """The signals of a clip's frames by name, as detectors take them."""
     clip = source["clip"]
-    return _clip_signals(lake.root / source["signals"], clip["video_id"], clip["start_frame"], clip["num_frames"])
+    return _clip_signals(lake.file(*source["signals"]), clip["video_id"], clip["start_frame"], clip["num_frames"])
 
 
 @lru_cache(maxsize=512)

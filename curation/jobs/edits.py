@@ -79,7 +79,12 @@ def sample_rows(task: Task) -> Rows:
     rows: Rows = {name: [] for name in TABLES}
     samples = [each for made in attempt_clips(task, _samples, rows["failures"]) for each in made]
     subset = task.operation.params["edits"]["subset"]
-    return rows | (write_set_shard(task.lake.root, "edits", subset, samples) if samples else {})
+    if not samples:
+        return rows
+    written = write_set_shard(task.lake.root, "edits", subset, samples)
+    for row in written["set_shards"]:
+        task.lake.publish(row["path"], row["sha256"])
+    return rows | written
 
 
 def _samples(task: Task, source: dict) -> list[SetSample]:

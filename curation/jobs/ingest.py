@@ -10,11 +10,13 @@ from typing import Any
 
 from curation.config import CurateConfig, IngestConfig
 from curation.inputs import hash_plain, read_plain, refusal
+from curation.remote import as_given, fetch_ingested, fetch_listed, list_videos, read_bytes, substituted
 from curation.rows import read_table
 from moviegen.contracts.clip import hash_id, video_id_of
 from moviegen.contracts.lake import Lake
+from moviegen.contracts.store import url_of
 from moviegen.contracts.tables import VIDEOS
-from moviegen.errors import UsageError
+from moviegen.errors import StorageError, UsageError
 from moviegen.media.limits import RefusedMediaError
 
 from .parts import MAX_MESSAGE_CHARS, Operation, Rows, Task
@@ -68,9 +70,12 @@ def operation(config: CurateConfig) -> Operation:
 def list_inputs(config: CurateConfig) -> list[dict]:
     """Every file under the input folder that is named like a video: uri, size, time of change, caption file, key.
 
-    The key is the hash of all these, so a file that did not change is neither read nor hashed again.
+    The key is the hash of all these, so a file that did not change is neither read nor hashed again. At a url, every object below it.
     """
     assert config.input is not None
+    if (url := url_of(config.input)) is not None:
+        listed = list_videos(url, config.ingest.suffixes, config.ingest.read_captions, config.lake)
+        return [{**facts, "key": hash_id(facts)} for facts in listed]
     root = config.input.expanduser().resolve()
     if not root.is_dir():
         raise UsageError(f"--input {config.input}: no such folder")
@@ -131,9 +136,14 @@ def video_row(file: dict, limits: dict) -> dict:
         if file.get("problem"):
             raise RefusedMediaError(f"{file['uri']}: {file['problem']}")
         path = Path(file["uri"])
-        row["sha256"] = _hash_unchanged(path, file)
+        if url_of(file["uri"]) is None:
+            row["sha256"] = _hash_unchanged(path, file)
+        else:
+            path, row["sha256"] = fetch_listed(file)
         row["video_id"] = video_id_of(row["sha256"])
         row |= _probe(path, limits) | {"status": "ok"}
+    except StorageError:  # no fault of the file's
+        raise
     except Exception as error:  # a bad file is a row, never a dead job
         return row | {"status": "failed", "error": _text(error)}
     try:
@@ -146,7 +156,7 @@ def video_row(file: dict, limits: dict) -> dict:
 
 
 def _text(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:MAX_MESSAGE_CHARS]
+    return f"{type(error).__name__}: {' '.join(as_given(str(error)).split())}"[:MAX_MESSAGE_CHARS]
 
 
 def _hash_unchanged(path: Path, file: dict) -> str:
@@ -187,7 +197,7 @@ def read_caption(path: str | None) -> str | None:
     """The caption in a file: its text, or `caption` (or `text`) of a JSON object; None without. Raises ValueError on a broken file."""
     if path is None:
         return None
-    data = read_plain(Path(path), MAX_CAPTION_BYTES)
+    data = read_plain(Path(path), MAX_CAPTION_BYTES) if url_of(path) is None else read_bytes(path, MAX_CAPTION_BYTES)
     try:
         text = data.decode()
         if path.endswith(".json"):
@@ -227,6 +237,9 @@ def read_unchanged(videos: Iterable[dict], function: str, *args: Any, **kwargs: 
     from moviegen.media.worker import guarded_call
 
     videos = list(videos)
+    places = {video["uri"]: str(fetch_ingested(video)) for video in videos if url_of(video["uri"])}
+    if places:
+        args, kwargs = substituted(args, places), substituted(kwargs, places)
     for video in videos:
         check_unchanged(video)
     result = guarded_call(function, *args, **kwargs)
@@ -239,8 +252,10 @@ def check_unchanged(video: dict) -> None:
     """Raises ValueError when a source file is not what it was when it was ingested, OSError when it is gone.
 
     A file is hashed once a process, and again when its inode or the time of its last change is another: programs can set a file's
-    mtime, and not its ctime.
+    mtime, and not its ctime. One at a url is compared when it is fetched, and what was fetched does not change.
     """
+    if url_of(video["uri"]) is not None:
+        return
     path = Path(video["uri"])
     status = path.stat()
     if status.st_size != video["size_bytes"]:

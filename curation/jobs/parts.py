@@ -14,8 +14,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+from curation.remote import as_given
 from curation.rows import read_files, write_rows
-from moviegen.contracts.lake import Commit, Lake, Part, add_parts, drop_stale, encode_commit
+from moviegen.contracts.lake import Commit, Lake, Part, add_parts, drop_stale, encode_commit, lake_at
 from moviegen.contracts.tables import TABLES
 from moviegen.disk import writing
 from moviegen.errors import DiskError, UsageError
@@ -54,6 +55,7 @@ class Task:
     """One group of inputs of one operation: the unit of work, retry and resume."""
 
     lake_root: str
+    """Its url, or its folder from wherever the task runs."""
     batch: str
     operation: Operation
     keys: tuple[str, ...]
@@ -65,7 +67,7 @@ class Task:
     @property
     def lake(self) -> Lake:
         """The lake it writes to."""
-        return Lake(Path(self.lake_root))
+        return lake_at(self.lake_root)
 
 
 Rows = dict[str, list[dict]]
@@ -143,6 +145,7 @@ def _write_part(task: Task, table: str, rows: list[dict]) -> Part:
     operation = task.operation
     path = task.lake.part_path(table, task.batch, operation.name, operation.version, task.keys)
     sha256 = write_rows(task.lake.root / path, TABLES[table], rows)
+    task.lake.publish(path, sha256)
     return Part(path, operation.name, operation.version, task.keys, len(rows), sha256)
 
 
@@ -153,7 +156,7 @@ def attempt(stage: str, input_id: str, call: Callable[[], object], failures: lis
     except (UsageError, DiskError):
         raise
     except Exception as error:
-        message = " ".join(str(error).split()) or "no message"
+        message = " ".join(as_given(str(error)).split()) or "no message"
         failures.append(
             {
                 "stage": stage,
@@ -194,7 +197,7 @@ def make_task(
     lake: Lake, batch: str, operation: Operation, keys: Sequence[str], inputs: dict[str, dict], **extra: object
 ) -> Task:
     """The task of a group of keys."""
-    return Task(str(lake.root), batch, operation, tuple(keys), tuple(inputs[key] for key in keys), extra)
+    return Task(lake.place, batch, operation, tuple(keys), tuple(inputs[key] for key in keys), extra)
 
 
 def run_tasks(
@@ -263,9 +266,10 @@ def _trim(lake: Lake, table: str, batch: str, part: Part, valid: set[str]) -> Pa
     if keys == part.keys:
         return part
     column, ids = ID_COLUMNS.get(table, "clip_id"), {id_of(key) for key in keys}
-    rows = [row for row in read_files([lake.root / part.path], TABLES[table]) if row[column] in ids]
+    rows = [row for row in read_files([lake.file(part.path, part.sha256)], TABLES[table]) if row[column] in ids]
     path = lake.part_path(table, batch, part.operation, part.version, keys)
     sha256 = write_rows(lake.root / path, TABLES[table], rows)
+    lake.publish(path, sha256)
     return replace(part, path=path, keys=keys, num_rows=len(rows), sha256=sha256)
 
 
@@ -276,7 +280,15 @@ def id_of(key: str) -> str:
 
 def sweep_temporaries(lake: Lake) -> int:
     """Removes temporary files that killed tasks left behind; how many. Call it under the run's lock."""
-    found = [path for path in lake.root.rglob(".*.tmp") if path.is_file()]
+    found = [path for path in lake.root.rglob(".*.tmp") if path.is_file() and not _may_be_fetching(lake, path)]
     for path in found:
         path.unlink(missing_ok=True)
     return len(found)
+
+
+_FETCH_S = 86400.0
+
+
+def _may_be_fetching(lake: Lake, path: Path) -> bool:
+    """Whether a reader on this machine, who holds no lock, may be fetching this file of an object store."""
+    return lake.store is not None and ".fetched" in path.parts and time.time() - path.stat().st_mtime < _FETCH_S

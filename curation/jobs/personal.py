@@ -178,7 +178,12 @@ def sample_rows(task: Task) -> Rows:
             rows["failures"],
         )
         samples += made or []
-    return rows | (write_set_shard(task.lake.root, "personal", config.subset, samples) if samples else {})
+    if not samples:
+        return rows
+    written = write_set_shard(task.lake.root, "personal", config.subset, samples)
+    for row in written["set_shards"]:
+        task.lake.publish(row["path"], row["sha256"])
+    return rows | written
 
 
 def _samples(task: Task, source: dict, config: PersonalConfig) -> list[SetSample]:

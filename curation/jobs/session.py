@@ -12,7 +12,7 @@ from pathlib import Path
 from curation.config import CurateConfig
 from curation.progress import Progress
 from curation.rows import read_table
-from moviegen.contracts.lake import Lake, atomic_write, group_keys
+from moviegen.contracts.lake import Lake, atomic_write, group_keys, lake_at
 from moviegen.disk import writing, writing_below
 from moviegen.errors import UsageError
 from moviegen.messages import printable
@@ -117,7 +117,7 @@ class Session:
     @property
     def lake(self) -> Lake:
         """The lake of the config."""
-        return Lake(self.config.lake)
+        return lake_at(self.config.lake)
 
     @property
     def batch(self) -> str:
@@ -257,6 +257,11 @@ def hold_lock(lake: Path, sweep: bool = True) -> Iterator[None]:
     holds it."""
     from filelock import FileLock, Timeout
 
+    if (store := lake_at(lake).store) is not None:
+        with store.hold_lock():
+            sweep_temporaries(lake_at(lake))
+            yield
+        return
     note = lake / f"{LOCK_FILE}.json"
     lock = FileLock(lake / LOCK_FILE, timeout=0)
     try:

@@ -21,7 +21,9 @@ def record_operation(lake: Lake, operation: Operation) -> None:
     """Keeps the operation's function and parameters; touches nothing when they are kept already."""
     path = record_path(lake, operation.name, operation.version)
     text = json.dumps(asdict(operation), sort_keys=True, indent=1, ensure_ascii=False, default=str) + "\n"
-    if not path.exists() or path.read_text() != text:
+    if lake.store is not None:
+        lake.store.replace_text(f"{FOLDER}/{path.name}", text)
+    elif not path.exists() or path.read_text() != text:
         with writing(path), atomic_write(path, "settings") as temporary:
             temporary.write_text(text)
 
@@ -34,14 +36,24 @@ def record_path(lake: Lake, name: str, version: str) -> Path:
 def recorded_operation(lake: Lake, name: str, version: str) -> Operation | None:
     """The operation as it was recorded; None where it was done before there were records. Raises ValueError on a broken record."""
     path = record_path(lake, name, version)
-    try:
-        values = json.loads(path.read_text())
-        found = Operation(**{**values, "tables": tuple(values["tables"])})
-    except FileNotFoundError:
+    text = _read_record(lake, path)
+    if text is None:
         return None
+    try:
+        values = json.loads(text)
+        found = Operation(**{**values, "tables": tuple(values["tables"])})
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: no record of an operation: {error!r}") from error
     return found if (found.name, found.version) == (name, version) else None
+
+
+def _read_record(lake: Lake, path: Path) -> str | None:
+    if lake.store is not None:
+        return lake.store.read_text(f"{FOLDER}/{path.name}")
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return None
 
 
 def refuse_replacement(lake: Lake, batch: str, operation: Operation, replace: bool) -> str:
@@ -57,7 +69,7 @@ def refuse_replacement(lake: Lake, batch: str, operation: Operation, replace: bo
         return ""
     [(version, _)] = others.most_common(1)
     before = recorded_operation(lake, operation.name, version)
-    told = f"{lake.root}: batch {batch} has {others.total()} clips of other settings:\n{_changes(before, operation)}"
+    told = f"{lake.place}: batch {batch} has {others.total()} clips of other settings:\n{_changes(before, operation)}"
     if replace:
         return f"{told}\nthey are replaced, as --replace says"
     raise UsageError(

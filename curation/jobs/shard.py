@@ -125,6 +125,7 @@ def shard_rows(task: Task) -> Rows:
     if samples:
         name = ShardName(task.operation.params["subset"], task.extra["bucket"], task.extra["index"])
         row = write_shard(task.lake.root, name, samples)
+        task.lake.publish(row["path"], row["sha256"])
         rows |= {"shards": [row], "samples": [sample.row(row["path"]) for sample in samples]}
     return rows
 

@@ -82,7 +82,7 @@ def _split(task: Task, video: dict) -> Rows:
     if parts := video.get("chunks"):
         check_unchanged(video)
         try:
-            return _join(video, [task.lake.root / part for part in parts], params)
+            return _join(video, [task.lake.file(*part) for part in parts], params)
         except ChunkMismatchError as error:
             log.warning("%s: %s; it is split in one pass", video["uri"], error)
     call = (video["uri"], video["video_id"], params["settings"])

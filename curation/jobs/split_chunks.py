@@ -25,8 +25,9 @@ log = logging.getLogger(__name__)
 
 def measure_chunks(
     session: Session, split: Operation, videos: dict[str, dict], cost: Callable[[str], float]
-) -> dict[str, list[str]]:
-    """Chunks of the long videos that are still to be split, measured: video_id -> the parts of `chunks` that hold them.
+) -> dict[str, list[tuple[str, str]]]:
+    """Chunks of the long videos that are still to be split, measured: video_id -> path and SHA-256 of the parts of
+    `chunks` that hold them.
 
     A video is missing where it cannot be cut, or where a chunk of it failed: then one pass says what is wrong.
     """
@@ -56,7 +57,7 @@ def measure_chunks(
     )
     failed = {row["video_id"] for row in _read(session) if not row["content"]}
     parts = session.lake.read_commit("chunks", session.batch).parts
-    paths = {name: part.path for part in parts if part.operation == measured.name for name in part.keys}
+    paths = {name: (part.path, part.sha256) for part in parts if part.operation == measured.name for name in part.keys}
     return {
         key: sorted({paths[name] for name in wanted if name.startswith(key)})
         for key in long

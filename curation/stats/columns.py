@@ -171,7 +171,7 @@ def _rows(lake: Lake, table: str, batch: str, columns: Sequence[str]) -> "pa.Tab
     if is_large(lake, table, batch):
         files: list[Path] = [gathered_file(lake, table, batch)]
     else:
-        files = [lake.root / part.path for part in lake.committed_parts(table, batch) if part.num_rows]
+        files = lake.files([part for part in lake.committed_parts(table, batch) if part.num_rows])
     schema = pa.schema([arrow_schema(TABLES[table]).field(name) for name in columns])
     found = [pq.ParquetFile(file).read(list(columns)) for file in files]
     return pa.concat_tables(found, promote_options="none").select(list(columns)) if found else schema.empty_table()

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING
 
 from curation.rows import arrow_schema
 from moviegen.contracts.clip import hash_id
-from moviegen.contracts.lake import Lake, atomic_write
+from moviegen.contracts.lake import Lake, Part, atomic_write
 from moviegen.contracts.tables import TABLES
 from moviegen.disk import writing
-from moviegen.errors import UsageError
+from moviegen.errors import DiskError, UsageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 FOLDER = "_index"
-"""Where the files lie, below the lake's root."""
+"""Where the files lie, below the lake's root: of a lake in an object store in the scratch folder of each machine."""
 
 GATHERED = ("videos", "shots", "clips", "scores", "selection", "captions", "samples", "failures")
 """Tables of a row or some a clip. Those with a vector or a signal in each row would be copied whole for a look at a few: they are not."""
@@ -51,21 +51,32 @@ def _batch_files(lake: Lake, table: str, batch: str) -> list[Path]:
         return _parts(lake, table, batch, check=not large)
     try:
         return [gathered_file(lake, table, batch)]
-    except OSError as error:
-        log.warning("%s: %s cannot be gathered there (%s); its parts are read one by one", lake.root, table, error)
+    except (OSError, DiskError) as error:
+        log.warning("%s: %s cannot be gathered there (%s); its parts are read one by one", lake.place, table, error)
         return _parts(lake, table, batch, check=False)
 
 
 def is_large(lake: Lake, table: str, batch: str) -> bool:
     """Does the commit of (table, batch) name so many parts that they are gathered?"""
-    path = lake.commit_path(table, batch)
-    return path.exists() and path.stat().st_size >= LARGE_COMMIT_BYTES
+    stamp = lake.commit_stamp(table, batch)
+    return stamp is not None and stamp[0] >= LARGE_COMMIT_BYTES
 
 
 def _parts(lake: Lake, table: str, batch: str, check: bool) -> list[Path]:
-    files = [(lake.root / part.path).resolve() for part in lake.committed_parts(table, batch)]
+    return _existing(lake, table, lake.committed_parts(table, batch), check)
+
+
+def _existing(lake: Lake, table: str, parts: Sequence[Part], check: bool = True) -> list[Path]:
+    """The parts' files, to be opened here. Raises UsageError when one is not there; in a folder nothing is looked at unless `check`."""
+    otherwise = f"committed, and not there; run the command that writes {table} again"
+    try:
+        files = [path.resolve() for path in lake.files(parts)]
+    except FileNotFoundError as error:  # of an object store
+        raise UsageError(f"{error}: {otherwise}") from error
+    except ValueError as error:
+        raise UsageError(f"{error}; moviegen curate check tells what else is not as committed") from error
     if check and (missing := [file for file in files if not file.exists()]):
-        raise UsageError(f"{missing[0]}: committed, and not there; run the command that writes {table} again")
+        raise UsageError(f"{missing[0]}: {otherwise}")
     return files
 
 
@@ -87,15 +98,15 @@ def index_file(lake: Lake, name: str, batch: str, tables: Sequence[str], make) -
             pq.write_table(content, temporary, compression="zstd", row_group_size=ROW_GROUP)
         _forget_others(path)
         seconds = time.perf_counter() - start
-        told = f"{lake.root}: {name} of batch {batch} gathered in one file, {content.num_rows} rows, {seconds:.1f} s"
+        told = f"{lake.place}: {name} of batch {batch} gathered in one file, {content.num_rows} rows, {seconds:.1f} s"
         print(told, file=sys.stderr, flush=True)
     return path
 
 
 def commit_stamp(lake: Lake, tables: Sequence[str], batch: str) -> str:
     """A name for just what is committed of these tables of a batch: any write of a commit file gives another."""
-    stats = [path.stat() for table in tables if (path := lake.commit_path(table, batch)).exists()]
-    return hash_id(list(tables), [(each.st_ino, each.st_size, each.st_mtime_ns) for each in stats])[:16]
+    stamps = [lake.commit_stamp(table, batch) for table in tables]
+    return hash_id(list(tables), [stamp[1] for stamp in stamps if stamp is not None])[:16]
 
 
 STALE_S = 3600.0
@@ -112,10 +123,8 @@ def _gather(lake: Lake, table: str, batch: str) -> "pa.Table":
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    parts = [lake.root / part.path for part in lake.committed_parts(table, batch) if part.num_rows]
-    if missing := [part for part in parts if not part.exists()]:
-        raise UsageError(f"{missing[0]}: committed, and not there; run the command that writes {table} again")
     schema = arrow_schema(TABLES[table])
+    parts = _existing(lake, table, [part for part in lake.committed_parts(table, batch) if part.num_rows])
     found = [pq.ParquetFile(part).read().cast(schema) for part in parts]
     content = pa.concat_tables(found) if found else schema.empty_table()
     return content.sort_by([(name, "ascending") for name in TABLES[table].key])

@@ -73,7 +73,7 @@ def open_lake(
     for name in views:
         how = "create table " if name in kept else "create view "
         connection.execute(how + name + " as " + (SQL / "views" / f"{name}.sql").read_text())
-    connection.execute("set allowed_directories = [?]".replace("?", _quoted(str(root.resolve()))))
+    connection.execute("set allowed_directories = [?]".replace("?", _quoted(str(lake.root.resolve()))))
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
     return connection

@@ -1,11 +1,10 @@
 """Timestamps of a clip's frames for a picture of it, from the one part that holds its video's signals: as `clip_frames`, for few clips."""
 
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from curation.rows import read_files
-from moviegen.contracts.lake import Lake
+from moviegen.contracts.lake import Lake, Part
 from moviegen.contracts.tables import SIGNALS
 
 from .duck import ask
@@ -28,12 +27,13 @@ def clip_frames(
     The view of that name reads every signal of the lake for it, which at a million clips takes minutes.
     """
     for batch, video_id, start_frame, num_frames in ask(connection, _CLIP, [clip_id]).rows:
-        commit = lake.commit_path("signals", batch)
-        part = _signal_parts(lake.root, batch, commit.stat().st_mtime_ns).get(video_id) if commit.exists() else None
+        part = _signal_parts(lake, batch, lake.commit_stamp("signals", batch)).get(video_id)
         files = ask(connection, _FILE, [video_id]).rows
         if part is None or not files:
             return None
-        rows = read_files([lake.root / part], SIGNALS, ["start_frame", "num_frames", "pts"], video_id=[video_id])
+        rows = read_files(
+            [lake.file(part.path, part.sha256)], SIGNALS, ["start_frame", "num_frames", "pts"], video_id=[video_id]
+        )
         pts = {row["start_frame"] + place: value for row in rows for place, value in enumerate(row["pts"])}
         places = (start_frame + round(num_frames * sixth / 6) for sixth in PARTS)
         return files[0][0], tuple(pts[place] for place in places if place in pts)
@@ -41,6 +41,6 @@ def clip_frames(
 
 
 @lru_cache(maxsize=8)
-def _signal_parts(root: Path, batch: str, changed: int) -> dict[str, str]:
-    """Video -> path of the part that holds its signals."""
-    return {key: part.path for part in Lake(root).read_commit("signals", batch).parts for key in part.keys}
+def _signal_parts(lake: Lake, batch: str, stamp: object) -> dict[str, Part]:
+    """Video -> the part that holds its signals."""
+    return {key: part for part in lake.read_commit("signals", batch).parts for key in part.keys}

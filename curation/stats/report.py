@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from moviegen.contracts.clip import file_sha256
-from moviegen.contracts.lake import Lake, atomic_write
+from moviegen.contracts.lake import Lake, atomic_write, lake_at
+from moviegen.contracts.store import Store, url_of
+from moviegen.contracts.tables import TABLES
 from moviegen.disk import writing
 from moviegen.errors import UsageError
 from moviegen.messages import printable
@@ -60,29 +62,31 @@ def write_report(lake: Path, subset: str | None, path: Path) -> None:
     """Writes the report about a subset of a lake; it appears whole or not at all. Raises UsageError on an unknown subset."""
     connection = open_lake(lake, kept=("clip_states", "inputs", "borderline_clips"))
     try:
-        text = render(collect(connection, lake, choose_subset(connection, subset)))
+        text = render(collect(connection, lake_at(lake), choose_subset(connection, subset)))
     finally:
         connection.close()
-    _write(lake, path, text)
+    _write(path, text + _mark(lake_at(lake)))
 
 
-def write_reports(lake: Path, subset: str | None) -> tuple[Path, ...]:
-    """The files it wrote into the lake: `report.html`, and `report-<subset>.html` too where there are several subsets."""
+def write_reports(lake: Path, subset: str | None) -> tuple[str, ...]:
+    """Where it wrote them, in the lake: `report.html`, and `report-<subset>.html` too where there are several subsets."""
+    opened = lake_at(lake)
     connection = open_lake(lake)
     try:
         names = _subsets(connection)
         chosen = choose_subset(connection, subset)
-        text = render(collect(connection, lake, chosen))
+        text = render(collect(connection, opened, chosen)) + _mark(opened)
     finally:
         connection.close()
-    paths = (lake / REPORT_FILE, *((lake / SUBSET_FILE.format(chosen),) if len(names) > 1 else ()))
-    for path in reversed(paths):  # the one that `is_current` looks at comes last
-        _write(lake, path, text)
-    return paths
+    files = (REPORT_FILE, *((SUBSET_FILE.format(chosen),) if len(names) > 1 else ()))
+    for name in reversed(files):  # the one that `is_current` looks at comes last
+        _write(opened.root / name, text)
+        if opened.store is not None:
+            opened.store.put_file(name, opened.root / name)
+    return tuple(f"{url_of(lake) or lake}/{name}" for name in files)
 
 
-def _write(lake: Path, path: Path, text: str) -> None:
-    text += _mark(lake)
+def _write(path: Path, text: str) -> None:
     with writing(path, lambda: len(text)), atomic_write(path, "page") as temporary:
         temporary.write_text(text, encoding="utf-8")
 
@@ -91,21 +95,39 @@ def _subsets(connection: "duckdb.DuckDBPyConnection") -> list[str]:
     return [row[0] for row in ask(connection, "select subset from subsets order by subset").rows]
 
 
-def is_current(lake: Path, path: Path) -> bool:
-    """Whether a report is about what is committed now. One that a killed run left behind is not."""
-    mark = _mark(lake).encode()
+def report_place(lake: Path) -> str:
+    """Path or url of a lake's report."""
+    return f"{url_of(lake) or lake}/{REPORT_FILE}"
+
+
+def is_current(lake: Path) -> bool:
+    """Whether a lake's report is about what is committed now. One that a killed run left behind is not, nor, of a lake in an object
+    store, one that was written from another machine."""
+    opened = lake_at(lake)
+    path, mark = opened.root / REPORT_FILE, _mark(opened).encode()
     if not path.exists():
         return False
     with open(path, "rb") as file:
         file.seek(-min(len(mark), path.stat().st_size), os.SEEK_END)
-        return file.read() == mark
+        is_marked = file.read() == mark
+    return is_marked and (opened.store is None or _is_put(opened.store, path))
 
 
-def _mark(lake: Path) -> str:
+def _is_put(store: Store, path: Path) -> bool:
+    try:
+        store.confirm(REPORT_FILE, file_sha256(path))
+    except (FileNotFoundError, ValueError):
+        return False
+    return True
+
+
+def _mark(lake: Lake) -> str:
     """The last line of a report: a hash of all commits."""
     digest = hashlib.sha256()
-    for commit in sorted((lake / "_commits").glob("*/[!.]*.json")):
-        digest.update(f"{commit.parent.name}/{commit.name}".encode() + bytes.fromhex(file_sha256(commit)))
+    for table in sorted(TABLES):
+        for batch in lake.batches(table):
+            text = lake.commit_text(table, batch) or ""
+            digest.update(f"{table}/{batch}.json".encode() + hashlib.sha256(text.encode()).digest())
     return f"<!-- commits {digest.hexdigest()} -->\n"
 
 
@@ -120,7 +142,7 @@ def choose_subset(connection: "duckdb.DuckDBPyConnection", subset: str | None) -
     raise UsageError(f"moviegen curate report: {asked} there are {', '.join(names)}; say --subset NAME")
 
 
-def collect(connection: "duckdb.DuckDBPyConnection", lake: Path, subset: str) -> dict:
+def collect(connection: "duckdb.DuckDBPyConnection", lake: Lake, subset: str) -> dict:
     """Everything the template shows."""
 
     def of_subset(question: str) -> list[dict]:
@@ -129,7 +151,7 @@ def collect(connection: "duckdb.DuckDBPyConnection", lake: Path, subset: str) ->
     rules = of_subset("select distinct on (position) * exclude (batch) from rules where subset = ? order by position")
     drawn = histograms(ask(connection, "score_histogram"), [rule for rule in rules if rule["metric"]])
     return {
-        "lake": str(lake.resolve()),
+        "lake": str(lake.root.resolve()) if lake.store is None else lake.place,
         "subset": subset,
         "others": [name for name in _subsets(connection) if name != subset],
         "counts": of_subset("select * exclude (subset) from input_counts where subset = ?"),
@@ -141,7 +163,7 @@ def collect(connection: "duckdb.DuckDBPyConnection", lake: Path, subset: str) ->
         "free": by_detector([each for each in drawn if not each.rules]),
         "plot": {"width": WIDTH, "height": HEIGHT},
         "health": ask(connection, "metric_health").records(),
-        "sheets": sheets(connection, Lake(lake), subset, rules),
+        "sheets": sheets(connection, lake, subset, rules),
         "buckets": of_subset("select * exclude (subset) from bucket_fill where subset = ?"),
         "captions": of_subset(_CAPTIONERS),
         "caption_samples": shown_captions(ask(connection, _CAPTIONS, [f"{AUDIO_BEGINS}%", subset]).records()),

@@ -4,6 +4,8 @@ import base64
 from collections.abc import Sequence
 from pathlib import Path
 
+from curation.remote import fetch_now
+from moviegen.contracts.store import url_of
 from moviegen.errors import MovieGenError
 
 HEIGHT_PX = 84
@@ -26,7 +28,8 @@ def jpegs(uri: str, pts: Sequence[int]) -> list[bytes]:
     from moviegen.media.worker import guarded_call
 
     try:
-        return guarded_call("curation.stats.thumbnails.encode_frames", uri, list(pts), timeout_s=TIMEOUT_S)
+        path = str(fetch_now(uri)) if url_of(uri) else uri
+        return guarded_call("curation.stats.thumbnails.encode_frames", path, list(pts), timeout_s=TIMEOUT_S)
     except (MovieGenError, OSError):
         return []
 

@@ -90,7 +90,7 @@ def find_video(lake: Lake, video: str) -> dict:
     some = ", ".join(Path(row["uri"]).name for row in (found or rows)[:5])
     what = f"{len(found)} videos are called" if found else "no readable video is called"
     raise UsageError(
-        f"{lake.root}: {what} {video!r}; give an id, a uri or a file's name, such as one of {some or 'none'}"
+        f"{lake.place}: {what} {video!r}; give an id, a uri or a file's name, such as one of {some or 'none'}"
     )
 
 

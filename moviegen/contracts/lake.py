@@ -3,6 +3,7 @@
 A task writes a part beside its final place, fsyncs it and renames it; it returns the part's path, keys and SHA-256. The driver
 then rewrites the commit file of (table, batch): temporary file, fsync, `os.replace`, fsync of the folder. Readers trust commits
 only. A file that no commit names is garbage. `crash_point` marks each place where a crash would matter; tests kill there.
+A lake at a url lies in an object store instead (`store.py`); `lake_at` takes either.
 """
 
 import hashlib
@@ -18,6 +19,7 @@ from moviegen.errors import UsageError
 
 from .clip import hash_id
 from .shard import check_name
+from .store import Store, fetch_all, store_of, url_of
 from .tables import TABLES
 
 COMMIT_FORMAT = 1
@@ -68,8 +70,21 @@ def decode_commit(text: str) -> Commit:
         raise ValueError(f"not a commit file: {error!r}") from error
 
 
+def lake_at(place: Path | str) -> "Lake":
+    """The lake in a folder, or at a url such as `s3://bucket/lake`."""
+    store = store_of(place)
+    return Lake(Path(place)) if store is None else Lake(store.scratch, store)
+
+
 def existing_lake(root: Path) -> "Lake":
     """The lake at `root`. Raises UsageError that tells a wrong path from a folder that is no lake."""
+    if url_of(root) is not None:
+        lake = lake_at(root)
+        if not any(lake.batches(table) for table in TABLES):
+            raise UsageError(
+                f"{lake.place}: no lake there; make one with moviegen curate run --input VIDEOS --lake {lake.place}"
+            )
+        return lake
     if not root.is_dir():
         raise UsageError(f"{root}: no such folder, so no lake; is the path right from here ({Path.cwd()})?")
     if not (root / "_commits").is_dir():
@@ -103,6 +118,9 @@ CRASH_POINTS = (
     "java.built", "java.renamed",
 )  # fmt: skip
 """Every place where a crash of curation would matter: after each fsync, rename and commit. The kill tests die at each."""
+
+STORE_CRASH_POINTS = ("lock.taken", "object.put", "commit.written", "commit.renamed")
+"""Those of a lake in an object store, beside those of writing in its scratch folder."""
 
 
 @contextmanager
@@ -139,6 +157,23 @@ class Lake:
     """Root of all curation tables and shards."""
 
     root: Path
+    """Its folder; of a lake in an object store the scratch folder of this machine."""
+    store: Store | None = None
+    """Where its files lie for good; None: in `root` itself."""
+
+    @property
+    def place(self) -> str:
+        """Its url, or its folder, from wherever one looks."""
+        return str(self.root.absolute()) if self.store is None else self.store.url
+
+    def file(self, path: str, sha256: str) -> Path:
+        """A committed file, to be opened here. In a folder nothing is looked at; from a store it is fetched and compared."""
+        return self.root / path if self.store is None else self.store.fetch(path, sha256)
+
+    def publish(self, path: str, sha256: str) -> None:
+        """Makes a file that was written below `root` one that every reader can have. In a folder it is."""
+        if self.store is not None:
+            self.store.publish(path, sha256)
 
     def part_path(self, table: str, batch: str, operation: str, version: str, keys: Iterable[str]) -> str:
         """Path of the part for these keys, below the root: the same work gives the same name."""
@@ -151,20 +186,41 @@ class Lake:
         _check(table, batch)
         return self.root / "_commits" / table / f"{batch}.json"
 
+    def commit_text(self, table: str, batch: str) -> str | None:
+        """What the commit file of (table, batch) says; None when there is none."""
+        path = self.commit_path(table, batch)
+        if self.store is not None:
+            return self.store.read_text(self._below(path))
+        try:
+            return path.read_text()
+        except FileNotFoundError:
+            return None
+
+    def commit_stamp(self, table: str, batch: str) -> tuple[int, object] | None:
+        """(size in bytes, what any write of it changes) of the commit file of (table, batch); None when there is none."""
+        if self.store is not None:
+            text = self.commit_text(table, batch)
+            return None if text is None else (len(text.encode()), hash_id(text))
+        try:
+            status = self.commit_path(table, batch).stat()
+        except FileNotFoundError:
+            return None
+        return status.st_size, (status.st_ino, status.st_size, status.st_mtime_ns)
+
     def read_commit(self, table: str, batch: str) -> Commit:
         """What is committed of (table, batch); an empty commit when nothing is. Raises ValueError naming a broken file."""
-        path = self.commit_path(table, batch)
         try:
-            return decode_commit(path.read_text())
-        except FileNotFoundError:
-            return Commit(table, batch)
+            text = self.commit_text(table, batch)
+            return Commit(table, batch) if text is None else decode_commit(text)
         except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
+            raise ValueError(f"{self.commit_path(table, batch)}: {error}") from error
 
     def write_commit(self, commit: Commit) -> bool:
         """Replaces the commit file atomically. Returns False, and touches nothing, when it already says just that."""
         path = self.commit_path(commit.table, commit.batch)
         text = encode_commit(commit)
+        if self.store is not None:
+            return self.store.replace_text(self._below(path), text)
         if path.exists() and path.read_text() == text:
             return False
         with atomic_write(path, "commit") as temporary:
@@ -173,6 +229,10 @@ class Lake:
 
     def batches(self, table: str) -> list[str]:
         """Names of the batches with a commit file, sorted."""
+        if self.store is not None:
+            return [
+                name.removesuffix(".json") for name in self.store.names(f"_commits/{table}") if name.endswith(".json")
+            ]
         return sorted(path.stem for path in (self.root / "_commits" / table).glob("[!.]*.json"))
 
     def committed_parts(self, table: str, batch: str | None = None) -> list[Part]:
@@ -182,7 +242,16 @@ class Lake:
 
     def committed_files(self, table: str, batch: str | None = None) -> list[Path]:
         """Paths of a table's committed files: what a reader may open."""
-        return [self.root / part.path for part in self.committed_parts(table, batch)]
+        return self.files(self.committed_parts(table, batch))
+
+    def files(self, parts: Sequence[Part]) -> list[Path]:
+        """Committed files, to be opened here."""
+        if self.store is None:
+            return [self.root / part.path for part in parts]
+        return fetch_all(self.store, [(part.path, part.sha256) for part in parts])
+
+    def _below(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
 
 
 def _check(table: str, batch: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from moviegen.errors import MovieGenError
 
@@ -14,6 +14,9 @@ from .bucket import decode_bucket
 from .clip import file_sha256
 from .sample import MEMBER_SUFFIXES, check_key
 from .tar import TarError, tar_members
+
+if TYPE_CHECKING:
+    from .lake import Lake
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _PATH = re.compile(r"shards/subset=([^/]+)/bucket=([^/]+)/(\d{6})\.tar")
@@ -94,6 +97,22 @@ def check_shard(shard: Shard, root: Path) -> Path:
     return path
 
 
+def committed_tar(shard: Shard, lake: "Lake") -> Path:
+    """The tar of a lake, to be opened here, when it is what was committed; ShardError otherwise."""
+    if lake.store is None:
+        return check_shard(shard, lake.root)
+    try:
+        path = lake.file(shard.path, shard.sha256)
+        return check_shard(shard, Path(str(path).removesuffix(shard.path)))
+    except FileNotFoundError as error:
+        reason = f"{lake.place}/{shard.path}: committed shard is missing"
+        raise ShardError(f"{reason}; {_mend(lake.place)}") from error
+    except ShardError as error:
+        raise ShardError(f"{error}; that is the copy of this machine: remove it, and it is fetched again") from error
+    except ValueError as error:
+        raise ShardError(f"{error}; {_mend(lake.place)}") from error
+
+
 def check_size(shard: Shard, root: Path) -> Path:
     """The tar's path when it is a file below `root` of the committed size: no byte of it is read. Raises ShardError otherwise."""
     path = root / shard.path
@@ -112,7 +131,7 @@ def check_size(shard: Shard, root: Path) -> Path:
     return path
 
 
-def _mend(root: Path) -> str:
+def _mend(root: Path | str) -> str:
     return f"write it again: moviegen curate shard {root}"
 
 

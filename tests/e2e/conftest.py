@@ -125,3 +125,32 @@ def local_lake(repo_root, mini_world, tmp_path_factory) -> Path:
     lake = tmp_path_factory.mktemp("local") / "lake"
     curate_here(config_of(repo_root, lake, mini_world))
     return lake
+
+
+TINY_FLAGS = ("--score.detectors", "{probe: {}, motion: {}}", "--limits.max_failed_fraction", "0.9")
+TINY_FATES = "files: 3 = 1 accepted + 1 rejected + 1 failed"
+
+
+@pytest.fixture(scope="session")
+def tiny(repo_root, tmp_path_factory) -> SimpleNamespace:
+    """Three videos, one of each state, cheaply curated: for what is about where the work is done, and not about the work."""
+    folder = tmp_path_factory.mktemp("tiny_world")
+    write_scene(folder / "good.mp4", 0, action="moves", direction="left")
+    write_scene(folder / "short.mp4", 3, duration=1.0, action="moves", direction="left")
+    (folder / "page.mp4").write_text("<html></html>")
+    rules = folder / "rules.yaml"
+    rules.write_text("rules:\n  - {name: moves, metric: motion.vmaf, min: 0}\n")
+    flags = [*TINY_FLAGS, "--filter.rules", str(rules)]
+
+    def config(lake: Path | str, videos: Path = folder) -> CurateConfig:
+        return config_of(repo_root, lake, videos, *flags)
+
+    def words(lake: Path | str) -> list[str]:
+        demo = repo_root / "configs" / "curation" / "demo.yaml"
+        return list(map(str, ["curate", "run", "--config", demo, "--input", folder, "--lake", lake, *flags]))
+
+    lake = tmp_path_factory.mktemp("tiny") / "lake"
+    curate_here(config(lake))
+    return SimpleNamespace(
+        folder=folder, lake=lake, config=config, words=words, curate=curate_here, contents=contents, fates=TINY_FATES
+    )

@@ -6,20 +6,20 @@ compared with the SHA-256 of its committed row before the first read, and only m
 
 import difflib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from moviegen.contracts.clip import hash_id
-from moviegen.contracts.lake import Lake, existing_lake
+from moviegen.contracts.lake import Lake, existing_lake, lake_at
 from moviegen.contracts.sample import SampleMeta, decode_sample
 from moviegen.contracts.shard import (
     Member,
     Shard,
     ShardError,
-    check_shard,
     check_size,
+    committed_tar,
     iter_members,
     read_member,
 )
@@ -80,7 +80,7 @@ def read_subset(root: Path | str, name: str | None = None) -> Subset:
         if row["subset"] == name and row["path"] in kept
     ]
     _check_counts(Path(root), kept, samples)
-    _check_present(Path(root), kept.values())
+    _check_present(lake, kept.values())
     return Subset(
         Path(root), name, tuple(kept[path] for path in sorted(kept)), tuple(sorted(samples, key=lambda s: s.key))
     )
@@ -121,17 +121,31 @@ def _check_counts(root: Path, shards: dict[str, Shard], samples: Sequence[Sample
             )
 
 
-def _check_present(root: Path, shards: Iterable[Shard]) -> None:
+def _check_present(lake: Lake, shards: Iterable[Shard]) -> None:
     """Raises ShardError naming every tar that is missing or of another size, before any is read."""
+    check = _size_check(lake)
     odd = []
     for shard in sorted(shards, key=lambda each: each.path):
         try:
-            check_size(shard, root)
+            check(shard)
         except ShardError as error:
             odd.append(str(error))
     if odd:
         more = [f"and {len(odd) - MAX_NAMED} more"] if len(odd) > MAX_NAMED else []
         raise ShardError("\n".join([*odd[:MAX_NAMED], *more]))
+
+
+def _size_check(lake: Lake) -> Callable[[Shard], object]:
+    if lake.store is None:
+        return lambda shard: check_size(shard, lake.root)
+    sizes = lake.store.sizes("shards")  # one question for all of them
+
+    def check(shard: Shard) -> None:
+        if (size := sizes.get(shard.path)) != shard.size_bytes:
+            what = "committed shard is missing" if size is None else f"{size} bytes, committed were {shard.size_bytes}"
+            raise ShardError(f"{lake.place}/{shard.path}: {what}; write it again: moviegen curate shard {lake.place}")
+
+    return check
 
 
 MAX_NAMED = 5
@@ -145,7 +159,7 @@ class ShardReader:
     """
 
     def __init__(self, subset: Subset) -> None:
-        self._root = subset.root
+        self._lake = lake_at(subset.root)
         self._shards = {shard.path: shard for shard in subset.shards}
         self._keys: dict[str, set[str]] = {}
         for ref in subset.samples:
@@ -154,8 +168,8 @@ class ShardReader:
 
     def read(self, ref: SampleRef) -> tuple[SampleMeta, str, bytes, str]:
         """(meta, caption, media bytes, suffix) of a sample. Raises ShardError when the tar is not what was committed."""
-        path = self._root / ref.shard
         shard = self._open(ref.shard)
+        path = shard.path
         if ref.key not in shard.members:
             raise ShardError(f"{path}: holds no sample {ref.key}, though the samples table says so")
         with open(path, "rb") as file:
@@ -176,11 +190,9 @@ class ShardReader:
 
     def _open(self, path: str) -> "CheckedShard":
         if path not in self._opened:
-            opened = open_shard(self._shards[path], self._root)
+            opened = open_shard(self._shards[path], self._lake)
             if odd := sorted(set(opened.members) ^ self._keys.get(path, set())):
-                raise ShardError(
-                    f"{self._root / path}: tar and samples table differ in {len(odd)} samples, such as {odd[0]}"
-                )
+                raise ShardError(f"{opened.path}: tar and samples table differ in {len(odd)} samples, such as {odd[0]}")
             self._opened[path] = opened
         return self._opened[path]
 
@@ -189,17 +201,24 @@ class ShardReader:
 class CheckedShard:
     """A tar that was what is committed."""
 
+    path: Path
+    """To be opened here."""
     members: dict[str, dict[str, Member]]
     """Key -> suffix -> place."""
     mark: tuple[int, ...]
     """Of the file that was checked."""
 
 
-def open_shard(shard: Shard, root: Path) -> CheckedShard:
+def open_shard(shard: Shard, lake: Lake) -> CheckedShard:
     """The places of a tar's members, its bytes compared with its row first. Raises ShardError with the reason."""
-    with open(check_size(shard, root), "rb") as file:
+    if lake.store is not None:
+        path = committed_tar(shard, lake)  # fetched whole; nobody writes to what was fetched
+        with open(path, "rb") as file:
+            return CheckedShard(path, member_places(path, shard.num_samples), file_mark(file))
+    with open(check_size(shard, lake.root), "rb") as file:
         mark = file_mark(file)  # before the hash: what is replaced after it, is not what was hashed
-    return CheckedShard(member_places(check_shard(shard, root), shard.num_samples), mark)
+    path = committed_tar(shard, lake)
+    return CheckedShard(path, member_places(path, shard.num_samples), mark)
 
 
 def file_mark(file: BinaryIO) -> tuple[int, ...]:

@@ -168,11 +168,11 @@ def test_a_subset_must_be_named_when_there_are_two(make_lake, known_tables):
 
 def test_a_lake_of_several_subsets_has_a_page_for_each(make_lake, content):
     lake = make_lake(content)
-    assert write_reports(lake, None) == (lake / "report.html",)
+    assert write_reports(lake, None) == (f"{lake}/report.html",)
     content["rules"].append(content["rules"][0] | {"subset": "other"})
     lake = make_lake(content)
     for subset in ("other", "s"):
-        assert write_reports(lake, subset) == (lake / "report.html", lake / f"report-{subset}.html")
+        assert write_reports(lake, subset) == (f"{lake}/report.html", f"{lake}/report-{subset}.html")
     assert (lake / "report.html").read_bytes() == (lake / "report-s.html").read_bytes()
     assert "Curation of <em>other</em>" in (lake / "report-other.html").read_text()
     assert "Other subsets of this lake: other;" in (lake / "report.html").read_text()
