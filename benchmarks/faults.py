@@ -14,7 +14,6 @@ import contextlib
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -26,7 +25,7 @@ from pathlib import Path
 
 import psutil
 
-from curation.java import find_java
+from curation.cluster import ClusterConfig, cluster
 from moviegen.contracts.lake import CRASH_POINTS
 from moviegen.media.write import write_video
 from moviegen.testing.faults import NAMESPACE, Fault, Outcome, can_mount, clips, contents, num_uncommitted, type_faults
@@ -280,42 +279,11 @@ def hung_workers(bench: Bench, number: int) -> Tally:
 def executor_kills(bench: Bench, number: int) -> Tally:
     """kill -9 of an executor's JVM on a standalone master with two workers."""
     tally = Tally("executor kill, standalone")
-    with cluster(bench.folder) as flags:
+    with cluster(ClusterConfig(workers=2)) as running:
+        flags = ["--spark.master", running.master, "--spark.options", "{spark.executor.memory: 500m}"]
         while tally.trials < number:
             kills_during(bench, tally, min(2, number - tally.trials), lambda pid: executors(), *flags)
     return tally
-
-
-@contextlib.contextmanager
-def cluster(folder: Path) -> Iterator[list[str]]:
-    """A standalone master with two workers on loopback; the flags that lead a command there."""
-    import pyspark
-
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    url, program = f"spark://127.0.0.1:{port}", str(Path(pyspark.__path__[0]) / "bin" / "spark-class")
-    environment = {
-        **os.environ,
-        "JAVA_HOME": str(find_java().home),
-        "SPARK_LOCAL_IP": "127.0.0.1",
-        "OMP_NUM_THREADS": "1",
-    }
-    environment |= {"PYSPARK_PYTHON": sys.executable, "PYTHONPATH": f"{ROOT}", "SPARK_WORKER_DIR": str(folder / "work")}
-    master = ["org.apache.spark.deploy.master.Master", "--host", "127.0.0.1", "--port", str(port), "--webui-port", "0"]
-    worker = ["org.apache.spark.deploy.worker.Worker", "--host", "127.0.0.1", "--cores", "1", "--memory", "700m"]
-    log = open(folder / "cluster.log", "ab")  # noqa: SIM115
-    quiet = {"env": environment, "stdout": log, "stderr": log, "start_new_session": True}
-    started = []
-    try:
-        for words in (master, [*worker, "--webui-port", "0", url], [*worker, "--webui-port", "0", url]):
-            started.append(subprocess.Popen([program, *words], **quiet))
-        options = "{spark.executor.memory: 500m, spark.driver.host: 127.0.0.1, spark.driver.bindAddress: 127.0.0.1}"
-        yield ["--spark.master", url, "--spark.options", options]
-    finally:
-        for process in reversed(started):
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
 
 
 def goodput(bench: Bench, minutes: float, every_s: tuple[float, float]) -> bool:
