@@ -1,7 +1,7 @@
 """Values over a pipe between two processes that do not trust each other: a JSON header and raw buffers, never pickle.
 
-A message is an 8-byte length, that many bytes of JSON, then the buffers it counts. JSON values, tuples, bytes, numpy arrays, paths,
-Fractions and dataclasses of these go through unchanged.
+A message is an 8-byte length, that many bytes of JSON, then the buffers it counts, each at a multiple of 16 bytes, so that an array can
+be used where it arrived. JSON values, tuples, bytes, numpy arrays, paths, Fractions and dataclasses of these go through unchanged.
 """
 
 import dataclasses
@@ -21,6 +21,9 @@ LENGTH = struct.Struct("<Q")
 MAX_HEADER_BYTES = 256 << 20
 """Longest JSON that is read: beyond it, a message is nonsense."""
 
+ALIGNMENT = 16
+"""Every buffer begins at a multiple of it: the largest item of an array is a complex number of 16 bytes, but for long doubles."""
+
 MARK = "$"
 """Key of a JSON object that stands for something JSON has not."""
 
@@ -30,7 +33,13 @@ def encode_message(value: Any) -> list[bytes | memoryview]:
     buffers: list[bytes | memoryview] = []
     tree = _encode(value, buffers)
     header = json.dumps({"value": tree, "sizes": [len(buffer) for buffer in buffers]}).encode()
-    return [LENGTH.pack(len(header)), header, *buffers]
+    header += b" " * _padding(LENGTH.size + len(header))
+    padded = [piece for buffer in buffers for piece in (buffer, bytes(_padding(len(buffer))))]
+    return [LENGTH.pack(len(header)), header, *padded]
+
+
+def _padding(size: int) -> int:
+    return -size % ALIGNMENT
 
 
 def message_size(head: bytes | bytearray | memoryview) -> int | None:
@@ -50,21 +59,24 @@ def message_size(head: bytes | bytearray | memoryview) -> int | None:
     sizes = header.get("sizes") if isinstance(header, dict) else None
     if not isinstance(sizes, list) or not all(isinstance(size, int) and size >= 0 for size in sizes):
         raise ValueError(f"buffer sizes {sizes!r}")
-    return start + sum(sizes)
+    return start + sum(size + _padding(size) for size in sizes)
 
 
-def decode_message(message: bytes | bytearray, packages: Collection[str]) -> Any:
+def decode_message(message: bytes | bytearray | memoryview, packages: Collection[str]) -> Any:
     """The value of a whole message. Dataclasses are made only of modules in these top-level packages.
 
-    Raises ValueError on anything that `encode_message` does not write.
+    An array that is most of a message that can be written to keeps its place there; smaller ones are copied out, so that they do not
+    hold on to it. Raises ValueError on anything that `encode_message` does not write.
     """
     (header_size,) = LENGTH.unpack_from(message)
     start = LENGTH.size + header_size
-    header = json.loads(message[LENGTH.size : start])
-    buffers, view = [], memoryview(message)
+    view = memoryview(message)
+    header = json.loads(bytes(view[LENGTH.size : start]))
+    buffers = []
     for size in header["sizes"]:
-        buffers.append(view[start : start + size])
-        start += size
+        buffer = view[start : start + size]
+        buffers.append(buffer if 2 * size > len(view) and not view.readonly else memoryview(bytearray(buffer)))
+        start += size + _padding(size)
     try:
         return _decode(header["value"], buffers, packages)
     except (AttributeError, ImportError, IndexError, KeyError, TypeError) as error:
@@ -134,7 +146,7 @@ def _decode(tree: Any, buffers: list[memoryview], packages: Collection[str]) -> 
 def _decode_array(buffer: memoryview, dtype: np.dtype, shape: list[int]) -> np.ndarray:
     if dtype.hasobject:
         raise ValueError(f"an array of {dtype}")
-    return np.frombuffer(buffer, dtype).reshape(shape).copy()
+    return np.frombuffer(buffer, dtype).reshape(shape)
 
 
 def find_class(module: str, name: str, packages: Collection[str]) -> Any:

@@ -4,6 +4,8 @@ The child is spawned, never forked, and knows nothing of the parent but its impo
 `moviegen.media.wire` over its stdin and stdout; nothing is pickled. One child serves one call at a time.
 """
 
+import contextlib
+import fcntl
 import os
 import select
 import signal
@@ -15,6 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from moviegen.errors import MovieGenError
 
 from .limits import DecodeCrashError, DecodeMemoryError, DecodeTimeoutError, MediaError
@@ -25,6 +29,9 @@ TIMEOUT_S = 300.0
 
 MEMORY_BYTES = 3 << 30
 """Bytes of address space the child may take above what it has at its start, unless told otherwise."""
+
+PIPE_BYTES = 1 << 20
+"""What the pipes hold: as much as Linux gives to anyone. 64 kB, where it gives no more, cost twice the time for frames."""
 
 MAX_CALLS = 500
 """Calls after which a child is replaced, so that what a decoder leaks does not add up."""
@@ -90,7 +97,7 @@ class DecodeWorker:
                 if pipe is not None:
                     pipe.close()
 
-    def _exchange(self, request: list, deadline: float) -> bytearray:
+    def _exchange(self, request: list, deadline: float) -> memoryview:
         """Sends a request and receives the whole reply. Raises TimeoutError or _DiedError, in both cases without a child."""
         if self._num_calls >= MAX_CALLS:
             self.close()
@@ -131,10 +138,12 @@ def _spawn(memory_bytes: int) -> subprocess.Popen:
     for pipe in (process.stdin, process.stdout):
         assert pipe is not None
         os.set_blocking(pipe.fileno(), False)
+        with contextlib.suppress(PermissionError):  # the user has too many large ones open
+            fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     return process
 
 
-def _talk(process: subprocess.Popen, request: list, deadline: float, max_bytes: int) -> bytearray:
+def _talk(process: subprocess.Popen, request: list, deadline: float, max_bytes: int) -> memoryview:
     """Writes the request and reads the reply, whichever the child is ready for, until the reply is whole."""
     assert process.stdin is not None
     assert process.stdout is not None
@@ -142,24 +151,52 @@ def _talk(process: subprocess.Popen, request: list, deadline: float, max_bytes: 
     poll = select.poll()
     poll.register(from_child, select.POLLIN)
     poll.register(to_child, select.POLLOUT)
-    views, view, reply, size = iter_views(request), memoryview(b""), bytearray(), None
-    while size is None or len(reply) < size:
+    views, view, reply = iter_views(request), memoryview(b""), _Reply(from_child, max_bytes)
+    while not reply.is_whole:
         for descriptor, _ in _ready(poll, deadline):
             if descriptor == from_child:
-                chunk = os.read(from_child, 1 << 20)
-                if not chunk:
-                    raise EOFError
-                reply += chunk
-                size = message_size(reply) if size is None else size
-                if len(reply) > max_bytes or (size or 0) > max_bytes:
-                    raise ValueError(f"a reply of {max(len(reply), size or 0)} bytes, limit {max_bytes}")
+                reply.read_on()
             else:
                 view = view or next(views, memoryview(b""))
                 if view:
-                    view = view[os.write(to_child, view[: 1 << 16]) :]
+                    view = view[os.write(to_child, view[:PIPE_BYTES]) :]
                 else:
                     poll.unregister(to_child)
-    return reply
+    return reply.message
+
+
+class _Reply:
+    """A message on its way from the child: read into one piece of memory once its size is known."""
+
+    def __init__(self, descriptor: int, max_bytes: int) -> None:
+        self._descriptor, self._max_bytes = descriptor, max_bytes
+        self._head, self._num_read = bytearray(), 0
+        self.message = memoryview(b"")
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of it has arrived."""
+        return 0 < len(self.message) == self._num_read
+
+    def read_on(self) -> None:
+        """Reads what is there. Raises EOFError when the child has closed its pipe, ValueError when it sends nonsense, or too much."""
+        if self.message:
+            count = os.readv(self._descriptor, [self.message[self._num_read :]])
+        else:
+            chunk = os.read(self._descriptor, PIPE_BYTES)
+            count = len(chunk)
+            self._head += chunk
+            self._allocate(message_size(self._head))
+        if not count:
+            raise EOFError
+        self._num_read += count
+
+    def _allocate(self, size: int | None) -> None:
+        if max(size or 0, len(self._head)) > self._max_bytes:
+            raise ValueError(f"a reply of {size or len(self._head)} bytes, limit {self._max_bytes}")
+        if size is not None:
+            self.message = memoryview(np.empty(size, np.uint8))  # not zeroed: every byte is read
+            self.message[: len(self._head)] = self._head
 
 
 def _ready(poll: Any, deadline: float) -> list[tuple[int, int]]:
@@ -192,7 +229,7 @@ def _subject(function: str, args: tuple) -> str:
     return named or function
 
 
-def _unwrap(reply: bytearray, subject: str, packages: set[str]) -> Any:
+def _unwrap(reply: memoryview, subject: str, packages: set[str]) -> Any:
     """The result in a reply, or the error in it, raised."""
     try:
         answer = decode_message(reply, packages)

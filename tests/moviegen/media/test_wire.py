@@ -53,6 +53,18 @@ def test_arrays_there_and_back(array: np.ndarray) -> None:
     back[0][...] = 0  # a copy of its own, that may be written
 
 
+@given(st.integers(0, 40), st.sampled_from([np.uint8, np.float32, np.complex128]))
+def test_an_array_that_is_most_of_a_message_stays_where_it_arrived(num_odd: int, dtype: type) -> None:
+    frames = np.arange(10_000).astype(dtype)
+    pieces = encode_message({"odd": bytes(num_odd), "few": np.arange(3, dtype=dtype), "frames": frames})
+    message = np.frombuffer(b"".join(map(bytes, pieces)), np.uint8).copy()
+    back = decode_message(memoryview(message), {"moviegen"})
+    assert np.array_equal(back["frames"], frames)
+    assert np.shares_memory(back["frames"], message)
+    assert not np.shares_memory(back["few"], message)
+    assert all(back[name].flags.aligned and back[name].flags.writeable for name in ("few", "frames"))
+
+
 def test_records_there_and_back() -> None:
     shot = Shot("v", 0, 0, 10, 0, 10, "cut", 0, None)
     limits = MediaLimits(max_frames=7, formats=("mov",))
