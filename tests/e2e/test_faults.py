@@ -172,6 +172,27 @@ def test_the_note_of_a_run_before_the_reboot_holds_nobody_up(tmp_path):
     assert not note.exists()
 
 
+@pytest.mark.parametrize("year", [1969, 2100])
+def test_a_clock_that_was_wrong_does_no_work_twice(mini, videos, flags, tmp_path, year, monkeypatch):
+    folder, lake = tmp_path / "videos", tmp_path / "lake"
+    shutil.copytree(videos, folder)
+    config = mini.config(lake, folder, *flags)
+    mini.curate(config)
+    before = contents(lake)
+    wrong_s = (year - 1970) * 365.25 * 86400
+    for path in [*lake.rglob("*"), lake]:
+        os.utime(path, (wrong_s, wrong_s))
+    monkeypatch.setattr("time.time", lambda: wrong_s - 86400.0)
+    mini.curate(config)
+    assert contents(lake) == before
+    assert all(path.stat().st_mtime == wrong_s for path in lake.rglob("*.parquet")), "nothing was written again"
+    for path in folder.iterdir():
+        os.utime(path, (wrong_s, wrong_s))
+    mini.curate(config)  # files that say they have changed are read again, and found to be the same
+    changed = {name for name, _ in contents(lake).items() ^ before.items()}
+    assert {name.split("/batch=")[0] for name in changed} == {"videos", "_commits/videos/default.json"}
+
+
 def test_a_source_that_changes_is_a_failed_row_never_a_mixed_clip(mini, videos, flags, tmp_path):
     folder, lake = tmp_path / "videos", tmp_path / "lake"
     shutil.copytree(videos, folder)
