@@ -140,7 +140,8 @@ def judge_calls(place: Place, canary: Canary) -> bool:
     ]
     done = subprocess.run([*words, *run], check=False, capture_output=True, text=True)
     lines = trace.read_text(errors="replace").splitlines()
-    opened = [found[1] for line in lines if (found := re.search(r'open(?:at)?\([^"]*"((?:[^"\\]|\\.)*)"', line))]
+    opening = (line for line in lines if "O_EXCL" not in line)  # a new file is nobody's yet
+    opened = [found[1] for line in opening if (found := re.search(r'open(?:at)?\([^"]*"((?:[^"\\]|\\.)*)"', line))]
     foreign = Counter(path for path in opened if is_foreign(path, place, lake))
     connects = [line for line in lines if " connect(" in line]
     for path, count in foreign.most_common(9):
@@ -183,7 +184,7 @@ def is_foreign(path: str, place: Place, lake: Path) -> bool:
         Path(tempfile.gettempdir()) / "moviegen-",
         Path(sys.prefix),
         Path(sys.base_prefix),
-        DEMO.parents[2],
+        *(Path(entry) for entry in sys.path if entry),
     ]
     outside = str(place.outside)
     return path.startswith(outside) or (
