@@ -3,7 +3,8 @@
     python benchmarks/cluster.py
 
 Every way ends with a lake of its own; its commit files, parts and tars are compared byte for byte (by SHA-256), with those of the first
-way. Only where the videos themselves lie in the bucket may the rows and commits of `videos` differ, which say where each file lies.
+way. Only where the videos themselves lie in the bucket may the rows and commits of `videos` and `failures` differ, which say where each
+file lies; the failures must be the same but for that.
 Prints seconds, too: on two cores they show what a cluster's start and a store's answers cost, not what a cluster is for.
 Ends non-zero when something differs. `make bench` runs it.
 """
@@ -89,7 +90,13 @@ def _reader(lake: Lake) -> Callable[[str], bytes]:
 
 def is_about_place(name: str) -> bool:
     """Whether a file of a lake says where the videos lie."""
-    return name.startswith(("videos/", "_commits/videos/"))
+    return name.removeprefix("_commits/").startswith(("videos/", "failures/"))
+
+
+def failures(lake: Lake, videos: str) -> list[tuple]:
+    """What failed and why, without where the videos lie."""
+    rows = read_table(lake, "failures")
+    return sorted((row["stage"], row["input_id"], row["error"], row["message"].replace(videos, "")) for row in rows)
 
 
 @contextmanager
@@ -147,18 +154,21 @@ def main() -> int:
 def compare(ways: list[Way]) -> int:
     """Runs each way and prints how it compares with the first."""
     reference: dict[str, str] = {}
-    is_same = True
+    is_same, reasons = True, []
     for way in ways:
         seconds = run(way)
         found = digests(lake_at(way.lake))
         reference = reference or found
         differ = {name for name in found.keys() | reference.keys() if found.get(name) != reference.get(name)}
         told = {name for name in differ if is_about_place(name)} if way.videos != ways[0].videos else set()
-        is_same = is_same and differ == told
+        failed = failures(lake_at(way.lake), way.videos)
+        reasons = reasons or failed
+        is_same = is_same and differ == told and failed == reasons
         tars, commits = ([n for n in found if n.startswith(start)] for start in ("shards/subset=", "_commits/"))
         print(
             f"{way.name:<24} {seconds:6.1f} s   {len(commits)} commits, {len(tars)} tars, {len(found)} files: "
             f"{len(found.keys() - differ)} the same, {len(told)} say where the videos lie, {len(differ - told)} DIFFER; "
+            f"{len(failed)} failures{'' if failed == reasons else ', OTHERS'}; "
             f"tars {sha256(''.join(found[n] for n in sorted(tars)).encode()).hexdigest()[:16]}",
             flush=True,
         )

@@ -35,6 +35,8 @@ from moviegen.testing.world import caption, render
 ROOT = Path(__file__).resolve().parents[1]
 HERE = ["--spark.start_above_s", "1e9"]
 SPARK = ["--spark.start_above_s", "0"]
+RUN_POINTS = ("note", "settings", "part", "commit", "shard")
+"""Kinds of crash points that a run passes; the others belong to other commands, and to the tests."""
 MAX_KILLS_A_RUN = 5
 """Worker kills in one run: Spark gives a task up that failed four times."""
 
@@ -171,9 +173,13 @@ def double_starts(bench: Bench, number: int) -> Tally:
 
 def crash_points(bench: Bench) -> Tally:
     """Every crash point that a run passes, each in a lake of its own."""
-    points = [point for point in CRASH_POINTS if not point.startswith("java")]
-    passing = {"part": 9, "commit": 9, "shard": 3}
-    faults = [Fault(f"{point}#{bench.rng.randint(1, passing.get(point.split('.')[0], 1))}") for point in points]
+    points = [point for point in CRASH_POINTS if point.partition(".")[0] in RUN_POINTS]
+    passed = {
+        "part": sum(name.endswith(".parquet") for name in bench.contents),
+        "commit": sum(name.startswith("_commits/") for name in bench.contents),
+        "shard": sum(name.endswith(".tar") for name in bench.contents),
+    }
+    faults = [Fault(f"{point}#{bench.rng.randint(1, passed.get(point.partition('.')[0], 1))}") for point in points]
     return in_process(bench, "crash points", len(points), iter(faults).__next__, (-9,))
 
 
