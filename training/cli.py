@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from moviegen.cli import Command
 from moviegen.errors import UsageError
 
-TRAIN = Command("train", "shards to weights: fit, validate, run, encode, export", "training.cli:train", "training")
+TRAIN = Command(
+    "train", "shards to weights: fit, validate, run, encode, plan, export", "training.cli:train", "training"
+)
 
 VERBS = {
     "fit": ("train one stage", "training.fit:fit"),
     "validate": ("measure a stage's newest checkpoint on its held-out clips", "training.fit:validate"),
     "run": ("train the stages of a recipe in order, skipping those done", "training.run:run"),
     "encode": ("cache TAE latents of a subset and measure their mean and std", "training.encode:encode"),
+    "plan": ("what fits on so many GPUs, how long it takes and what it costs", "training.plan.command:plan"),
     "export": ("write the model folder of a stage's checkpoint", "training.export:export"),
 }
 

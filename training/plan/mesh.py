@@ -1,0 +1,69 @@
+"""How GPUs are divided: replicas, shards of the weights, parts of a sequence, parts of a matrix; innermost last."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .gpus import GPU, Rates
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """A mesh of `gpus` GPUs. Weights are sharded over `shard` and `context`, as FSDP2 does when a sequence is divided too."""
+
+    replicate: int = 1
+    shard: int = 1
+    context: int = 1
+    tensor: int = 1
+
+    @property
+    def gpus(self) -> int:
+        """All of them."""
+        return self.replicate * self.shard * self.context * self.tensor
+
+    @property
+    def data_parallel(self) -> int:
+        """Groups of GPUs that see samples of their own."""
+        return self.replicate * self.shard
+
+    @property
+    def weight_shards(self) -> int:
+        """GPUs over which a weight's rows are divided, beside tensor parallelism."""
+        return self.shard * self.context
+
+    def __str__(self) -> str:
+        return f"{self.replicate}x{self.shard}x{self.context}x{self.tensor}"
+
+
+def global_batch(per_gpu: int, gpus: int, tensor: int, context: int) -> int:
+    """Samples of one step: per GPU x GPUs / (tensor x context) [S Table 3]. Raises ValueError when that is not whole."""
+    samples, rest = divmod(per_gpu * gpus, tensor * context)
+    if rest:
+        raise ValueError(f"{per_gpu} x {gpus} GPUs is no multiple of tensor {tensor} x context {context}")
+    return samples
+
+
+def meshes(gpus: int, num_heads: int, per_node: int) -> Iterator[Mesh]:
+    """Every mesh worth looking at: heads divide by context x tensor (all-to-all gives each GPU whole heads), tensor stays in a node."""
+    for tensor in _powers(min(8, per_node, gpus)):
+        for context in _divisors(gpus // tensor):
+            if gpus % (tensor * context) or num_heads % (tensor * context) or context * tensor > 64:
+                continue
+            data = gpus // (tensor * context)
+            yield from (Mesh(data // shard, shard, context, tensor) for shard in _divisors(data))
+
+
+def receive_rate(gpu: GPU, inner: int, size: int, rates: Rates) -> float:
+    """Bytes/s that a GPU receives in a ring of `size`, whose neighbours are `inner` apart: within a node from its own, between
+    nodes through the cards of all its members there, of which each ring uses one (our model)."""
+    if inner * size <= gpu.per_node:
+        return gpu.node_rate * rates.link
+    members = max(1, gpu.per_node // inner)
+    return min(gpu.node_rate, members * gpu.network_rate) * rates.link
+
+
+def _divisors(number: int) -> list[int]:
+    return [n for n in range(1, number + 1) if number % n == 0]
+
+
+def _powers(most: int) -> list[int]:
+    return [2**n for n in range(most.bit_length()) if 2**n <= most]

@@ -1,0 +1,91 @@
+"""Which plans fit, and which of them is quickest."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from .bill import ContextKind, Memory, Seconds, Settings, memory, seconds
+from .gpus import GPU, Rates
+from .mesh import Mesh, meshes
+from .trace import Trace
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Samples of one shape."""
+
+    name: str
+    tokens: int
+    share: float
+    """Of the steps."""
+    samples: int
+    """In a global batch of this shape."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A way to run a stage, and what it costs."""
+
+    mesh: Mesh
+    settings: Settings
+    """Of the largest shape."""
+    memory: Memory
+    """At the largest shape."""
+    steps: tuple[Seconds, ...]
+    """Of each shape."""
+    step_s: float
+    """Mean over the steps' shapes."""
+    mfu: float
+    """Model FLOPs over what the GPUs' data sheets allow in that time."""
+
+    def fits(self, gpu: GPU) -> bool:
+        """Whether the memory is there."""
+        return self.memory.total <= gpu.memory
+
+
+def plans(
+    trace: Trace,
+    shapes: Sequence[Shape],
+    gpus: int,
+    gpu: GPU,
+    rates: Rates,
+    settings: Settings,
+    mesh: Mesh | None = None,
+) -> list[Plan]:
+    """Plans from quick to slow; one that does not fit stands after all that do, the smallest first. `mesh`: only that one.
+
+    Of each mesh and kind of context parallelism the one that recomputes as little as fits.
+    """
+    found = []
+    for each in [mesh] if mesh else meshes(gpus, trace.num_heads, gpu.per_node):
+        kinds: tuple[ContextKind, ...] = ("ulysses", "gather") if each.context > 1 else ("ulysses",)
+        if all(shape.samples % each.data_parallel == 0 for shape in shapes):
+            found += [
+                _least_recomputed(trace, shapes, each, gpu, rates, replace(settings, context_kind=kind))
+                for kind in kinds
+            ]
+    return sorted(found, key=lambda plan: (not plan.fits(gpu), plan.step_s if plan.fits(gpu) else plan.memory.total))
+
+
+def _least_recomputed(
+    trace: Trace, shapes: Sequence[Shape], mesh: Mesh, gpu: GPU, rates: Rates, settings: Settings
+) -> Plan:
+    """The largest micro-batch is one sample, as in the paper's largest stages [S Table 3]; smaller shapes take as many tokens at a time."""
+    most = max(shape.tokens for shape in shapes)
+    low, high = 0, trace.num_layers
+    while low < high:  # fewest recomputed blocks that fit: memory falls with each
+        middle = (low + high) // 2
+        fits = memory(trace, mesh, replace(settings, recomputed=middle), most).total <= gpu.memory
+        low, high = (low, middle) if fits else (middle + 1, high)
+    settings = replace(settings, recomputed=low)
+    steps, work, mean_s = [], 0.0, 0.0
+    for shape in shapes:
+        own = shape.samples // mesh.data_parallel
+        micro = max(n for n in range(1, own + 1) if own % n == 0 and (n == 1 or n * shape.tokens <= most))
+        step = seconds(
+            trace, mesh, replace(settings, micro_batch=micro, accumulate=own // micro), shape.tokens, gpu, rates
+        )
+        steps.append(step)
+        work += shape.share * shape.samples * trace.train_flops(shape.tokens)
+        mean_s += shape.share * step.total
+    mfu = work / (mean_s * mesh.gpus * gpu.flops)
+    return Plan(mesh, settings, memory(trace, mesh, settings, most), tuple(steps), mean_s, mfu)
