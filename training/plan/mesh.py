@@ -45,11 +45,11 @@ def global_batch(per_gpu: int, gpus: int, tensor: int, context: int) -> int:
 def meshes(gpus: int, num_heads: int, per_node: int) -> Iterator[Mesh]:
     """Every mesh worth looking at: heads divide by context x tensor (all-to-all gives each GPU whole heads), tensor stays in a node."""
     for tensor in _powers(min(8, per_node, gpus)):
-        for context in _divisors(gpus // tensor):
+        for context in divisors(gpus // tensor):
             if gpus % (tensor * context) or num_heads % (tensor * context) or context * tensor > 64:
                 continue
             data = gpus // (tensor * context)
-            yield from (Mesh(data // shard, shard, context, tensor) for shard in _divisors(data))
+            yield from (Mesh(data // shard, shard, context, tensor) for shard in divisors(data))
 
 
 def receive_rate(gpu: GPU, inner: int, size: int, rates: Rates) -> float:
@@ -61,7 +61,8 @@ def receive_rate(gpu: GPU, inner: int, size: int, rates: Rates) -> float:
     return min(gpu.node_rate, members * gpu.network_rate) * rates.link
 
 
-def _divisors(number: int) -> list[int]:
+def divisors(number: int) -> list[int]:
+    """Whole numbers that divide it, in order."""
     return [n for n in range(1, number + 1) if number % n == 0]
 
 

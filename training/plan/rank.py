@@ -5,8 +5,11 @@ from dataclasses import dataclass, replace
 
 from .bill import ContextKind, Memory, Seconds, Settings, memory, seconds
 from .gpus import GPU, Rates
-from .mesh import Mesh, meshes
+from .mesh import Mesh, divisors, meshes
 from .trace import Trace
+
+MOST_AT_ONCE = 64
+"""Samples of the largest shape that a GPU is planned to take at a time."""
 
 
 @dataclass(frozen=True)
@@ -53,26 +56,33 @@ def plans(
 ) -> list[Plan]:
     """Plans from quick to slow; one that does not fit stands after all that do, the smallest first. `mesh`: only that one.
 
-    Of each mesh and kind of context parallelism the one that recomputes as little as fits.
+    Of each mesh and kind of context parallelism the quickest: the size of a micro-batch, and as few recomputed blocks as fit.
     """
     found = []
     for each in [mesh] if mesh else meshes(gpus, trace.num_heads, gpu.per_node):
         kinds: tuple[ContextKind, ...] = ("ulysses", "gather") if each.context > 1 else ("ulysses",)
         if all(shape.samples % each.data_parallel == 0 for shape in shapes):
-            found += [
-                _least_recomputed(trace, shapes, each, gpu, rates, replace(settings, context_kind=kind))
-                for kind in kinds
-            ]
+            found += [_best(trace, shapes, each, gpu, rates, replace(settings, context_kind=kind)) for kind in kinds]
     return sorted(found, key=lambda plan: (not plan.fits(gpu), plan.step_s if plan.fits(gpu) else plan.memory.total))
+
+
+def _best(trace: Trace, shapes: Sequence[Shape], mesh: Mesh, gpu: GPU, rates: Rates, settings: Settings) -> Plan:
+    """The quickest of a mesh over the sizes of micro-batches; the smallest where nothing fits."""
+    largest = max(shapes, key=lambda shape: shape.tokens)
+    own = largest.samples // mesh.data_parallel
+    sizes = [n for n in divisors(own) if n <= MOST_AT_ONCE]
+    found = [_least_recomputed(trace, shapes, mesh, gpu, rates, replace(settings, micro_batch=n)) for n in sizes]
+    fitting = [plan for plan in found if plan.fits(gpu)]
+    return min(fitting, key=lambda plan: plan.step_s) if fitting else found[0]
 
 
 def _least_recomputed(
     trace: Trace, shapes: Sequence[Shape], mesh: Mesh, gpu: GPU, rates: Rates, settings: Settings
 ) -> Plan:
-    """The largest micro-batch is one sample, as in the paper's largest stages [S Table 3]; smaller shapes take as many tokens at a time."""
+    """The plan with the fewest recomputed blocks that fit. Smaller shapes take as many tokens at a time as the largest does."""
     most = max(shape.tokens for shape in shapes)
     low, high = 0, trace.num_layers
-    while low < high:  # fewest recomputed blocks that fit: memory falls with each
+    while low < high:  # memory falls with each block
         middle = (low + high) // 2
         fits = memory(trace, mesh, replace(settings, recomputed=middle), most).total <= gpu.memory
         low, high = (low, middle) if fits else (middle + 1, high)
@@ -80,10 +90,9 @@ def _least_recomputed(
     steps, work, mean_s = [], 0.0, 0.0
     for shape in shapes:
         own = shape.samples // mesh.data_parallel
-        micro = max(n for n in range(1, own + 1) if own % n == 0 and (n == 1 or n * shape.tokens <= most))
-        step = seconds(
-            trace, mesh, replace(settings, micro_batch=micro, accumulate=own // micro), shape.tokens, gpu, rates
-        )
+        micro = max(n for n in divisors(own) if n == 1 or n * shape.tokens <= settings.micro_batch * most)
+        own_settings = replace(settings, micro_batch=micro, accumulate=own // micro)
+        step = seconds(trace, mesh, own_settings, shape.tokens, gpu, rates)
         steps.append(step)
         work += shape.share * shape.samples * trace.train_flops(shape.tokens)
         mean_s += shape.share * step.total
