@@ -66,7 +66,7 @@ def answer_whatif(config: WhatIfConfig) -> dict:
             f"moviegen curate whatif: {len(metrics)} metrics and {len(present)} present rules, {MAX_BITS} in all at most"
         )
     columns = read_columns(lake, subset, metrics)
-    trial = try_rules(rules, columns.scores, columns.seconds, present)
+    trial = try_rules(rules, columns.scores, columns.seconds, present, columns.failed)
     return {
         "lake": lake.place if lake.store is not None else str(config.lake),
         "subset": subset,

@@ -7,8 +7,9 @@ On the driver: rules take seconds, and so do the copies of some ten thousand cli
 from collections.abc import Collection
 
 from curation.config import CurateConfig
-from curation.filters import Decision, Rule, decide, load_rules
+from curation.filters import Decision, Rule, load_rules
 from curation.sound_buckets import SOUND_BUCKET, SOUND_DETECTORS, SoundConfig, reject_sound
+from curation.verdicts import decide_clips
 from moviegen.config import load_config
 from moviegen.contracts.bucket import BucketSet, assign_bucket
 from moviegen.contracts.clip import Clip, hash_id
@@ -20,7 +21,7 @@ from .parts import Operation, Rows
 from .resample import resample
 from .session import Session
 
-VERSION = 2
+VERSION = 3
 """Raised when the same scores and rules would give another selection."""
 
 BUCKET_RULE = "bucket"
@@ -77,32 +78,12 @@ def selection_rows(batch: Batch, rules: list[Rule], buckets: BucketSet, subset: 
     A clip that a detector failed on, and that nothing else rejects, is in neither: it failed.
     """
     selection = []
-    for clip_id, scores in sorted(batch.scores.items()):
-        decision = decide_clip(scores, rules, batch.failed_detectors.get(clip_id, set()))
+    for clip_id, decision in sorted(decide_clips(batch.scores, rules, batch.failed_detectors).items()):
         if decision is not None:
             decision = in_bucket(decision, Clip(**batch.clips[clip_id]), buckets)
             skipped = ",".join(decision.skipped)
             selection.append({"subset": subset, "clip_id": clip_id, **vars(decision), "skipped": skipped})
     return {"rules": rule_rows(rules, subset), "copies": [], "clip_concepts": [], "selection": selection}
-
-
-def decide_known(scores: dict[str, float], rules: list[Rule]) -> Decision:
-    """The decision of the rules whose metric is there."""
-    return decide(scores, [rule for rule in rules if rule.metric in scores])
-
-
-def decide_clip(scores: dict[str, float], rules: list[Rule], failed: set[str]) -> Decision | None:
-    """Kept or not, and why; None when a detector failed on the clip and nothing else rejects it.
-
-    A clip that a cheap rule rejected is not shown to costly detectors, so the rules whose metric is there come first. Raises
-    UsageError when a metric is missing that a rule insists on.
-    """
-    known = decide_known(scores, rules)
-    if not known.keep:
-        return known
-    if any(rule.metric not in scores and rule.metric.partition(".")[0] in failed for rule in rules):
-        return None
-    return decide(scores, rules)
 
 
 def in_bucket(decision: Decision, clip: Clip, buckets: BucketSet) -> Decision:
