@@ -124,7 +124,8 @@ def _run(verb: str, argv: list[str]) -> int:
         options = {"dry_run": flags.dry_run, "retry_failed": flags.retry_failed, "replace": flags.replace}
         session = run_jobs(config, names, runner, progress, **options)
     if flags.dry_run:
-        code = _print_plan(session) if verb == "run" else 0
+        with progress.heartbeat():
+            code = _print_plan(session) if verb == "run" else 0
         return UsageError.exit_code if session.is_refused else code
     if not session.did_work:
         progress.say("nothing to do: all of it is committed")
