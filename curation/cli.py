@@ -37,6 +37,20 @@ VERBS = {
     "replay": "do a sample of the committed work again and compare it byte for byte",
 }
 
+USUAL = {
+    "run": ("input", "filter.rules", "spark.master", "limits.max_failed_fraction"),
+    "ingest": ("input", "ingest.*", "limits.probe_timeout_s"),
+    "split": ("split.*",),
+    "score": ("score.*", "filter.rules"),
+    "embed": ("embed.*",),
+    "filter": ("filter.*", "sound", "dedup", "balance"),
+    "caption": ("caption.*",),
+    "shard": ("shard.*", "shard.encode.*"),
+    "personal": ("personal.*",),
+    "edits": ("edits.*",),
+}
+"""Settings that the help of a job shows, beside the lake, batch and subset: without `--full` not all of more than a hundred."""
+
 ELSEWHERE = {
     "find": "curation.find:find",
     "explain": "curation.explain:explain",
@@ -113,6 +127,7 @@ def _run(verb: str, argv: list[str]) -> int:
         examples=examples,
         add_flags=add_flags,
         positionals=["lake"],
+        usual=("lake", "batch", "subset", *USUAL[verb]),
     )
     config = find_files(config, _config_files(argv))
     if config.input is not None and url_of(config.input) is None and not config.input.expanduser().is_dir():

@@ -157,7 +157,9 @@ def _say(message: str, code: int) -> int:
     from moviegen.messages import printable
 
     text = printable(with_urls(message))
-    print(text if text.startswith("moviegen ") else f"moviegen: {text}", file=sys.stderr)  # the verb may have said who it is
+    print(
+        text if text.startswith("moviegen ") else f"moviegen: {text}", file=sys.stderr
+    )  # the verb may have said who it is
     return code
 
 
