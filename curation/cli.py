@@ -304,6 +304,7 @@ def stats(argv: Sequence[str]) -> int:
     from moviegen.messages import printable
 
     from .stats.duck import ask, open_lake
+    from .stats.fit import terminal_width
     from .stats.show import glance, show
 
     def add_flags(parser) -> None:
@@ -318,7 +319,12 @@ def stats(argv: Sequence[str]) -> int:
     )  # fmt: skip
     connection = open_lake(config.lake)
     form = "json" if flags.json else "csv" if flags.csv else "table"
-    text = show(ask(connection, config.question), form) if config.question else glance(connection)
+    width = terminal_width()
+    text = (
+        show(ask(connection, config.question), form, connection, width)
+        if config.question
+        else glance(connection, width)
+    )
     # for a program every character as it is, for a terminal none that steers it
     sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
     return 0

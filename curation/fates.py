@@ -61,17 +61,20 @@ def find_clip(connection: "duckdb.DuckDBPyConnection", name: str) -> list[dict]:
     return [row for row in rows if row["clip_id"] == (name if name in ids else ids[0])]
 
 
-_VIDEO = "select * from videos where uri in (?, ?) or ends_with(uri, ?) or video_id = ? order by batch, uri"
+_VIDEO = "select * from videos where uri in (?, ?) or ends_with(uri, ?) order by batch, uri"
+_VIDEO_ID = "select * from videos where starts_with(video_id, ?) order by video_id, batch, uri"
 
 
 def find_video(connection: "duckdb.DuckDBPyConnection", name: str) -> dict | None:
-    """The row of the video of that uri, file name or id; of files with the same bytes the one that counts. None when there is none."""
-    parameters = [name, str(Path(name).resolve()), f"/{name}", name]
+    """The row of the video of that uri, file name, or id or its beginning; of files with the same bytes the one that counts. None when
+    there is none."""
+    parameters = [name, str(Path(name).resolve()), f"/{name}"]
     rows = ask(connection, _VIDEO, parameters).records() if name else []
+    rows = rows or (ask(connection, _VIDEO_ID, [name]).records() if name else [])
     ids = list(dict.fromkeys(row["video_id"] for row in rows))
     if len(ids) > 1:
         raise UsageError(
-            f"several videos are called {name!r}, among them {rows[0]['uri']} and {rows[-1]['uri']}; give more of the path"
+            f"several videos are called {name!r}, among them {rows[0]['uri']} and {rows[-1]['uri']}; give more of the path or the id"
         )
     return rows[0] if rows else None
 
