@@ -301,9 +301,11 @@ class StatsConfig:
 def stats(argv: Sequence[str]) -> int:
     """`moviegen stats LAKE [SQL|VIEW]`; returns the exit code."""
     from moviegen.config import parse_config
+    from moviegen.contracts.lake import existing_lake
     from moviegen.messages import printable
 
     from .stats.duck import ask, open_lake
+    from .stats.empty import why_empty
     from .stats.fit import terminal_width
     from .stats.show import glance, show
 
@@ -320,11 +322,13 @@ def stats(argv: Sequence[str]) -> int:
     connection = open_lake(config.lake)
     form = "json" if flags.json else "csv" if flags.csv else "table"
     width = terminal_width()
-    text = (
-        show(ask(connection, config.question), form, connection, width)
-        if config.question
-        else glance(connection, width)
-    )
+    if config.question is None:
+        text = glance(connection, width)
+    else:
+        answer = ask(connection, config.question)
+        text = show(answer, form, connection, width)
+        if not answer.rows and (why := why_empty(connection, existing_lake(config.lake), config.question.strip())):
+            print(why, file=sys.stderr)
     # for a program every character as it is, for a terminal none that steers it
     sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
     return 0

@@ -35,7 +35,7 @@ class FindConfig:
     clip: str | None = None
     """Clips like this one: its id or the beginning of it, or a video of the lake (its file's name), or any other video file."""
     top: int = 20
-    """Clips to show."""
+    """Clips to show; how many more were compared stands below them."""
     embedder: str | None = None
     """Which embeddings; may be left out when the lake has those of one embedder only."""
     clip_weights: Path | None = None
