@@ -4,7 +4,7 @@ import pytest
 
 from curation.detectors.base import AudioRequest, FrameRequest
 from curation.filters import Decision, Rule
-from curation.jobs.filter import BUCKET_RULE, choose_sounds, in_bucket, rule_rows
+from curation.jobs.filter import BUCKET_RULE, changed_rules, choose_sounds, in_bucket, rule_rows, told
 from curation.jobs.score import is_explored, order_detectors
 from curation.sound_buckets import SoundConfig
 from curation.verdicts import decide, survivors
@@ -113,3 +113,38 @@ class TestSound:
     def test_somebody_must_measure_it(self):
         with pytest.raises(UsageError, match=r"score\.detectors has no sync"):
             self.choose({}, detectors={"sound_tags"})
+
+
+class TestWhatIsSaid:
+    """Whoever moves a bound is told that the filter has seen it, and what it did."""
+
+    def rows(self, kept, rules=RULES):
+        selection = [{"clip_id": name, "keep": name in kept} for name in "abcd"]
+        return {"rules": rule_rows(rules, "s"), "selection": selection}
+
+    def test_the_first_time(self):
+        assert told({"rules": [], "selection": []}, self.rows("ab"), 4, "s", True, False) == "2 of 4 clips kept for s"
+
+    def test_nothing_has_changed(self):
+        rows = self.rows("ab")
+        assert told(rows, rows, 4, "s", False, False) == "2 of 4 clips kept for s, nothing to do"
+
+    def test_a_rule_has_changed(self):
+        rules = [RULES[0], Rule("motion", "motion.vmaf", min=3.0), RULES[2]]
+        words = ": 2 go, 1 come; rules changed: motion was motion.vmaf >= 2, is motion.vmaf >= 3"
+        before, now = self.rows("abc"), self.rows("ad", rules)
+        assert told(before, now, 4, "s", True, False) == f"2 of 4 clips kept for s{words}"
+        assert told(before, now, 4, "s", True, True) == f"would keep 2 of 4 clips for s{words}"
+
+    def test_the_same_rules_on_other_scores(self):
+        text = told(self.rows("ab"), self.rows("a"), 4, "s", True, False)
+        assert text.endswith("1 go, 0 come; the rules are the same, what they see has changed")
+
+    def test_rules_come_go_and_move(self):
+        before = rule_rows(RULES, "s")
+        assert changed_rules(before, before) == []
+        assert changed_rules(before, rule_rows(RULES[:2], "s")) == ["aesthetics is gone"]
+        assert changed_rules(rule_rows(RULES[:2], "s"), before) == ["aesthetics is new (aesthetic.middle >= 4)"]
+        assert changed_rules(before, rule_rows(RULES[::-1], "s")) == ["their order"]
+        strict = Rule("aesthetics", "aesthetic.middle", min=4.0, if_missing="reject")
+        assert changed_rules(before, rule_rows([*RULES[:2], strict], "s")) == ["aesthetics has if_missing: reject"]
