@@ -37,6 +37,20 @@ VERBS = {
     "replay": "do a sample of the committed work again and compare it byte for byte",
 }
 
+USUAL = {
+    "run": ("input", "filter.rules", "spark.master", "limits.max_failed_fraction"),
+    "ingest": ("input", "ingest.*", "limits.probe_timeout_s"),
+    "split": ("split.*",),
+    "score": ("score.*", "filter.rules"),
+    "embed": ("embed.*",),
+    "filter": ("filter.*", "sound", "dedup", "balance"),
+    "caption": ("caption.*",),
+    "shard": ("shard.*", "shard.encode.*"),
+    "personal": ("personal.*",),
+    "edits": ("edits.*",),
+}
+"""Settings that the help of a job shows, beside the lake, batch and subset: without `--full` not all of more than a hundred."""
+
 ELSEWHERE = {
     "find": "curation.find:find",
     "explain": "curation.explain:explain",
@@ -113,6 +127,7 @@ def _run(verb: str, argv: list[str]) -> int:
         examples=examples,
         add_flags=add_flags,
         positionals=["lake"],
+        usual=("lake", "batch", "subset", *USUAL[verb]),
     )
     config = find_files(config, _config_files(argv))
     if config.input is not None and url_of(config.input) is None and not config.input.expanduser().is_dir():
@@ -124,7 +139,8 @@ def _run(verb: str, argv: list[str]) -> int:
         options = {"dry_run": flags.dry_run, "retry_failed": flags.retry_failed, "replace": flags.replace}
         session = run_jobs(config, names, runner, progress, **options)
     if flags.dry_run:
-        code = _print_plan(session) if verb == "run" else 0
+        with progress.heartbeat():
+            code = _print_plan(session) if verb == "run" else 0
         return UsageError.exit_code if session.is_refused else code
     if not session.did_work:
         progress.say("nothing to do: all of it is committed")
@@ -285,9 +301,12 @@ class StatsConfig:
 def stats(argv: Sequence[str]) -> int:
     """`moviegen stats LAKE [SQL|VIEW]`; returns the exit code."""
     from moviegen.config import parse_config
+    from moviegen.contracts.lake import existing_lake
     from moviegen.messages import printable
 
     from .stats.duck import ask, open_lake
+    from .stats.empty import why_empty
+    from .stats.fit import terminal_width
     from .stats.show import glance, show
 
     def add_flags(parser) -> None:
@@ -302,7 +321,14 @@ def stats(argv: Sequence[str]) -> int:
     )  # fmt: skip
     connection = open_lake(config.lake)
     form = "json" if flags.json else "csv" if flags.csv else "table"
-    text = show(ask(connection, config.question), form) if config.question else glance(connection)
+    width = terminal_width()
+    if config.question is None:
+        text = glance(connection, width)
+    else:
+        answer = ask(connection, config.question)
+        text = show(answer, form, connection, width)
+        if not answer.rows and (why := why_empty(connection, existing_lake(config.lake), config.question.strip())):
+            print(why, file=sys.stderr)
     # for a program every character as it is, for a terminal none that steers it
     sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
     return 0

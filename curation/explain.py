@@ -68,32 +68,57 @@ def _video_lines(found: dict) -> Iterator[str]:
     for other in found["files_of_the_same_bytes"]:
         if (other["uri"], other["batch"]) != (video["uri"], video["batch"]):
             yield f"  same bytes {other['uri']}  (batch {other['batch']})"
+    if found["why_no_clip"]:
+        yield f"  no clip   {found['why_no_clip']}"
     if video["status"] != "ok":
-        yield f"  failed    {video['error']}"
         return
     yield (
         f"  stream    {video['width']}x{video['height']}, {video['fps_num']}/{video['fps_den']} frames/s, "
         f"{_number(video['duration'])} s, {video['video_codec']}, {video['audio_codec'] or 'no sound'}"
     )
-    yield from _failure_lines(found["failures"])
+    yield from (line for line in _failure_lines(found["failures"]) if found["clips"])
+    yield f"clips: {len(found['clips'])}"
+    for clip in found["clips"]:
+        says = "; ".join(map(verdict, clip["subsets"])) or "not filtered yet"
+        yield f"  {clip['clip_id']}  {clip['start_s']:.2f}-{clip['end_s']:.2f} s  shot {clip['shot']}  {says}"
     yield f"shots: {len(found['shots'])}"
     for shot in found["shots"]:
         end = shot["start_frame"] + shot["num_frames"]
         yield f"  {shot['shot']:>4}  frames {shot['start_frame']}-{end}  begins with {shot['transition']}"
-    yield f"clips: {len(found['clips'])}"
-    for clip in found["clips"]:
-        says = "; ".join(_said(each) for each in clip["subsets"]) or "not filtered yet"
-        yield f"  {clip['clip_id']}  {clip['start_s']:.2f}-{clip['end_s']:.2f} s  shot {clip['shot']}  {says}"
 
 
-def _said(fate: dict) -> str:
-    why = f" ({fate['reason']}: {fate['detail']})" if fate["state"] == "rejected" else ""
-    return f"{fate['subset']}: {fate['state']}{why}"
+def verdict(fate: dict) -> str:
+    """What became of a clip in a subset, in a line: kept, dropped by which rule, duplicate of what, failed, or what it waits for."""
+    if fate["state"] == "accepted":
+        says = "kept"
+    elif fate["copy_of"] and fate["state"] == "rejected":
+        copy = fate["copy_of"]
+        mirrored = ", mirrored" if copy["is_mirrored"] else ""
+        says = (
+            f"duplicate of {_place(copy)}, clip {copy['clip_id']} (similarity {_number(copy['similarity'])}{mirrored})"
+        )
+    elif fate["state"] == "rejected":
+        says = f"dropped by the rule {fate['reason']}: {fate['detail']}"
+    elif fate["state"] == "failed":
+        says = f"failed: {fate['failed']}"
+    else:
+        waits = fate["waits_for"]
+        says = f"{'kept by the rules, ' if waits != 'filter' else ''}waits for {waits}: moviegen curate run"
+    return f"{fate['subset']}: {says}"
+
+
+def _place(clip: dict) -> str:
+    """`holiday.mp4 4.00-12.50 s`."""
+    file = Path(clip["uri"]).name if clip["uri"] else "a file that is not there any more,"
+    return file if clip["start_s"] is None else f"{file} {clip['start_s']:.2f}-{clip['end_s']:.2f} s"
 
 
 def _clip_lines(found: dict) -> Iterator[str]:
     clip, shot = found["clip"], found["shot"]
-    yield f"clip {clip['clip_id']}"
+    yield f"clip {clip['clip_id']}  {_place(clip)}"
+    yield from map(verdict, found["subsets"])
+    if not found["subsets"]:
+        yield "waits for filter: no rule was applied yet, moviegen curate run"
     yield f"  from      {clip['uri'] or 'a file that is not there any more'}  (video {clip['video_id']}, batch {clip['batch']})"
     end = clip["start_frame"] + clip["num_frames"]
     yield f"  span      {clip['start_s']:.3f}-{clip['end_s']:.3f} s, frames {clip['start_frame']}-{end}"
@@ -101,15 +126,16 @@ def _clip_lines(found: dict) -> Iterator[str]:
     if shot:
         yield f"  shot      {shot['shot']}, begins with {shot['transition']}"
     yield from _failure_lines(found["failures"])
+    for fate in found["subsets"]:
+        yield f"rules of {fate['subset']}: {len(fate['rules'])}"
+        width = max((len(each["bound"]) for each in fate["rules"]), default=0)
+        for each in fate["rules"]:
+            yield f"  {each['rule']:<20} {each['bound']:<{width}} {_number(each['score']):>12}  {each['verdict']}"
+        if fate["sample"]:
+            yield f"  tar       {fate['sample']['path']}: {', '.join(fate['members'])}"
     yield f"scores: {len(found['scores'])}"
     for each in found["scores"]:
         yield f"  {each['metric']:<28} {_number(each['score']):>12}  {each['detector']} {each['detector_version'][:12]}"
-    for fate in found["subsets"]:
-        yield _said(fate)
-        for each in fate["rules"]:
-            yield f"  {each['rule']:<20} {each['bound']:<44} {_number(each['score']):>12}  {each['verdict']}"
-        if fate["sample"]:
-            yield f"  tar       {fate['sample']['path']}: {', '.join(fate['members'])}"
     yield f"captions: {len(found['captions'])}"
     for each in found["captions"]:
         chosen = f"  <- in {', '.join(each['chosen_by'])}" if each["chosen_by"] else ""

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from curation.dedup import NEAR_DUPLICATE
 from curation.filters import rule_of_row
 from curation.stats.duck import ask
 from moviegen.errors import UsageError
@@ -11,7 +12,7 @@ from moviegen.errors import UsageError
 if TYPE_CHECKING:
     import duckdb
 
-TABLES_ASKED = ("videos", "shots", "clips", "scores", "selection", "rules", "captions", "samples", "failures")
+TABLES_ASKED = ("videos", "shots", "clips", "scores", "selection", "rules", "captions", "samples", "failures", "copies")
 
 
 def explained(connection: "duckdb.DuckDBPyConnection", lake: Path, what: str) -> dict:
@@ -61,17 +62,20 @@ def find_clip(connection: "duckdb.DuckDBPyConnection", name: str) -> list[dict]:
     return [row for row in rows if row["clip_id"] == (name if name in ids else ids[0])]
 
 
-_VIDEO = "select * from videos where uri in (?, ?) or ends_with(uri, ?) or video_id = ? order by batch, uri"
+_VIDEO = "select * from videos where uri in (?, ?) or ends_with(uri, ?) order by batch, uri"
+_VIDEO_ID = "select * from videos where starts_with(video_id, ?) order by video_id, batch, uri"
 
 
 def find_video(connection: "duckdb.DuckDBPyConnection", name: str) -> dict | None:
-    """The row of the video of that uri, file name or id; of files with the same bytes the one that counts. None when there is none."""
-    parameters = [name, str(Path(name).resolve()), f"/{name}", name]
+    """The row of the video of that uri, file name, or id or its beginning; of files with the same bytes the one that counts. None when
+    there is none."""
+    parameters = [name, str(Path(name).resolve()), f"/{name}"]
     rows = ask(connection, _VIDEO, parameters).records() if name else []
+    rows = rows or (ask(connection, _VIDEO_ID, [name]).records() if name else [])
     ids = list(dict.fromkeys(row["video_id"] for row in rows))
     if len(ids) > 1:
         raise UsageError(
-            f"several videos are called {name!r}, among them {rows[0]['uri']} and {rows[-1]['uri']}; give more of the path"
+            f"several videos are called {name!r}, among them {rows[0]['uri']} and {rows[-1]['uri']}; give more of the path or the id"
         )
     return rows[0] if rows else None
 
@@ -89,11 +93,18 @@ def about_video(connection: "duckdb.DuckDBPyConnection", video: dict) -> dict:
     clips = []
     for row in clips_of(connection, video):
         fates = _fates(rules, {"scores": [], **_rows(connection, row["clip_id"], ("selection", "samples", "failures"))})
-        says = [{name: fate[name] for name in ("subset", "state", "reason", "detail")} for fate in fates]
+        says = [
+            {name: fate[name] for name in ("subset", "state", "reason", "detail", "waits_for", "failed")}
+            | {"copy_of": _copy_of(connection, row["clip_id"], fate)}
+            for fate in fates
+        ]
         place = {name: row[name] for name in ("clip_id", "batch", "shot", "start_s", "end_s", "num_frames")}
         clips.append(place | {"subsets": says})
+    failures = _rows(connection, video["video_id"], ("failures",))["failures"] if video["video_id"] else []
+    why = "" if clips else why_no_clip(video, shots, failures)
     return {
         "video": video,
+        "why_no_clip": why,
         "files_of_the_same_bytes": ask(connection, same, [video["video_id"]]).records(),
         **_rows(connection, video["video_id"], ("failures",)),
         "shots": shots,
@@ -131,10 +142,52 @@ def about_clip(connection: "duckdb.DuckDBPyConnection", row: dict) -> dict:
             {name: each[name] for name in ("detector", "metric", "score", "detector_version")}
             for each in found["scores"]
         ],
-        "subsets": fates,
+        "subsets": [fate | {"copy_of": _copy_of(connection, clip_id, fate)} for fate in fates],
         "captions": [_caption(each, fates) for each in found["captions"]],
         "failures": found["failures"],
     }
+
+
+_COPY = """
+with places as (
+    select clips.clip_id, min(videos.uri) as uri,
+        min(start_pts * tb_num / tb_den) as start_s, min(end_pts * tb_num / tb_den) as end_s
+    from clips left join videos on clips.video_id = videos.video_id and videos.status = 'ok'
+    where clips.clip_id in (select kept_id from copies where clip_id = $id)
+    group by all
+)
+
+select kept_id as clip_id, uri, start_s, end_s, similarity, share, is_mirrored
+from copies left join places on copies.kept_id = places.clip_id
+where copies.clip_id = $id and subset = $subset
+limit 1
+"""
+
+
+def _copy_of(connection: "duckdb.DuckDBPyConnection", clip_id: str, fate: dict) -> dict | None:
+    """The clip that a subset keeps in this one's place, its file and time; None where this one is no copy."""
+    if fate["reason"] != NEAR_DUPLICATE:
+        return None
+    rows = ask(connection, _COPY, {"id": clip_id, "subset": fate["subset"]}).records()
+    return rows[0] if rows else None
+
+
+def why_no_clip(video: dict, shots: list[dict], failures: list[dict]) -> str:
+    """Why a video has no clip: it could not be read, it was not split yet, or its shots are too short."""
+    if video["status"] != "ok":
+        return f"it could not be read: {video['error']}"
+    if failed := [each for each in failures if each["stage"] == "split"]:
+        return f"split failed on it: {failed[0]['error']}: {failed[0]['message']}"
+    if not shots:
+        return "it was not split yet: moviegen curate split, or run"
+    fps = (video["fps_num"] or 1) / (video["fps_den"] or 1)
+    longest = max(shots, key=lambda shot: shot["num_frames"] - shot["transition_frames"])
+    inside_s = (longest["num_frames"] - longest["transition_frames"]) / fps
+    seconds = f"{video['duration']:.2f} s" if video["duration"] else "no length in its header"
+    return (
+        f"too short: {seconds} in {len(shots)} shot{'' if len(shots) == 1 else 's'}, of which the longest lasts {inside_s:.2f} s without "
+        "its transition; a clip needs `split.min_clip_s` within one shot, after the first `split.start_trim_s` of the video"
+    )
 
 
 _SHOT = "select * from shots where video_id = ? and shot = ?"
@@ -152,7 +205,7 @@ def _fates(rules: list[dict], found: dict[str, list[dict]]) -> list[dict]:
     chosen = {row["subset"]: row for row in found["selection"]}
     samples = {row["subset"]: row for row in found["samples"]}
     scores = {row["metric"]: row["score"] for row in found["scores"]}
-    failed = [row["stage"] for row in found["failures"]]
+    failed = {row["stage"]: f"{row['stage']}: {row['error']}: {row['message']}" for row in found["failures"]}
     return [
         _fate(
             name, [row for row in rules if row["subset"] == name], chosen.get(name), samples.get(name), scores, failed
@@ -167,9 +220,11 @@ def _fate(
     chosen: dict | None,
     sample: dict | None,
     scores: dict[str, float],
-    failed: list[str],
+    failed: dict[str, str],
 ) -> dict:
-    of_subset = [stage for stage in failed if not stage.startswith("shard:") or stage == f"shard:{subset}"]
+    of_subset = [
+        words for stage, words in failed.items() if not stage.startswith("shard:") or stage == f"shard:{subset}"
+    ]
     if chosen is not None and not chosen["keep"]:
         state = "rejected"
     elif sample is not None:
@@ -182,6 +237,8 @@ def _fate(
         "state": state,
         "reason": chosen["reason"] if chosen else "",
         "detail": chosen["detail"] if chosen else "",
+        "failed": of_subset[0] if state == "failed" else "",
+        "waits_for": ("caption and shard" if chosen else "filter") if state == "pending" else "",
         "rules": [_ruling(row, chosen, scores) for row in rules],
         "sample": sample
         and {name: sample[name] for name in ("path", "caption", "captioner", "width", "height", "num_frames")},

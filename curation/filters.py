@@ -1,7 +1,7 @@
 """Rules: a bound on a metric each, in the order of the funnel. Scores are stored for good; a decision takes no time."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -73,27 +73,8 @@ class Decision:
     """Rules passed over because their metric is missing."""
 
 
-def decide(scores: Mapping[str, float], rules: Sequence[Rule]) -> Decision:
-    """The decision of the rules, in order; the first that does not hold is the reason.
-
-    Raises UsageError when a metric is missing that a rule insists on.
-    """
-    skipped: list[str] = []
-    for rule in rules:
-        score = scores.get(rule.metric)
-        if score is not None:
-            if not rule.holds(score):
-                return Decision(False, rule.name, f"{rule.metric} = {score:.4g}, wanted {rule.bound}", tuple(skipped))
-        elif rule.if_missing == "keep":
-            skipped.append(rule.name)
-        elif rule.if_missing == "reject":
-            return Decision(False, rule.name, f"{rule.metric} is missing, wanted {rule.bound}", tuple(skipped))
-        else:
-            raise UsageError(_missing(rule))
-    return Decision(True, skipped=tuple(skipped))
-
-
-def _missing(rule: Rule) -> str:
+def missing_score(rule: Rule) -> str:
+    """What is wrong, and to do, when a clip has no score that a rule insists on."""
     detector = rule.metric.partition(".")[0]
     return (
         f"rule {rule.name!r}: no score {rule.metric}. Add the detector {detector!r} to score.detectors and run "

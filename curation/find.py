@@ -2,12 +2,15 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from curation.queries import FindConfig, Query, choose_embedder, make_query
 from curation.retrieval import CHUNK, Hit, embedding_chunks, nearest_clips
 from curation.stats.duck import Answer, ask, open_lake
+from curation.stats.fit import terminal_width, with_short_ids
+from curation.stats.show import as_json, as_table
 from moviegen.contracts.lake import existing_lake
 from moviegen.errors import UsageError
 
@@ -20,7 +23,6 @@ COSINES = 1 << 24
 
 def find(argv: Sequence[str]) -> int:
     """`moviegen curate find LAKE --text WORDS | --clip ID`; returns the exit code."""
-    from curation.stats.show import show
     from moviegen.config import parse_config
 
     examples = [
@@ -33,15 +35,40 @@ def find(argv: Sequence[str]) -> int:
         examples=examples, positionals=["lake"],
         add_flags=lambda parser: parser.add_argument("--json", action="store_true", help="a JSON array of objects"),
     )  # fmt: skip
-    answer = find_clips(config)
-    sys.stdout.write(show(answer, "json" if flags.json else "table"))
+    width = None if flags.json else terminal_width()
+    found = find_clips(config, short_ids=width is not None)
+    sys.stdout.write(as_json(found.answer) if flags.json else as_table(found.answer, width, found.says))
+    if flags.json and found.num_more:
+        print(found.says, file=sys.stderr)
     if config.sheet is not None:
         print(config.sheet, file=sys.stderr)
     return 0
 
 
-def find_clips(config: FindConfig) -> Answer:
-    """The clips found, best first; writes the sheet when one is wanted. Raises UsageError saying what the lake lacks."""
+@dataclass(frozen=True)
+class Found:
+    """The clips found, best first, and how many others there are to be found."""
+
+    answer: Answer
+    num_all: int
+    """Clips that were compared."""
+
+    @property
+    def num_more(self) -> int:
+        return self.num_all - len(self.answer.rows)
+
+    @property
+    def says(self) -> str:
+        """How many of how many, and what shows more."""
+        if not self.num_more:
+            return f"all {self.num_all:,} clips that were compared"
+        return (
+            f"the {len(self.answer.rows):,} most alike; {self.num_more:,} more were compared: --top NUMBER shows them"
+        )
+
+
+def find_clips(config: FindConfig, short_ids: bool = False) -> Found:
+    """The clips found; writes the sheet when one is wanted. Raises UsageError saying what the lake lacks."""
     from curation.stats.sheet import check_sheet_path
 
     if config.sheet is not None:
@@ -56,10 +83,15 @@ def find_clips(config: FindConfig) -> Answer:
         hits = nearest_clips(query.vectors, chunks, config.top, frozenset(query.clip_ids))
         if config.sheet is not None:
             _write_sheet(connection, config.sheet, query, hits)
-        return describe(connection, hits)
+        answer = describe(connection, hits)
+        answer = with_short_ids(connection, answer) if short_ids else answer
+        others = ask(connection, _COMPARED, [embedder, list(query.clip_ids)]).rows
+        return Found(answer, others[0][0])
     finally:
         connection.close()
 
+
+_COMPARED = "select count(distinct clip_id) from embeddings where embedder = ? and not list_contains(?, clip_id)"
 
 _HITS = """
 with hits as (

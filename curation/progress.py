@@ -44,7 +44,7 @@ class Progress:
     def doing(self, label: str, total: int = 0) -> None:
         """What is done from now on, for the heartbeat; without a number of inputs when there is none."""
         self._label, self._total, self._done = label, total, 0
-        self._started = self._spoke = self._clock()
+        self._started = self._clock()  # the silence goes on: nothing is printed here
 
     def advance(self, count: int) -> None:
         """`count` more inputs are committed."""

@@ -35,7 +35,7 @@ class FindConfig:
     clip: str | None = None
     """Clips like this one: its id or the beginning of it, or a video of the lake (its file's name), or any other video file."""
     top: int = 20
-    """Clips to show."""
+    """Clips to show; how many more were compared stands below them."""
     embedder: str | None = None
     """Which embeddings; may be left out when the lake has those of one embedder only."""
     clip_weights: Path | None = None
@@ -125,8 +125,8 @@ def stored_version(lake: Lake, connection: "duckdb.DuckDBPyConnection", embedder
 
 
 def lake_clips(connection: "duckdb.DuckDBPyConnection", name: str) -> tuple[str, ...]:
-    """Clips of that id, or whose only the beginning of the id it is, or of the video of that uri or file name; none where nothing is so
-    called. Raises UsageError when several are meant."""
+    """Clips of that id, or whose only the beginning of the id it is, or of the video of that uri, file name or id; none where nothing is
+    so called. Raises UsageError when several are meant."""
     found = ask(connection, "select distinct clip_id from clips where starts_with(clip_id, ?) limit 2", [name]).rows
     if len(found) > 1:
         raise UsageError(
@@ -135,7 +135,7 @@ def lake_clips(connection: "duckdb.DuckDBPyConnection", name: str) -> tuple[str,
     if found:
         return (found[0][0],)
     names = [name, str(Path(name).resolve()), f"/{name}"]
-    videos = ask(connection, _VIDEO, names).rows
+    videos = ask(connection, _VIDEO, names).rows or ask(connection, _VIDEO_ID, [name]).rows
     if len(videos) > 1:
         raise UsageError(f"--clip {name}: several videos are called so, among them {videos[0][1]} and {videos[1][1]}")
     if not videos:
@@ -147,6 +147,7 @@ def lake_clips(connection: "duckdb.DuckDBPyConnection", name: str) -> tuple[str,
 
 
 _VIDEO = "select distinct video_id, uri from unique_videos where uri in (?, ?) or ends_with(uri, ?) order by uri"
+_VIDEO_ID = "select distinct video_id, uri from unique_videos where starts_with(video_id, ?) order by uri limit 2"
 
 
 def _stored_vectors(lake: Lake, clip_ids: tuple[str, ...], embedder: str) -> np.ndarray:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from curation.filters import Rule
+from curation.verdicts import breaks, holds, judge
 
 
 @dataclass(frozen=True)
@@ -20,11 +21,11 @@ class Step:
     name: str
     bound: str
     num_rejected: int
-    """Clips whose first rule that does not hold is this one."""
+    """Clips whose reason this rule is, as `filter` gives them: `Verdicts.rejected_at`."""
     num_unmeasured: int
-    """Clips that no score of theirs rejects and that this rule, as the first, finds without its score."""
+    """Clips that no rule rejects and that this rule, as the first, finds without the score it insists on."""
     num_skipped: int
-    """Clips without its score that the rule lets pass (`if_missing: keep`)."""
+    """Kept clips without its score: the rule lets them pass (`if_missing: keep`)."""
     num_left: int
     hours_left: float
 
@@ -64,55 +65,28 @@ MAX_BITS = 62
 
 
 def try_rules(
-    rules: Sequence[Rule], scores: Mapping[str, np.ndarray], seconds: np.ndarray, present: Sequence[Rule]
+    rules: Sequence[Rule],
+    scores: Mapping[str, np.ndarray],
+    seconds: np.ndarray,
+    present: Sequence[Rule],
+    failed: Mapping[str, np.ndarray] | None = None,
 ) -> Trial:
     """The funnel of `rules` over clips with these scores, NaN where there is none; (N,) each.
 
-    `present` are the rules by which clips were, or were not, shown to costly detectors.
+    `present` are the rules by which clips were, or were not, shown to costly detectors; `failed` says on which a detector failed.
     """
-    passes, missing = _verdicts(rules, scores, len(seconds))
-    rejected_at = _first(~passes & ~missing, len(rules))
-    unmeasured_at = np.where(rejected_at < len(rules), len(rules), _first(missing, len(rules)))
-    gone_at = np.minimum(rejected_at, unmeasured_at)
+    verdicts = judge(rules, scores, len(seconds), failed)
+    gone_at = np.minimum(verdicts.rejected_at, verdicts.unmeasured_at)
     steps = []
     for place, rule in enumerate(rules):
         left = gone_at > place
-        skipped = np.isnan(scores[rule.metric]) & (gone_at >= place) if rule.if_missing == "keep" else np.zeros(0)
-        numbers = (rejected_at == place, unmeasured_at == place, skipped, left)
-        rejected, unmeasured, num_skipped, num_left = (int(np.count_nonzero(each)) for each in numbers)
+        numbers = (verdicts.rejected_at == place, verdicts.unmeasured_at == place, verdicts.skipped[place], left)
+        rejected, unmeasured, skipped, num_left = (int(np.count_nonzero(each)) for each in numbers)
         hours = float(seconds[left].sum()) / 3600
-        steps.append(Step(rule.name, rule.bound, rejected, unmeasured, num_skipped, num_left, hours))
-    estimate = _estimate(rules, scores, unmeasured_at < len(rules), present)
+        steps.append(Step(rule.name, rule.bound, rejected, unmeasured, skipped, num_left, hours))
+    estimate = _estimate(rules, scores, verdicts.unmeasured_at < len(rules), present)
     lacking = {rule.metric: int(np.isnan(scores[rule.metric]).sum()) for rule in rules}
-    return Trial(tuple(steps), len(seconds), float(seconds.sum()) / 3600, gone_at >= len(rules), estimate, lacking)
-
-
-def _verdicts(rules: Sequence[Rule], scores: Mapping[str, np.ndarray], num: int) -> tuple[np.ndarray, np.ndarray]:
-    """(R, N) bool twice: the rule holds; the rule has no score to say so. What `if_missing` decides is no longer missing."""
-    passes, missing = np.zeros((len(rules), num), bool), np.zeros((len(rules), num), bool)
-    for place, rule in enumerate(rules):
-        without = np.isnan(scores[rule.metric])
-        passes[place] = holds(rule, scores[rule.metric]) | (without & (rule.if_missing == "keep"))
-        missing[place] = without & (rule.if_missing == "error")
-    return passes, missing
-
-
-def holds(rule: Rule, scores: np.ndarray) -> np.ndarray:
-    """(N,) bool: `rule.holds` of each score; false for NaN."""
-    found = ~np.isnan(scores)
-    if rule.min is not None:
-        found &= (scores > rule.min) | ((scores == rule.min) & rule.min_inclusive)
-    if rule.max is not None:
-        found &= (scores < rule.max) | ((scores == rule.max) & rule.max_inclusive)
-    return found
-
-
-def _first(hits: np.ndarray, none: int) -> np.ndarray:
-    """(N,) the first row of (R, N) that is true; `none` where no row is."""
-    found = np.full(hits.shape[1], none)
-    for place in reversed(range(len(hits))):
-        found[hits[place]] = place
-    return found
+    return Trial(tuple(steps), len(seconds), float(seconds.sum()) / 3600, verdicts.kept, estimate, lacking)
 
 
 def _estimate(
@@ -123,9 +97,7 @@ def _estimate(
     present = [rule for rule in present if rule.metric in scores]
     metrics = list(dict.fromkeys(rule.metric for rule in (*rules, *present)))
     needed = [scores[rule.metric] for rule in rules if rule.if_missing == "error"]
-    rejecting = _bits(
-        [~np.isnan(scores[rule.metric]) & ~holds(rule, scores[rule.metric]) for rule in present], unmeasured
-    )
+    rejecting = _bits([breaks(rule, scores[rule.metric]) for rule in present], unmeasured)
     measured = _bits([~np.isnan(scores[metric]) for metric in metrics], unmeasured)
     compared = ~np.isnan(needed).any(axis=0) & (rejecting != 0) if needed else np.zeros(len(unmeasured), bool)
     likely = {metric: scores[metric][compared] for metric in metrics}

@@ -1,6 +1,7 @@
 """`moviegen curate whatif`: the funnel that other rules would make, from the scores there are, beside the present one."""
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -66,7 +67,7 @@ def answer_whatif(config: WhatIfConfig) -> dict:
             f"moviegen curate whatif: {len(metrics)} metrics and {len(present)} present rules, {MAX_BITS} in all at most"
         )
     columns = read_columns(lake, subset, metrics)
-    trial = try_rules(rules, columns.scores, columns.seconds, present)
+    trial = try_rules(rules, columns.scores, columns.seconds, present, columns.failed)
     return {
         "lake": lake.place if lake.store is not None else str(config.lake),
         "subset": subset,
@@ -148,6 +149,7 @@ def compare(trial: Trial, columns: ClipColumns, after: Sequence[str]) -> dict:
 def as_text(answer: dict) -> str:
     """The two funnels and what is known of them, for people."""
     from curation.stats.duck import Answer
+    from curation.stats.fit import terminal_width
     from curation.stats.show import as_table
 
     total = answer["num_clips"]
@@ -156,7 +158,8 @@ def as_text(answer: dict) -> str:
         rows = [
             (*tuple(step[name] for name in names), round(100 * step["num_left"] / max(1, total), 2)) for step in steps
         ]
-        return as_table(Answer((*names, "left_percent"), rows)).rpartition("(")[0]
+        lines = as_table(Answer((*names, "left_percent"), rows), terminal_width()).splitlines(keepends=True)
+        return "".join(line for line in lines if not re.fullmatch(r"\(\d+ rows?\)\n", line))
 
     new = ("name", "bound", "num_rejected", "num_unmeasured", "num_skipped", "num_left", "hours_left")
     old = ("name", "bound", "num_rejected", "num_left", "hours_left")

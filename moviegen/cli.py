@@ -156,7 +156,10 @@ def _say(message: str, code: int) -> int:
     from moviegen.contracts.store import with_urls
     from moviegen.messages import printable
 
-    print(f"moviegen: {printable(with_urls(message))}", file=sys.stderr)
+    text = printable(with_urls(message))
+    print(
+        text if text.startswith("moviegen ") else f"moviegen: {text}", file=sys.stderr
+    )  # the verb may have said who it is
     return code
 
 

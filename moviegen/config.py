@@ -27,30 +27,32 @@ def parse_config(
     examples: Sequence[str],
     add_flags: Callable[[Any], None] = lambda parser: None,
     positionals: Sequence[str] = (),
+    usual: Sequence[str] = (),
 ) -> tuple[T, argparse.Namespace]:
     """(config, flags): the dataclass filled from `--config` and dotted flags, and what `add_flags` added to the parser.
 
-    `positionals` names fields of the dataclass that may also be given without a flag, in order. Prints help and exits 0 on
-    `--help`; raises UsageError on anything it cannot read.
+    `positionals` names fields of the dataclass that may also be given without a flag, in order; `usual` those that `--help` shows
+    without `--full` (`split.*`: a whole section). Prints help and exits 0 on `--help`; raises UsageError on anything it cannot read.
     """
+    if {"-h", "--help"} & set(argv):
+        from moviegen.help import help_text
+
+        about = {"prog": prog, "summary": summary, "examples": examples, "add_flags": add_flags}
+        print(help_text(config_class, **about, positionals=positionals, usual=usual, full="--full" in argv), end="")
+        raise SystemExit(0)
     from jsonargparse import ArgumentParser, set_parsing_settings
 
-    set_parsing_settings(docstring_parse_attribute_docstrings=True)  # so that help shows the text below each field
+    set_parsing_settings(docstring_parse_attribute_docstrings=True)  # for `--split.help` of one section
     parser = ArgumentParser(
         prog=prog,
-        description=summary,
-        epilog="examples:\n" + "\n".join(f"  {line}" for line in examples),
-        formatter_class=_HelpFormatter,
+        add_help=False,
         exit_on_error=False,
         default_env=False,
         allow_abbrev=False,
-        usage=" ".join([prog, *(f"[{name.upper()}]" for name in positionals), "[--setting value ...]"]),
     )
     parser.add_argument("--config", action="config", help="YAML file with the fields below; flags override it")
     parser.add_class_arguments(config_class, fail_untyped=True)
     add_flags(parser)
-    for name in positionals:
-        _mention_bare(parser, name)
     own = {f.name for f in fields(config_class)}  # type: ignore[arg-type]
     try:
         parsed = parser.parse_args(_spell_out(list(argv), positionals, config_class))
@@ -91,12 +93,6 @@ def _spell_out(argv: list[str], positionals: Sequence[str], config_class: type) 
     return out
 
 
-def _mention_bare(parser: Any, name: str) -> None:
-    """Says in the help of a flag that its value may stand without it."""
-    action = next(action for action in parser._actions if action.dest == name)
-    action.help = f"{action.help or ''} (or {name.upper()} without the flag)".strip()
-
-
 def _switches(config_class: type, prefix: str = "") -> set[str]:
     """Dotted names of the bool fields of a dataclass."""
     hints, names = get_type_hints(config_class), set()
@@ -135,10 +131,6 @@ def _dotted_names(config_class: type, prefix: str = "") -> list[str]:
         if isinstance(hint, type) and is_dataclass(hint):
             names += _dotted_names(hint, f"{prefix}{name}.")
     return names
-
-
-class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
-    """Keeps the line breaks of the examples."""
 
 
 def console(stderr: bool = True):

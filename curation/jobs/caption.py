@@ -21,7 +21,7 @@ from curation.detectors.base import ClipInput
 from moviegen.contracts.audio_caption import decode_audio_caption
 from moviegen.contracts.clip import hash_id
 
-from .chosen import add_entry, caption_operation, caption_rows_of, kept_clips, quality_operation, rules_of
+from .chosen import add_entry, caption_operation, caption_rows_of, kept_now, quality_operation, rules_of
 from .clips import Batch, fetch_input, worker_limits
 from .parts import Operation, Rows, Task, attempt, finish
 from .session import Session, Work
@@ -38,7 +38,7 @@ def caption(session: Session) -> None:
     """Writes the captions that are missing for the subset's kept clips, and judges them where CLIP's weights are given."""
     config = session.config.caption
     plan = read_plan(config.captioners)
-    kept = kept_clips(session.lake, session.batch, session.config.subset)
+    kept = kept_now(session)
     batch, choice = Batch(session.lake, session.batch), Choice()
     for _, entries in groupby(plan, key=lambda entry: entry.base):
         # the further captions of one captioner are of the clips that its first is of

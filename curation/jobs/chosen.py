@@ -5,6 +5,7 @@ Decided anew each time, part by part: of a million captions no more than those t
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from curation.captioning.choice import Choice, Rules, with_camera
 from curation.captioning.plan import Entry, read_audio_plan, read_plan
@@ -16,11 +17,21 @@ from moviegen.contracts.tables import CAPTIONS
 
 from .clips import Batch
 
+if TYPE_CHECKING:
+    from .session import Session
+
 
 def kept_clips(lake: Lake, batch: str, subset: str) -> set[str]:
     """Clips that a subset keeps."""
     rows = read_table(lake, "selection", batch, ["subset", "clip_id", "keep"])
     return {row["clip_id"] for row in rows if row["keep"] and row["subset"] == subset}
+
+
+def kept_now(session: "Session") -> set[str]:
+    """Clips that the session's subset keeps; in a dry run those that its filter would."""
+    if session.planned_kept is not None:
+        return set(session.planned_kept)
+    return kept_clips(session.lake, session.batch, session.config.subset)
 
 
 def chosen_captions(config: CaptionConfig, batch: Batch) -> dict[str, dict]:

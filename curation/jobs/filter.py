@@ -7,11 +7,14 @@ On the driver: rules take seconds, and so do the copies of some ten thousand cli
 from collections.abc import Collection
 
 from curation.config import CurateConfig
-from curation.filters import Decision, Rule, decide, load_rules
+from curation.filters import Decision, Rule, load_rules
+from curation.rows import read_table
 from curation.sound_buckets import SOUND_BUCKET, SOUND_DETECTORS, SoundConfig, reject_sound
+from curation.verdicts import decide_clips
 from moviegen.config import load_config
 from moviegen.contracts.bucket import BucketSet, assign_bucket
 from moviegen.contracts.clip import Clip, hash_id
+from moviegen.contracts.lake import Lake
 from moviegen.errors import UsageError
 
 from .clips import Batch
@@ -20,7 +23,7 @@ from .parts import Operation, Rows
 from .resample import resample
 from .session import Session
 
-VERSION = 2
+VERSION = 3
 """Raised when the same scores and rules would give another selection."""
 
 BUCKET_RULE = "bucket"
@@ -45,11 +48,56 @@ def filter_clips(session: Session) -> None:
         rows |= drop_copies(rows, batch, session.config)
     if session.config.balance is not None:
         rows |= resample(rows, batch, session.config)
-    kept = sum(row["keep"] for row in rows["selection"])
+    before = read_selection(session.lake, session.batch, session.config.subset)
     is_new = session.commit_rows(operation(session.config, rows), sorted(batch.clips), rows)
-    session.progress.say(f"filter: {kept} of {len(batch.clips)} clips kept for {session.config.subset}")
+    session.progress.say(
+        f"filter: {told(before, rows, len(batch.clips), session.config.subset, is_new, session.dry_run)}"
+    )
+    if is_new and session.dry_run:
+        session.planned_kept = frozenset(row["clip_id"] for row in rows["selection"] if row["keep"])
     if is_new and session.config.dedup is not None and session.config.dedup.across_batches:
         _say_who_follows(session)
+
+
+def read_selection(lake: Lake, batch: str, subset: str) -> Rows:
+    """The subset's committed rows of `rules` and `selection`; no rules where it was never filtered."""
+    columns = {"rules": None, "selection": ["subset", "clip_id", "keep"]}
+    return {
+        table: [row for row in read_table(lake, table, batch, names) if row["subset"] == subset]
+        for table, names in columns.items()
+    }
+
+
+def told(before: Rows, now: Rows, num_clips: int, subset: str, is_new: bool, dry_run: bool) -> str:
+    """What the filter has done, or would do, in a line: how many clips are kept, and what has changed since the last time."""
+    kept, kept_before = ({row["clip_id"] for row in rows["selection"] if row["keep"]} for rows in (now, before))
+    number = f"{len(kept)} of {num_clips} clips"
+    text = f"would keep {number} for {subset}" if dry_run and is_new else f"{number} kept for {subset}"
+    if not is_new:
+        return f"{text}, nothing to do"
+    if not before["rules"]:
+        return text
+    changes = changed_rules(before["rules"], now["rules"])
+    why = f"; rules changed: {', '.join(changes)}" if changes else "; the rules are the same, what they see has changed"
+    return f"{text}: {len(kept_before - kept)} go, {len(kept - kept_before)} come{why}"
+
+
+def changed_rules(before: list[dict], now: list[dict]) -> list[str]:
+    """Each rule that has another bound, is new, is gone, or treats missing scores otherwise, in words."""
+    old, new = ({row["rule"]: row for row in rows} for rows in (before, now))
+    changes = []
+    for name in [*new, *(name for name in old if name not in new)]:
+        if name not in old:
+            changes.append(f"{name} is new ({new[name]['bound']})")
+        elif name not in new:
+            changes.append(f"{name} is gone")
+        elif old[name]["bound"] != new[name]["bound"]:
+            changes.append(f"{name} was {old[name]['bound']}, is {new[name]['bound']}")
+        elif old[name]["if_missing"] != new[name]["if_missing"]:
+            changes.append(f"{name} has if_missing: {new[name]['if_missing']}")
+    if not changes and list(old) != list(new):
+        changes.append("their order")
+    return changes
 
 
 def _say_who_follows(session: Session) -> None:
@@ -77,32 +125,12 @@ def selection_rows(batch: Batch, rules: list[Rule], buckets: BucketSet, subset: 
     A clip that a detector failed on, and that nothing else rejects, is in neither: it failed.
     """
     selection = []
-    for clip_id, scores in sorted(batch.scores.items()):
-        decision = decide_clip(scores, rules, batch.failed_detectors.get(clip_id, set()))
+    for clip_id, decision in sorted(decide_clips(batch.scores, rules, batch.failed_detectors).items()):
         if decision is not None:
             decision = in_bucket(decision, Clip(**batch.clips[clip_id]), buckets)
             skipped = ",".join(decision.skipped)
             selection.append({"subset": subset, "clip_id": clip_id, **vars(decision), "skipped": skipped})
     return {"rules": rule_rows(rules, subset), "copies": [], "clip_concepts": [], "selection": selection}
-
-
-def decide_known(scores: dict[str, float], rules: list[Rule]) -> Decision:
-    """The decision of the rules whose metric is there."""
-    return decide(scores, [rule for rule in rules if rule.metric in scores])
-
-
-def decide_clip(scores: dict[str, float], rules: list[Rule], failed: set[str]) -> Decision | None:
-    """Kept or not, and why; None when a detector failed on the clip and nothing else rejects it.
-
-    A clip that a cheap rule rejected is not shown to costly detectors, so the rules whose metric is there come first. Raises
-    UsageError when a metric is missing that a rule insists on.
-    """
-    known = decide_known(scores, rules)
-    if not known.keep:
-        return known
-    if any(rule.metric not in scores and rule.metric.partition(".")[0] in failed for rule in rules):
-        return None
-    return decide(scores, rules)
 
 
 def in_bucket(decision: Decision, clip: Clip, buckets: BucketSet) -> Decision:

@@ -10,11 +10,11 @@ from curation.detectors import detector_version, load_detector
 from curation.detectors.base import Detector, FrameRequest
 from curation.filters import Rule, load_rules
 from curation.scoring import check_scores
+from curation.verdicts import survivors
 from moviegen.contracts.clip import hash_id
 from moviegen.errors import UsageError
 
 from .clips import Batch, fetch_input, worker_limits
-from .filter import decide_known
 from .parts import Operation, Rows, Task, attempt
 from .session import Session, Work
 from .split import gigapixels
@@ -65,11 +65,8 @@ def order_detectors(detectors: dict[str, Detector]) -> list[list[str]]:
 
 def alive_clips(batch: Batch, rules: list[Rule], explore_fraction: float) -> list[str]:
     """Clips that no rule rejects by the scores there are, and the share that is measured all the same."""
-    return [
-        clip_id
-        for clip_id, scores in batch.scores.items()
-        if is_explored(clip_id, explore_fraction) or decide_known(scores, rules).keep
-    ]
+    alive = set(survivors(batch.scores, rules))
+    return [clip_id for clip_id in batch.scores if clip_id in alive or is_explored(clip_id, explore_fraction)]
 
 
 def is_explored(clip_id: str, fraction: float) -> bool:

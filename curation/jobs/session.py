@@ -114,6 +114,9 @@ class Session:
     has_plan: bool = False
     """A dry run has found something to do: what later jobs will see is not known yet."""
 
+    planned_kept: frozenset[str] | None = None
+    """What the filter would keep, where a dry run has found that it would keep other clips than those that are committed."""
+
     @property
     def lake(self) -> Lake:
         """The lake of the config."""

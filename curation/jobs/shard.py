@@ -12,7 +12,7 @@ from moviegen.contracts.clip import Clip, hash_id
 from moviegen.contracts.lake import Lake, group_keys
 from moviegen.contracts.shard import ShardName, decode_shard_path
 
-from .chosen import chosen_audio, chosen_captions, kept_clips
+from .chosen import chosen_audio, chosen_captions, kept_now
 from .clips import Batch, attempt_clips, worker_limits
 from .ingest import read_unchanged
 from .parts import Operation, Rows, Task, valid_parts
@@ -56,7 +56,7 @@ def shard_inputs(session: Session) -> dict[str, dict]:
     buckets = load_config(BucketSet, config.shard.bucket_set)
     captions, heard = chosen_captions(config.caption, batch), chosen_audio(config.caption, batch)
     inputs = {}
-    for clip_id in sorted(kept_clips(session.lake, session.batch, config.subset) & set(batch.clips)):
+    for clip_id in sorted(kept_now(session) & set(batch.clips)):
         clip, text = Clip(**batch.clips[clip_id]), captions.get(clip_id)
         bucket = assign_bucket(clip.width, clip.height, clip.duration, buckets)
         assert bucket is not None, "the filter keeps no clip that is in no bucket"

@@ -33,6 +33,8 @@ class ClipColumns:
     """int: place in `reason_names` of what the present selection says; 0 kept, -1 where it says nothing."""
     reason_names: tuple[str, ...]
     """Reasons by number; the first, of kept clips, is empty."""
+    failed: dict[str, np.ndarray]
+    """Detector -> bool: it failed on the clip. Of those that failed on any."""
 
     def __len__(self) -> int:
         return len(self.seconds)
@@ -48,15 +50,46 @@ def read_columns(lake: Lake, subset: str, metrics: Sequence[str]) -> ClipColumns
     """The clips of all batches with these metrics and what the subset's selection says of them."""
     reasons = [""]
     parts: list[tuple] = []
+    failed: list[dict[str, np.ndarray]] = []
     for batch in lake.batches("clips"):
-        scores = _read(_scores(lake, batch), ["seconds", *metrics])
+        source = _scores(lake, batch)
+        scores = _read(source, ["seconds", *metrics])
         parts.append((scores, _numbered(_reason_column(lake, batch, subset), reasons)))
+        failed.append(_failed(lake, batch, source))
     columns = {
         name: np.concatenate([_floats(scores, name) for scores, _ in parts]) if parts else np.zeros(0)
         for name in ("seconds", *metrics)
     }
     numbers = np.concatenate([numbers for _, numbers in parts]) if parts else np.zeros(0, np.int64)
-    return ClipColumns(columns.pop("seconds"), columns, numbers, tuple(reasons))
+    seconds = columns.pop("seconds")
+    return ClipColumns(seconds, columns, numbers, tuple(reasons), _joined(failed, [len(each) for _, each in parts]))
+
+
+def _failed(lake: Lake, batch: str, source: "pa.Table | pq.ParquetFile") -> dict[str, np.ndarray]:
+    """Detector -> (N,) bool of the batch's clips; none where no detector failed, and then the ids are not read."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    rows = _rows(lake, "failures", batch, ["stage", "input_id"])
+    rows = rows.filter(pc.starts_with(rows["stage"], "score:"))
+    if not rows.num_rows:
+        return {}
+    clips = _read(source, ["clip_id"])["clip_id"]
+    found = {}
+    for stage in pc.unique(rows["stage"]).to_pylist():
+        ids = rows.filter(pc.equal(rows["stage"], stage))["input_id"].combine_chunks()
+        hits = pc.is_in(clips, value_set=ids.cast(pa.string()))
+        found[stage.removeprefix("score:")] = np.array(hits.to_pylist(), bool)
+    return found
+
+
+def _joined(parts: Sequence[dict[str, np.ndarray]], sizes: Sequence[int]) -> dict[str, np.ndarray]:
+    """The batches' marks one after another; false where a batch has none."""
+    names = sorted({name for part in parts for name in part})
+    return {
+        name: np.concatenate([part.get(name, np.zeros(size, bool)) for part, size in zip(parts, sizes, strict=True)])
+        for name in names
+    }
 
 
 def _floats(table: "pa.Table", name: str) -> np.ndarray:

@@ -103,7 +103,7 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def ask(connection: "duckdb.DuckDBPyConnection", question: str, parameters: list | None = None) -> Answer:
+def ask(connection: "duckdb.DuckDBPyConnection", question: str, parameters: list | dict | None = None) -> Answer:
     """The answer to a view's name or a SQL query. Raises UsageError with DuckDB's own message and the names there are."""
     import duckdb
 

@@ -3,12 +3,14 @@
 import csv
 import io
 import json
+import textwrap
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from moviegen.messages import printable
 
 from .duck import SQL, VIEWS, Answer, ask
+from .fit import Table, are_numbers, fit, with_short_ids
 
 if TYPE_CHECKING:
     import duckdb
@@ -17,9 +19,16 @@ MAX_CELL_CHARS = 120
 """Longest cell of a table for people; JSON and CSV have all of it."""
 
 
-def show(answer: Answer, form: str = "table") -> str:
-    """The text of an answer as `table`, `json` (an array of objects) or `csv`."""
-    return {"table": as_table, "json": as_json, "csv": as_csv}[form](answer)
+def show(
+    answer: Answer, form: str = "table", connection: "duckdb.DuckDBPyConnection | None" = None, width: int | None = None
+) -> str:
+    """The text of an answer as `table`, `json` (an array of objects) or `csv`. A table for a terminal of `width` has ids cut as short as
+    the lake of the connection allows."""
+    if form != "table":
+        return {"json": as_json, "csv": as_csv}[form](answer)
+    if connection is not None and width is not None:
+        answer = with_short_ids(connection, answer)
+    return as_table(answer, width)
 
 
 def as_json(answer: Answer) -> str:
@@ -37,34 +46,44 @@ def as_csv(answer: Answer) -> str:
     return out.getvalue()
 
 
-def as_table(answer: Answer) -> str:
-    """Columns under their names, numbers to the right."""
-    cells = [[_cell(value) for value in row] for row in answer.rows]
-    widths = [max(map(len, column)) for column in zip(answer.columns, *cells, strict=True)]
-    numeric = [all(isinstance(row[i], int | float | Decimal | None) for row in answer.rows) for i in range(len(widths))]
+def as_table(answer: Answer, width: int | None = None, total: str = "") -> str:
+    """Columns under their names, numbers to the right, at most `width` characters wide; `total` in place of the number of rows."""
+    rows = [[_cell(value) for value in row] for row in answer.rows]
+    table = Table(list(answer.columns), rows, are_numbers(answer))
+    table = table if width is None or table.width <= width else fit(table, width)
+    widths, heads = table.widths, table.heads
+    tall = max(map(len, heads))
+    above = [["" if tall - len(head) > place else head[place - tall] for head in heads] for place in range(tall)]
 
     def line(row: list[str]) -> str:
-        aligned = [c.rjust(w) if n else c.ljust(w) for c, w, n in zip(row, widths, numeric, strict=True)]
+        aligned = [c.rjust(w) if n else c.ljust(w) for c, w, n in zip(row, widths, table.is_number, strict=True)]
         return "  ".join(aligned).rstrip() + "\n"
 
-    rule = ["-" * width for width in widths]
-    return "".join(map(line, [list(answer.columns), rule, *cells])) + f"({len(cells)} rows)\n"
+    rule = ["-" * each for each in widths]
+    count = total or f"{len(rows)} row{'' if len(rows) == 1 else 's'}"
+    notes = [part for note in table.notes for part in textwrap.wrap(note, width or 120, break_long_words=False)]
+    return "".join(map(line, [*above, rule, *table.rows])) + "\n".join([f"({count})", *notes]) + "\n"
 
 
-def glance(connection: "duckdb.DuckDBPyConnection") -> str:
+def glance(connection: "duckdb.DuckDBPyConnection", width: int | None = None) -> str:
     """The lake at a glance: rows of each table, files by state, the funnel, and what else can be asked."""
     parts = [
-        as_table(ask(connection, "table_sizes")),
-        as_table(ask(connection, "input_counts")),
-        as_table(
-            ask(
-                connection,
-                "select subset, step, bound, num_rejected, num_failed, num_pending, num_skipped, num_left, left_percent from funnel",
-            )
-        ),
-        "views: " + "".join(f"\n  {name:<{max(map(len, VIEWS))}}  {about(name)}" for name in sorted(VIEWS)) + "\n",
+        as_table(ask(connection, "table_sizes"), width),
+        as_table(ask(connection, "input_counts"), width),
+        as_table(ask(connection, _FUNNEL), width),
+        "views: " + "".join("\n" + _view_line(name, width) for name in sorted(VIEWS)) + "\n",
     ]
     return "\n".join(parts)
+
+
+def _view_line(name: str, width: int | None) -> str:
+    line = f"  {name:<{max(map(len, VIEWS))}}  {about(name)}"
+    return line if width is None or len(line) <= width else line[: width - 1] + "…"
+
+
+_FUNNEL = (
+    "select subset, step, bound, num_rejected, num_failed, num_pending, num_skipped, num_left, left_percent from funnel"
+)
 
 
 def about(view: str) -> str:

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.filters import Decision, Rule, decide, load_rules
+from curation.filters import Decision, Rule, load_rules
+from curation.verdicts import decide
 from moviegen.errors import UsageError
 
 SIZE = Rule("resolution", "probe.min_side", min=768)
@@ -55,9 +56,13 @@ class TestMissing:
     def test_keep_skips_the_rule_and_says_so(self):
         assert decide(self.without("motion.vector"), RULES) == Decision(True, skipped=("motion_vector",))
 
-    def test_skipped_rules_are_told_of_rejected_clips_too(self):
-        scores = self.without("motion.vector") | {"ocr.max_score": 1.0}
-        assert decide(scores, RULES).skipped == ("motion_vector",)
+    def test_a_score_out_of_bounds_is_the_reason_before_one_that_is_missing(self):
+        """Costly detectors are not asked about clips that a cheap rule rejects: that they lack a score says nothing."""
+        scores = self.without("borders.area_fraction") | {"ocr.max_score": 1.0}
+        assert decide(scores, [BLACK, *RULES]).reason == "text"
+
+    def test_a_rule_that_rejects_what_is_missing_needs_no_other_score(self):
+        assert decide({"probe.min_side": 1080}, [SIZE, TEXT, BLACK]).reason == "border"
 
     def test_reject(self):
         decision = decide(self.without("borders.area_fraction"), RULES)

@@ -79,8 +79,10 @@ class TestClipsLikeAClip:
         assert curate(["find", str(lake.root), "--clip", "bb2", "--top", "1"]) == 0
         out = capsys.readouterr().out
         assert out.split("\n")[0].split() == ["rank", "similarity", "clip_id", "file", "start_s", "end_s", "caption"]
-        assert "(1 rows)" in out
+        assert "(the 1 most alike; 2 more were compared: --top NUMBER shows them)" in out
         assert "bb11" in out
+        assert curate(["find", str(lake.root), "--clip", "bb2"]) == 0
+        assert "(all 3 clips that were compared)" in capsys.readouterr().out
 
     def test_a_videos_name_stands_for_its_clips(self, lake, capsys):
         assert [hit["clip_id"] for hit in asked(lake, capsys, "--clip", "one.mp4")] == ["bb11", "bb22"]

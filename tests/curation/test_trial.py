@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from curation.filters import Rule, decide
-from curation.trial import holds, try_rules
+from curation.filters import Rule
+from curation.trial import try_rules
+from curation.verdicts import decide, holds
 from moviegen.errors import UsageError
 
 CHEAP = Rule("motion", "motion.vmaf", min=2.0, min_inclusive=False)

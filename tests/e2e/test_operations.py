@@ -12,7 +12,10 @@ from curation.check import check_lake
 from curation.cli import curate
 from curation.estimate import plan_run
 from curation.gc import GcConfig, collect_garbage
+from curation.jobs.parts import LocalRunner
+from curation.jobs.run import JOBS, run_jobs
 from curation.jobs.session import hold_lock
+from curation.progress import Progress
 from curation.replay import ReplayConfig, replayed
 from curation.rows import read_files, read_table, write_rows
 from curation.whatif import WhatIfConfig, answer_whatif
@@ -192,3 +195,34 @@ def test_the_command_prints_the_plan(mini_world, tmp_path, repo_root, capsys):
     assert "\ndisk: " in told.out
     assert "ingest: would do 12 of 12 files" in told.err
     assert not (tmp_path / "lake").exists()
+
+
+def test_a_changed_rule_alone_is_filtered_anew_and_what_follows_is_done_and_said(
+    lake, mini, mini_world, tmp_path, capsys
+):
+    """Nothing is decoded or measured again; a dry run knows what caption and shard will have to do."""
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("- {name: resolution, metric: probe.min_side, min: 96}\n")
+    config = mini.config(lake, mini_world, "--filter.rules", str(rules))
+    kept = {row["clip_id"] for row in read_table(Lake(lake), "selection") if row["keep"]}
+
+    planned = run_jobs(config, tuple(JOBS), LocalRunner(), Progress(), dry_run=True)
+    dry = capsys.readouterr().err
+    done = run_jobs(config, tuple(JOBS), LocalRunner(), Progress())
+    said = capsys.readouterr().err
+
+    now = {row["clip_id"] for row in read_table(Lake(lake), "selection") if row["keep"]}
+    assert now > kept
+    words = f"clips kept for demo: 0 go, {len(now - kept)} come; rules changed: "
+    assert words in said
+    assert words.replace("clips kept", "clips") in dry
+    assert done.did_work
+    samples = {row["clip_id"] for row in read_table(Lake(lake), "samples")}
+    assert samples == now
+    again = [
+        each.operation for each in done.outcomes if each.num_now and not each.operation.startswith(("caption", "shard"))
+    ]
+    assert [name for name in again if not name.startswith(("score:", "embed:"))] == []
+    assert [each.operation for each in planned.planned if each.inputs]
+    assert "split: " in said
+    assert "nothing to do: all of it is committed" not in said

@@ -38,6 +38,19 @@ def test_errors_become_one_line_and_their_exit_code(monkeypatch, capsys, error, 
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [("no file x", "moviegen: no file x"), ("moviegen curate run: no file x", "moviegen curate run: no file x")],
+)
+def test_an_error_says_once_who_it_is_from(monkeypatch, capsys, message, line):
+    def fail(command, argv):
+        raise UsageError(message)
+
+    monkeypatch.setattr(cli, "run_command", fail)
+    main(["doctor"])
+    assert capsys.readouterr().err.strip() == line
+
+
 def test_debug_shows_the_traceback(monkeypatch):
     def fail(command, argv):
         raise UsageError("why")

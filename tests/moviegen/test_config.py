@@ -66,14 +66,31 @@ def test_the_dataclass_own_checks_are_usage_errors():
         parse("--workers", "0")
 
 
-def test_help_shows_fields_and_examples(capsys):
+def help_of(capsys, *argv, **options) -> str:
     with pytest.raises(SystemExit) as stop:
-        parse("--help")
+        parse(*argv, **options)
     assert stop.value.code == 0
-    text = capsys.readouterr().out
+    return capsys.readouterr().out
+
+
+def test_help_shows_fields_their_defaults_and_examples(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    text = help_of(capsys, "--help", positionals=("lake",))
     assert "moviegen x LAKE" in text
-    assert "--split.min_clip_s" in text
-    assert "Root of the lake." in text
+    assert "Root of the lake. (or LAKE without the flag) [default: lake]" in text
+    assert "--workers NUMBER            Processes. [default: 2]" in text
+    assert "--split.min_clip_s NUMBER   Seconds. [default: 4.0]" in text
+    assert "--dry_run true|false        Only say. [default: false]" in text
+
+
+def test_the_usual_settings_are_shown_first_and_all_on_demand(capsys):
+    usual = ("workers",)
+    text = help_of(capsys, "--help", usual=usual)
+    assert "--workers" in text
+    assert "--split.min_clip_s" not in text
+    assert "--help --full" in text
+    assert "--split.min_clip_s" in help_of(capsys, "--help", usual=("split.*",))
+    assert "--split.min_clip_s" in help_of(capsys, "-h", "--full", usual=usual)
 
 
 @pytest.mark.parametrize(

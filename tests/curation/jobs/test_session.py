@@ -111,3 +111,13 @@ def test_a_silent_job_is_heard_of_and_a_talking_one_is_left_alone(capsys):
     with Progress(quiet=True, heartbeat_s=0.01).heartbeat():
         time.sleep(0.05)
     assert capsys.readouterr().err == ""
+
+
+def test_what_begins_in_silence_does_not_put_the_first_line_off(capsys):
+    """Half a minute means half a minute, also when a job began a moment ago."""
+    progress = Progress(heartbeat_s=0.2)
+    with progress.heartbeat():
+        for _ in range(10):
+            progress.doing("filter")
+            time.sleep(0.05)
+    assert capsys.readouterr().err.count("filter") >= 1

@@ -94,8 +94,68 @@ def test_what_is_not_there_or_ambiguous_says_so(lake):
 def test_the_command_prints_text_or_json_and_no_escape_codes(lake, capsys):
     assert curate(["explain", str(lake), "c1"]) == 0
     text = capsys.readouterr().out
-    assert "s: accepted" in text
+    assert text.splitlines()[1] == "s: kept"  # the verdict first
     assert "<- in s" in text
     assert "\x1b" not in text
     assert curate(["explain", str(lake), "v2.mp4@10.5", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["clips"][0]["clip"]["clip_id"] == "c3"
+
+
+def printed(lake, what, capsys) -> list[str]:
+    assert curate(["explain", str(lake), what]) == 0
+    return capsys.readouterr().out.splitlines()
+
+
+@pytest.fixture
+def many_fates(known_tables, make_lake):
+    """c1 waits for its shard, c2 is a copy of c1, c3 breaks a rule, a detector failed on c4; v7 was not split."""
+    known_tables["rules"] = []
+    known_tables["samples"] = []
+    known_tables["selection"] = [
+        {"subset": "s", "clip_id": "c1", "keep": True},
+        {"subset": "s", "clip_id": "c2", "keep": False, "reason": "near_duplicate", "detail": "copy of c1"},
+        {"subset": "s", "clip_id": "c3", "keep": False, "reason": "motion", "detail": "1 < 2"},
+    ]
+    known_tables["rules"] = [{"subset": "s", "rule": "near_duplicate", "bound": "b", "if_missing": "error"}]
+    known_tables["copies"] = [
+        {"subset": "s", "clip_id": "c2", "kept_id": "c1", "matched_id": "c1", "similarity": 0.9, "share": 1.0}
+    ]
+    known_tables["failures"].append({"stage": "score:ocr", "input_id": "c4", "error": "E", "message": "m"})
+    known_tables["videos"].append({"uri": "/in/v7.mp4", "video_id": "v7", "status": "ok", "duration": 9.0})
+    for video in known_tables["videos"]:
+        video |= {"fps_num": 10, "fps_den": 1, "width": 64, "height": 64, "size_bytes": 1, "video_codec": "h264"}
+    return make_lake(known_tables)
+
+
+@pytest.mark.parametrize(
+    ("clip", "verdict"),
+    [
+        ("c1", "s: kept by the rules, waits for caption and shard: moviegen curate run"),
+        ("c2", "s: duplicate of v1.mp4 0.00-9.00 s, clip c1 (similarity 0.9)"),
+        ("c3", "s: dropped by the rule motion: 1 < 2"),
+        ("c4", "s: failed: score:ocr: E: m"),
+    ],
+)
+def test_the_verdict_comes_first_and_names_files_and_times(many_fates, capsys, clip, verdict):
+    lines = printed(many_fates, clip, capsys)
+    assert lines[0].startswith(f"clip {clip}  v")
+    assert lines[0].endswith(" s")
+    assert lines[1] == verdict
+
+
+@pytest.mark.parametrize(
+    ("video", "why"),
+    [
+        ("v4.mp4", "too short: 9.00 s in 1 shot, of which the longest lasts 9.00 s without its transition"),
+        ("v5.mp4", "it could not be read: UnreadableMediaError: is empty"),
+        ("v6.mp4", "split failed on it: DecodeTimeoutError: took too long"),
+        ("v7.mp4", "it was not split yet"),
+    ],
+)
+def test_a_video_without_clips_says_why(many_fates, capsys, video, why):
+    assert why in "\n".join(printed(many_fates, video, capsys))
+    assert why in about(many_fates, video)["why_no_clip"]
+
+
+def test_a_video_with_clips_has_nothing_to_say_of_that(many_fates):
+    assert about(many_fates, "v1.mp4")["why_no_clip"] == ""

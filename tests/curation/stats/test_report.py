@@ -204,3 +204,19 @@ def test_a_bound_outside_the_scores_widens_the_plot():
 def test_metrics_with_rules_come_first():
     answer = Answer(bins(1).columns, [("a", 0, 0.0, 1.0, 1), ("m", 0, 0.0, 1.0, 1)])
     assert [found.metric for found in histograms(answer, [rule(low=0.5)])] == ["m", "a"]
+
+
+def test_the_funnel_fits_a_small_screen(page):
+    """Bars are parts of their column, and losses that no step has are no column."""
+    tags = Tags()
+    tags.feed(page)
+    bars = [attributes["style"] for _, attributes in tags.seen if attributes.get("class") in ("bar", "bar paper")]
+    assert bars
+    assert all(re.fullmatch(r"width:[\d.]+%", style) for style in bars)
+    heads = re.search(r'<table class="funnel">\s*<tr>(.*?)</tr>', page, re.DOTALL)[1]
+    assert "rejected" in heads
+    assert "failed" not in heads
+
+
+def test_every_table_may_be_pushed_aside_on_a_small_screen(page):
+    assert page.count("<table") == len(re.findall(r'<div class="wide"><table', page)) > 5

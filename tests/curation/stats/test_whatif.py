@@ -1,10 +1,21 @@
 import json
+import tempfile
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from curation.cli import curate
+from curation.filters import Rule
+from curation.jobs.clips import Batch
+from curation.jobs.filter import selection_rows
 from curation.whatif import WhatIfConfig, answer_whatif
+from moviegen.contracts.bucket import PAPER_ASPECTS, BucketSet, DurationBucket
+from moviegen.contracts.lake import Lake
 from moviegen.errors import UsageError
+
+from .conftest import clip, put
 
 
 @pytest.fixture
@@ -60,3 +71,66 @@ def test_the_command_prints_text_or_json(lake, capsys):
     assert json.loads(capsys.readouterr().out)["num_clips"] == 4
     with pytest.raises(UsageError, match="one of them"):
         curate(["whatif", str(lake)])
+
+
+METRICS = ("probe.min_side", "borders.area_fraction", "motion.vmaf")
+ANY_LENGTH = BucketSet(PAPER_ASPECTS, (DurationBucket(0.1, 100.0, 16),))
+
+toy_clips = st.lists(
+    st.tuples(*[st.sampled_from([None, 0.0, 1.0, 2.0])] * 3, st.sets(st.sampled_from(["borders", "motion"]))),
+    min_size=1,
+    max_size=12,
+)
+toy_rules = st.lists(
+    st.tuples(st.sampled_from(METRICS), st.sampled_from([0.5, 1.5]), st.sampled_from(["error", "keep", "reject"])),
+    max_size=4,
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(toy_clips, toy_rules)
+def test_whatif_counts_as_filter_does_whatever_is_missing(clips, bounds):
+    """Scores missing, detectors that failed, each of the three `if_missing`: step by step the same clips."""
+    rules = [Rule(f"r{n}", metric, min=low, if_missing=says) for n, (metric, low, says) in enumerate(bounds)]
+    with tempfile.TemporaryDirectory() as folder:
+        lake = Lake(Path(folder) / "lake")
+        write_toy(lake, clips)
+        file = Path(folder) / "rules.yaml"
+        file.write_text(
+            json.dumps([{name: vars(r)[name] for name in ("name", "metric", "min", "if_missing")} for r in rules])
+        )
+        try:
+            found = answer_whatif(WhatIfConfig(lake.root, rules=file))
+        except UsageError:  # no clip at all has a score that a rule insists on
+            return
+        batch = Batch(lake, "b")
+        unmeasured = sum(step["num_unmeasured"] for step in found["funnel"])
+        try:
+            rows = selection_rows(batch, rules, ANY_LENGTH, "s")["selection"]
+        except UsageError:
+            assert unmeasured
+            return
+    assert unmeasured == len(clips) - len(rows)  # those that failed
+    assert found["compared"]["num_kept"] == sum(row["keep"] for row in rows)
+    for step in found["funnel"]:
+        assert step["num_rejected"] == sum(row["reason"] == step["name"] for row in rows)
+        assert step["num_skipped"] == sum(step["name"] in row["skipped"].split(",") for row in rows)
+
+
+def write_toy(lake: Lake, clips) -> None:
+    names = [f"c{number:02d}" for number in range(len(clips))]
+    put(lake, "videos", [{"uri": "/in/v.mp4", "video_id": "v", "status": "ok"}])
+    put(lake, "clips", [clip(name, "v", 5) | {"width": 64, "height": 64} for name in names])
+    scores = [
+        {"clip_id": name, "detector": metric.partition(".")[0], "metric": metric, "score": score}
+        for name, row in zip(names, clips, strict=True)
+        for metric, score in zip(METRICS, row, strict=False)
+        if score is not None and metric.partition(".")[0] not in row[3]
+    ]
+    put(lake, "scores", scores)
+    failures = [
+        {"stage": f"score:{detector}", "input_id": name, "error": "E", "message": "m"}
+        for name, row in zip(names, clips, strict=True)
+        for detector in sorted(row[3])
+    ]
+    put(lake, "failures", failures)

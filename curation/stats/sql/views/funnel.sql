@@ -1,4 +1,5 @@
 -- what each rule takes away, in the order of the rules; then what the tars hold. A rule is skipped on a clip without its score.
+-- `position` counts the steps from 0, the clips that split found;
 -- a clip that a job has not come to is pending, where it waits: at the first rule, or before the tars; it is not rejected
 with steps as (
     select
@@ -78,7 +79,7 @@ counted as (
 
 select
     subset,
-    position,
+    row_number() over (partition by subset order by position) - 1 as position,
     step,
     bound,
     num_rejected,
@@ -90,4 +91,4 @@ select
     round(100.0 * num_left / nullif(max(num_left) over (partition by subset), 0), 2) as left_percent,
 from counted
 left join skips using (subset, step)
-order by subset, position
+order by subset, counted.position
