@@ -14,6 +14,7 @@ from moviegen.contracts.lake import Lake, existing_lake
 from moviegen.contracts.store import url_of
 from moviegen.contracts.tables import TABLES
 from moviegen.errors import UsageError
+from moviegen.temporary import is_temporary, may_be_in_use
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 """Seconds in a unit of `older_than`."""
@@ -148,7 +149,9 @@ def garbage(lake: Lake, now: float) -> Iterator[Garbage]:
         if path.is_symlink() or not path.is_file():  # what lies behind a link is somebody else's
             continue
         top = path.relative_to(lake.root).parts[0]
-        if path.name.startswith(".") and path.name.endswith(".tmp"):
+        if is_temporary(path):
+            if may_be_in_use(path, now):  # a reader's, who holds no lock, or of another machine: a day at most
+                continue
             kind = "temporary"
         elif top in TABLES and path.suffix == ".parquet" and path not in named:
             kind = "part"
