@@ -7,11 +7,8 @@ import time
 
 import pytest
 
-from curation.gc import GcConfig, collect_garbage
-from curation.jobs.parts import sweep_temporaries
-from curation.remote import make_room
 from moviegen import temporary
-from moviegen.contracts.lake import Lake, atomic_write
+from moviegen.contracts.lake import atomic_write
 from moviegen.temporary import GRACE_S, is_temporary, may_be_in_use, remove_leftovers, temporary_beside
 
 
@@ -98,30 +95,3 @@ def test_a_process_id_is_taken_again_so_a_day_is_enough(tmp_path):
 def test_what_an_earlier_version_left_is_nobodys(tmp_path, name):
     (tmp_path / name).write_text("half")
     assert remove_leftovers(tmp_path.iterdir()) == 1
-
-
-def test_what_goes_and_what_stays(tmp_path, monkeypatch, child):
-    """The sweep of a run that goes on, the collector with no age at all, and the cache of fetched videos: all alike."""
-    (tmp_path / "_commits").mkdir()
-
-    def make():
-        dead = subprocess.Popen([sys.executable, "-c", ""])
-        dead.wait()
-        gone = [of_process(monkeypatch, tmp_path / "videos" / "a.parquet", dead.pid)]
-        gone += [of_process(monkeypatch, tmp_path / "videos" / "b.parquet", 1, "0123abcd")]
-        os.utime(gone[1], (0, 0))
-        stay = [of_process(monkeypatch, tmp_path / "videos" / "c.parquet", child.pid)]
-        return set(gone), {*stay, of_process(monkeypatch, tmp_path / "videos" / "d.parquet", 1, "0123abcd")}
-
-    lake, stayed = Lake(tmp_path), set()
-    ways = (
-        lambda: sweep_temporaries(lake),
-        lambda: collect_garbage(GcConfig(tmp_path, older_than="0s")),
-        lambda: make_room(tmp_path / "videos", 0),
-    )
-    for way in ways:
-        gone, stay = make()
-        stayed |= stay
-        assert set((tmp_path / "videos").iterdir()) == stayed | gone
-        way()
-        assert set((tmp_path / "videos").iterdir()) == stayed, way
