@@ -10,6 +10,7 @@ from moviegen.contracts.sample import decode_sample
 from moviegen.contracts.shard import Shard, ShardError, committed_tar, read_members
 from moviegen.contracts.tables import SAMPLES, SET_SAMPLES, SET_SHARDS, SHARDS, TABLES
 
+from .gc import stray_tars
 from .rows import read_table
 from .sets import read_set_shard
 from .stats.duck import check_names, open_lake, run_check
@@ -35,6 +36,23 @@ def check_lake(root: Path, read_media: bool = True) -> list[Problem]:
         found += query_problems(root)
         found += [*shard_problems(lake), *set_problems(lake)] if read_media else ()
     return found
+
+
+def stray_notice(lake: Lake) -> str:
+    """What to say of tars that no commit names; empty where there are none. No problem: no reader opens them, and runs leave some."""
+    strays = stray_tars(lake)
+    if not strays:
+        return ""
+    tars = "1 tar that no commit names" if len(strays) == 1 else f"{len(strays)} tars that no commit names"
+    advice = (
+        f"`moviegen curate gc {lake.place}` deletes those older than a day"
+        if lake.store is None
+        else "delete them with your store's own tools when no run writes to this lake"
+    )
+    return (
+        f"{tars} ({sum(strays.values()) / 1e6:,.1f} MB), such as {min(strays)}: left by a killed run, replaced, or not committed yet. "
+        f"No reader opens them; {advice}"
+    )
 
 
 def part_problems(lake: Lake) -> Iterator[Problem]:

@@ -203,15 +203,19 @@ class CheckConfig:
 
 def _check(argv: list[str]) -> int:
     from moviegen.config import parse_config
+    from moviegen.contracts.lake import lake_at
     from moviegen.contracts.store import with_urls
+    from moviegen.messages import printable
 
-    from .check import check_lake
+    from .check import check_lake, stray_notice
 
     examples = ["moviegen curate check lake/", "moviegen curate check lake/ --read_media false"]
     config, _ = parse_config(
         CheckConfig, argv, prog="moviegen curate check", summary="Look for anything that must not be in a lake.",
         examples=examples, positionals=["lake"],
     )  # fmt: skip
+    if notice := stray_notice(lake_at(config.lake)):
+        print(printable(f"{with_urls(str(config.lake))}: {notice}"))
     _raise_problems(check_lake(config.lake, config.read_media), config.lake)
     print(with_urls(f"{config.lake}: nothing wrong found"))
     return 0

@@ -14,6 +14,7 @@ from moviegen.contracts.lake import Lake, existing_lake
 from moviegen.contracts.store import url_of
 from moviegen.contracts.tables import TABLES
 from moviegen.errors import UsageError
+from moviegen.temporary import is_temporary, may_be_in_use
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 """Seconds in a unit of `older_than`."""
@@ -111,12 +112,30 @@ def collect_garbage(config: GcConfig, *, dry_run: bool = False, now: float | Non
 def named_files(lake: Lake) -> set[Path]:
     """Every file that a commit names: parts, and the tars that committed rows name."""
     parts = {lake.root / part.path for table in TABLES for part in lake.committed_parts(table)}
-    tars = {
-        lake.root / row["path"]
-        for table in ("shards", "set_shards")
-        for row in read_table(lake, table, columns=["path"])
-    }
-    return parts | tars
+    return parts | {lake.root / path for path in named_tars(lake)}
+
+
+def named_tars(lake: Lake) -> set[str]:
+    """Paths below the lake's root of the tars that committed rows name."""
+    return {row["path"] for table in ("shards", "set_shards") for row in read_table(lake, table, columns=["path"])}
+
+
+TAR_FOLDERS = ("shards", "sets")
+
+
+def stray_tars(lake: Lake) -> dict[str, int]:
+    """Bytes of each tar that no commit names, by its path below the lake's root: what a killed run has left, a new selection has
+    replaced, or a run is about to commit."""
+    named, sizes = named_tars(lake), {}
+    for folder in TAR_FOLDERS:
+        sizes |= _sizes_below(lake.root, folder) if lake.store is None else lake.store.sizes(folder)
+    return {path: size for path, size in sorted(sizes.items()) if path.endswith(".tar") and path not in named}
+
+
+def _sizes_below(root: Path, folder: str) -> dict[str, int]:
+    # what lies behind a link is somebody else's
+    files = [path for path in (root / folder).rglob("*.tar") if path.is_file() and not path.is_symlink()]
+    return {path.relative_to(root).as_posix(): path.stat().st_size for path in files}
 
 
 def garbage(lake: Lake, now: float) -> Iterator[Garbage]:
@@ -130,11 +149,13 @@ def garbage(lake: Lake, now: float) -> Iterator[Garbage]:
         if path.is_symlink() or not path.is_file():  # what lies behind a link is somebody else's
             continue
         top = path.relative_to(lake.root).parts[0]
-        if path.name.startswith(".") and path.name.endswith(".tmp"):
+        if is_temporary(path):
+            if may_be_in_use(path, now):  # a reader's, who holds no lock, or of another machine: a day at most
+                continue
             kind = "temporary"
         elif top in TABLES and path.suffix == ".parquet" and path not in named:
             kind = "part"
-        elif top in ("shards", "sets") and path.suffix == ".tar" and path not in named:
+        elif top in TAR_FOLDERS and path.suffix == ".tar" and path not in named:
             kind = "tar"
         elif top == RECORDS and path.suffix == ".json" and path.name not in fresh:
             kind = "record"

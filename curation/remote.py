@@ -12,6 +12,7 @@ from typing import IO, Any
 
 from moviegen.contracts.clip import file_sha256, hash_id
 from moviegen.contracts.store import url_of
+from moviegen.temporary import remove_leftovers, temporary_beside
 
 CACHE_GB = "MOVIEGEN_SCRATCH_GB"
 """Environment variable: gigabytes of fetched videos on a machine, 50 where it is not set."""
@@ -58,8 +59,7 @@ def fetch_listed(file: dict) -> tuple[Path, str]:
     sha256 = file_sha256(path)
     named = path.with_name(sha256[:32] + path.suffix)
     if not named.exists():
-        temporary = named.with_name(f".{named.name}.{os.getpid()}.tmp")
-        temporary.unlink(missing_ok=True)
+        temporary = temporary_beside(named)
         os.link(path, temporary)
         os.replace(temporary, named)
     return path, sha256
@@ -114,19 +114,17 @@ def _fetch(url: str, name: str, size: int, sha256: str | None = None) -> Path:
 
     suffix = PurePosixPath(url).suffix.lower()
     path = scratch_folder() / "media" / (name + (suffix if suffix[1:].isalnum() else ""))
+
+    def check(arrived: Path) -> None:
+        if arrived.stat().st_size != size or (sha256 is not None and file_sha256(arrived) != sha256):
+            raise ValueError(
+                f"{url}: {arrived.stat().st_size} bytes and no longer what was ingested ({size} bytes, sha256 {sha256}); "
+                "run `moviegen curate run` again"
+            )
+
     while not _hold(path, url):
         make_room(path.parent, size)
-        arrived = path.with_name(f"{path.name}.{os.getpid()}.arrived")
-        try:
-            download(url, arrived)
-            if arrived.stat().st_size != size or (sha256 is not None and file_sha256(arrived) != sha256):
-                raise ValueError(
-                    f"{url}: {arrived.stat().st_size} bytes and no longer what was ingested ({size} bytes, sha256 {sha256}); "
-                    "run `moviegen curate run` again"
-                )
-            os.replace(arrived, path)
-        finally:
-            arrived.unlink(missing_ok=True)
+        download(url, path, check)
     return path
 
 
@@ -148,7 +146,9 @@ def _hold(path: Path, url: str) -> bool:
 
 
 def make_room(folder: Path, size: int) -> None:
-    """Removes the cached files that were not used for longest, but for those that a process holds, until `size` more bytes fit."""
+    """Removes what killed processes have half fetched; then the cached files that were not used for longest, but for those that a process
+    holds, until `size` more bytes fit."""
+    remove_leftovers(folder.glob(".*.tmp"))
     limit = float(os.environ.get(CACHE_GB) or 50) * 1e9
     files = [(file.stat(), file) for file in folder.glob("[!.]*")] if folder.is_dir() else []
     used = sum(status.st_size for status, _ in files)

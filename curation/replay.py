@@ -169,11 +169,11 @@ def _replay(lake: Lake, folder: Path, table: str, batch: str, part: Part, asked:
 
 def _link_signals(lake: Lake, scratch: Lake, inputs: Sequence[dict]) -> None:
     """Detectors read signals from the lake that they write to: there they find those that are committed."""
-    for name in {source["signals"] for source in inputs if source.get("signals")}:
+    for name, sha256 in {tuple(source["signals"]) for source in inputs if source.get("signals")}:
         path = scratch.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.is_symlink():
-            path.symlink_to((lake.root / name).resolve())
+            path.symlink_to(lake.file(name, sha256).resolve())
 
 
 def _compare(lake: Lake, scratch: Lake, table: str, batch: str, part: Part, made: Part) -> Iterator[str]:

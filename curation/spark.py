@@ -5,6 +5,7 @@ none.
 """
 
 import functools
+import json
 import logging
 import os
 import re
@@ -211,7 +212,7 @@ class SparkRunner:
 
         def results() -> list[str]:
             try:
-                return [row.result for row in wait()]
+                return accepted([row.result for row in wait()])
             except Exception as error:
                 raise _explained(error, label, self.log) from error
 
@@ -273,7 +274,26 @@ def run_batches(texts: list[str], batches: Iterator) -> Iterator:
 
     for batch in batches:
         for number in batch.column(0).to_pylist():
-            yield pa.RecordBatch.from_pydict({"result": [run_task(texts[number])]})
+            yield pa.RecordBatch.from_pydict({"result": [run_or_refuse(texts[number])]})
+
+
+def run_or_refuse(text: str) -> str:
+    """A task's result text, or what the user has to mend: raised here, Spark would do the task four times and end at the same."""
+    try:
+        return run_task(text)
+    except UsageError as error:
+        return json.dumps({REFUSAL: str(error)})
+
+
+REFUSAL = "usage_error"
+
+
+def accepted(results: Sequence[str]) -> list[str]:
+    """The results as they are. Raises the UsageError that one of them tells of."""
+    for text in results:
+        if text.startswith("{"):  # a result is a list
+            raise UsageError(json.loads(text)[REFUSAL])
+    return list(results)
 
 
 def run_on_gpu(texts: list[str], batches: Iterator) -> Iterator:

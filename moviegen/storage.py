@@ -7,7 +7,7 @@ AWS_ENDPOINT_URL, AWS_MAX_ATTEMPTS, AWS_RETRY_MODE. A put is atomic; one that mu
 
 import base64
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from moviegen.contracts.clip import file_sha256, hash_id
 from moviegen.contracts.lake import crash_point
 from moviegen.disk import FULL, writing, writing_below
 from moviegen.errors import MovieGenError, StorageError, UsageError
+from moviegen.temporary import temporary_beside
 
 if TYPE_CHECKING:
     from s3fs import S3FileSystem
@@ -102,14 +103,16 @@ def list_objects(url: str) -> list[dict]:
     ]
 
 
-def download(url: str, target: Path) -> None:
-    """Fetches an object to a file that appears whole. Raises FileNotFoundError when it is not there."""
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.{hash_id(url)[:8]}.tmp")
+def download(url: str, target: Path, check: Callable[[Path], None]) -> None:
+    """Fetches an object to a file that appears whole, once `check` has looked at its bytes and not raised. Raises FileNotFoundError when
+    it is not there."""
+    temporary = temporary_beside(target)
     with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
     try:
         with explained(url), writing_below(target.parent, FULL):
             file_system().get_file(url.removeprefix("s3://"), str(temporary))
+        check(temporary)
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
@@ -157,14 +160,12 @@ class ObjectStore:
         kept = self._kept(path, sha256)
         if kept.exists():
             return kept
-        arrived = kept.with_name(f"{kept.name}.{os.getpid()}.arrived")
-        try:
-            download(self._url(path), arrived)
+
+        def check(arrived: Path) -> None:
             if file_sha256(arrived) != sha256:
                 raise ValueError(f"{self._url(path)}: its bytes are not those committed (sha256 differs)")
-            os.replace(arrived, kept)
-        finally:
-            arrived.unlink(missing_ok=True)
+
+        download(self._url(path), kept, check)
         return kept
 
     def confirm(self, path: str, sha256: str, size: int | None = None) -> None:

@@ -11,7 +11,7 @@ from moviegen.errors import UsageError
 
 from .base import Caption
 from .chat import AnswerError, NoCompletionError, RefusedError, caption_of, content_of, repaired
-from .http_client import Response, TransportError, post_json
+from .http_client import Response, TransportError, UnreachedError, post_json
 from .pace import Backoff, Pace, retry_after_s
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ FATAL = {
 
 
 class Asker:
-    """What a worker keeps while it asks: its pace, its key, and how many clips in a row got no answer."""
+    """What a worker keeps while it asks: its pace, its key, how many clips in a row got no answer, and whether anybody is there."""
 
     def __init__(self, captioner: "EndpointCaptioner") -> None:
         self.captioner = captioner
@@ -38,6 +38,8 @@ class Asker:
         self.stop = threading.Event()
         self.pace = Pace(captioner.requests_per_minute, sleep=self.stop.wait)
         self.failed_in_a_row = 0
+        self.num_reached = 0
+        self.is_gone = False
         self.headers = _key_header(captioner.api_key_env)
 
     @contextmanager
@@ -66,13 +68,17 @@ class Asker:
         raise AssertionError("the last round returns or raises")
 
     def complete(self, payload: dict[str, Any], clip_id: str) -> str:
-        """The text of a completion, of the first try that gets one."""
+        """The text of a completion, of the first try that gets one. Raises UsageError when nobody took any of its connections, nor
+        another clip's meanwhile: it would be the same for every clip. Who has found that out tries once, until somebody is there."""
+        reached_before = self.num_reached
         for tries in range(1, self.captioner.max_tries + 1):
             try:
                 content = self.try_once(payload, clip_id)
             except RefusedError:
                 raise
             except (TransportError, NoCompletionError) as error:
+                if isinstance(error, UnreachedError) and self.num_reached == reached_before:
+                    self.give_up_if_gone(error, tries)
                 self.rest(error, tries, clip_id)
             else:
                 self.failed_in_a_row = 0
@@ -85,11 +91,33 @@ class Asker:
         self.pace.enter()
         if self.stop.is_set():
             raise StoppedError("the run was ended before this clip was asked about")
-        response = post_json(
-            captioner.address, "/chat/completions", payload, self.headers | {"X-Request-Id": clip_id},
-            captioner.timeout_s, captioner.max_response_bytes,
-        )  # fmt: skip
+        try:
+            response = post_json(
+                captioner.address, "/chat/completions", payload, self.headers | {"X-Request-Id": clip_id},
+                captioner.timeout_s, captioner.max_response_bytes,
+            )  # fmt: skip
+        except UnreachedError:
+            raise
+        except TransportError:
+            self.note_reached()
+            raise
+        self.note_reached()
         return content_of(self.checked(response).body)
+
+    def note_reached(self) -> None:
+        """Somebody has taken a connection."""
+        self.num_reached += 1
+        self.is_gone = False
+
+    def give_up_if_gone(self, error: UnreachedError, tries: int) -> None:
+        """Raises UsageError after a clip's last try, and after any once that was so: nobody is there for any clip."""
+        self.is_gone = self.is_gone or tries == self.captioner.max_tries
+        if self.is_gone:
+            tried = "1 try" if tries == 1 else f"{tries} tries"
+            raise UsageError(
+                f"captioner endpoint: nobody is there at {self.captioner.url}: {error} ({tried}). Start the server, or mend `url`, then "
+                "start the same command again: it goes on where it stopped, and no clip was given up"
+            ) from error
 
     def checked(self, response: Response) -> Response:
         """The response when it is a good one. Raises what its status means: another try, the clip's failure, or the run's end."""

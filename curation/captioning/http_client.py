@@ -4,6 +4,7 @@ Every request has a connection of its own: an answer can only be the one to its 
 Redirects are not followed, proxies not used.
 """
 
+import errno
 import http.client
 import json
 import socket
@@ -15,6 +16,11 @@ from moviegen.errors import UsageError
 
 CHUNK_BYTES = 1 << 16
 
+CONNECT_S = 10.0
+"""Longest wait for a connection, our decision: a server that is there takes it at once, however busy it is."""
+
+_NO_WAY = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN}
+
 
 class TransportError(Exception):
     """No whole answer came: refused, cut off, too slow, too long. Worth another try."""
@@ -22,6 +28,10 @@ class TransportError(Exception):
 
 class DeadlineError(TransportError):
     """The answer took too long."""
+
+
+class UnreachedError(TransportError):
+    """Nobody took the connection: refused, no such host, no way there, no answer to the knock. The question was not asked."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +79,13 @@ def post_json(
     with _Deadline(connection, timeout_s) as deadline:
         try:
             body = json.dumps(payload).encode()
+            _open(connection, timeout_s)
             connection.request("POST", address.path + path, body, {"Content-Type": "application/json", **headers})
             answer = connection.getresponse()
             found = {name.lower(): value for name, value in answer.getheaders()}
             response = Response(answer.status, found, _read(answer, max_bytes))
+        except UnreachedError:
+            raise
         except (OSError, http.client.HTTPException, AttributeError, ValueError, TransportError) as error:
             if deadline.is_over or isinstance(error, TimeoutError):
                 raise DeadlineError(f"no answer within {timeout_s:g} s") from error
@@ -84,6 +97,19 @@ def post_json(
     if deadline.is_over:  # an answer without a length ends where the connection does
         raise DeadlineError(f"no answer within {timeout_s:g} s")
     return response
+
+
+def _open(connection: http.client.HTTPConnection, timeout_s: float) -> None:
+    """Opens the connection. Raises UnreachedError when nobody takes it."""
+    connection.timeout = min(CONNECT_S, timeout_s)
+    try:
+        connection.connect()
+    except OSError as error:
+        is_nobody = isinstance(error, (ConnectionRefusedError, socket.gaierror, TimeoutError))
+        if is_nobody or error.errno in _NO_WAY:
+            raise UnreachedError(f"{type(error).__name__}: {error}") from error
+        raise
+    connection.sock.settimeout(timeout_s)
 
 
 def _read(answer: http.client.HTTPResponse, max_bytes: int) -> bytes:

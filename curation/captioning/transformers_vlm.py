@@ -15,6 +15,7 @@ import numpy as np
 
 from curation.captioning.base import Answer, Caption, answer_one
 from curation.detectors.base import ClipInput, FrameRequest
+from curation.detectors.pretrained import load_pretrained
 from moviegen.contracts.clip import hash_id
 from moviegen.errors import UsageError
 
@@ -149,15 +150,11 @@ def _load(folder: str, device: str, dtype: str) -> tuple[Any, Any]:
     import torch
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
-    options = {"local_files_only": True, "trust_remote_code": False}
-    try:
-        processor = AutoProcessor.from_pretrained(folder, **options)
-        network = AutoModelForImageTextToText.from_pretrained(
-            folder, dtype=getattr(torch, dtype), use_safetensors=True, **options
-        )
-    except (OSError, ValueError) as error:
-        raise UsageError(f"captioner transformers_vlm: {folder} cannot be loaded: {error}") from error
+    network, processor = load_pretrained(
+        "captioner transformers_vlm", folder, "a video-language model", AutoModelForImageTextToText, AutoProcessor,
+        dtype=getattr(torch, dtype),
+    )  # fmt: skip
     processor.tokenizer.padding_side = "left"  # an answer goes on where its question ends
     if processor.tokenizer.pad_token is None:
         processor.tokenizer.pad_token = processor.tokenizer.eos_token
-    return network.to(device).eval(), processor
+    return network.to(device), processor

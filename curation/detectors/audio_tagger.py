@@ -9,10 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from curation.detectors.base import check_package
+from curation.detectors.pretrained import check_folder, load_pretrained
 from moviegen.errors import UsageError
-
-_NEEDED = ("config.json", "preprocessor_config.json", "model.safetensors")
 
 WINDOW_S = 10.0
 """Seconds a tagger hears at once: the length of AudioSet's clips, which all public taggers were trained on."""
@@ -26,12 +24,11 @@ Tagger = Callable[[np.ndarray], dict[str, float]]
 
 def check_tagger(who: str, folder: Path) -> None:
     """Raises UsageError saying what to put where when a file of the folder is not there, or transformers is not."""
-    check_package(who.rpartition(" ")[2], "transformers", "pip install 'moviegen[models]'")
-    if missing := [name for name in _NEEDED if not (folder / name).is_file()]:
-        raise UsageError(
-            f"{who}: no {', '.join(missing)} in {folder}. Put an audio tagger there (save_pretrained of an AudioSet model such as AST, "
-            f"and of its feature extractor), and say where it is: its parameter `tagger`"
-        )
+    advice = (
+        "Put an audio tagger there (save_pretrained of an AudioSet model such as AST, and of its feature extractor), and say where it "
+        "is: its parameter `tagger`"
+    )
+    check_folder(who.rpartition(" ")[2], who, folder, advice)
     tagger_rate(who, folder)
 
 
@@ -53,8 +50,11 @@ def load_tagger(who: str, folder: Path) -> Tagger:
     probability is its highest of the windows (our decision: what is heard once is there).
     """
     import torch
+    from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
 
-    network, extractor = _load(who, folder)
+    network, extractor = load_pretrained(
+        who, folder, "an audio classifier", AutoModelForAudioClassification, AutoFeatureExtractor
+    )
     labels = [network.config.id2label[i] for i in range(len(network.config.id2label))]
     rate = int(extractor.sampling_rate)
 
@@ -75,22 +75,3 @@ def cut_windows(samples: np.ndarray, length: int, least: int) -> list[np.ndarray
         return [np.pad(samples, (0, max(0, least - len(samples))))]
     starts = np.linspace(0, len(samples) - length, -(-len(samples) // length)).round().astype(int)
     return [samples[start : start + length] for start in starts]
-
-
-def _load(who: str, folder: Path) -> tuple:
-    """(network, feature extractor)."""
-    from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
-
-    only = {"local_files_only": True, "trust_remote_code": False}
-    try:
-        network, report = AutoModelForAudioClassification.from_pretrained(
-            folder, use_safetensors=True, output_loading_info=True, **only
-        )
-        extractor = AutoFeatureExtractor.from_pretrained(folder, **only)
-    except Exception as error:
-        raise UsageError(f"{who}: {folder} cannot be read as an audio classifier: {str(error)[:500]}") from error
-    if report["missing_keys"]:
-        # transformers fills them with random numbers and says so in a warning only
-        lacking = ", ".join(sorted(report["missing_keys"])[:4])
-        raise UsageError(f"{who}: {folder} lacks weights of {type(network).__name__}: {lacking}")
-    return network.eval(), extractor

@@ -5,21 +5,17 @@ from pathlib import Path
 
 import numpy as np
 
-from curation.detectors.base import check_package
+from curation.detectors.pretrained import check_folder, load_pretrained
 from moviegen.errors import UsageError
-
-_NEEDED = ("config.json", "preprocessor_config.json", "model.safetensors")
 
 
 def check_classifier(detector: str, folder: Path) -> None:
     """Raises UsageError saying what to put where when a file of the folder is not there, or transformers is not."""
-    check_package(detector, "transformers", "pip install 'moviegen[models]'")
-    missing = [name for name in _NEEDED if not (folder / name).is_file()]
-    if missing:
-        raise UsageError(
-            f"detector {detector}: no {', '.join(missing)} in {folder}. Put an image classifier there (save_pretrained of the model and of "
-            f"its image processor), or say where it is: score.detectors.{detector}.classifier"
-        )
+    advice = (
+        "Put an image classifier there (save_pretrained of the model and of its image processor), or say where it is: "
+        f"score.detectors.{detector}.classifier"
+    )
+    check_folder(detector, f"detector {detector}", folder, advice)
 
 
 def load_classifier(detector: str, folder: Path, label: str) -> Callable[[Sequence[np.ndarray]], np.ndarray]:
@@ -28,8 +24,11 @@ def load_classifier(detector: str, folder: Path, label: str) -> Callable[[Sequen
     Labels that exclude each other go through a softmax, those of a `multi_label_classification` and single ones through a sigmoid.
     """
     import torch
+    from transformers import AutoImageProcessor, AutoModelForImageClassification
 
-    network, processor = _load(detector, folder)
+    network, processor = load_pretrained(
+        f"detector {detector}", folder, "an image classifier", AutoModelForImageClassification, AutoImageProcessor
+    )
     number = _label_number(detector, folder, network.config.id2label, label)
     is_single = len(network.config.id2label) == 1 or network.config.problem_type == "multi_label_classification"
 
@@ -40,28 +39,6 @@ def load_classifier(detector: str, folder: Path, label: str) -> Callable[[Sequen
         return (logits.sigmoid() if is_single else logits.softmax(dim=-1))[:, number].numpy()
 
     return classify
-
-
-def _load(detector: str, folder: Path) -> tuple:
-    """(network, image processor)."""
-    from transformers import AutoImageProcessor, AutoModelForImageClassification
-
-    only = {"local_files_only": True, "trust_remote_code": False}
-    try:
-        network, report = AutoModelForImageClassification.from_pretrained(
-            folder, use_safetensors=True, output_loading_info=True, **only
-        )
-        processor = AutoImageProcessor.from_pretrained(folder, **only)
-    except Exception as error:
-        raise UsageError(
-            f"detector {detector}: {folder} cannot be read as an image classifier: {str(error)[:500]}"
-        ) from error
-    if report["missing_keys"]:
-        # transformers fills them with random numbers and says so in a warning only
-        raise UsageError(
-            f"detector {detector}: {folder} lacks weights of {type(network).__name__}: {', '.join(sorted(report['missing_keys'])[:4])}"
-        )
-    return network.eval(), processor
 
 
 def _label_number(detector: str, folder: Path, labels: dict[int, str], label: str) -> int:

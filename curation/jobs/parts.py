@@ -11,7 +11,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Protocol
 
 from curation.remote import as_given
@@ -20,6 +19,7 @@ from moviegen.contracts.lake import Commit, Lake, Part, add_parts, drop_stale, e
 from moviegen.contracts.tables import TABLES
 from moviegen.disk import writing
 from moviegen.errors import DiskError, UsageError
+from moviegen.temporary import remove_leftovers
 
 ID_COLUMNS = {
     "chunks": "video_id",
@@ -279,16 +279,6 @@ def id_of(key: str) -> str:
 
 
 def sweep_temporaries(lake: Lake) -> int:
-    """Removes temporary files that killed tasks left behind; how many. Call it under the run's lock."""
-    found = [path for path in lake.root.rglob(".*.tmp") if path.is_file() and not _may_be_fetching(lake, path)]
-    for path in found:
-        path.unlink(missing_ok=True)
-    return len(found)
-
-
-_FETCH_S = 86400.0
-
-
-def _may_be_fetching(lake: Lake, path: Path) -> bool:
-    """Whether a reader on this machine, who holds no lock, may be fetching this file of an object store."""
-    return lake.store is not None and ".fetched" in path.parts and time.time() - path.stat().st_mtime < _FETCH_S
+    """Removes temporary files that killed tasks left behind; how many. Call it under the run's lock. Those of processes that live stay:
+    readers hold no lock, and write indices and fetch; those of other machines for a day."""
+    return remove_leftovers(lake.root.rglob(".*.tmp"))

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from moviegen.errors import UsageError
+from moviegen.temporary import temporary_beside
 
 from .clip import hash_id
 from .shard import check_name
@@ -130,7 +131,7 @@ def atomic_write(path: Path, kind: str = "part") -> Iterator[Path]:
     `kind` is one of `WRITE_KINDS`, for the crash points. Raises OSError when the disk refuses; nothing partial then lies under `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_beside(path)
     try:
         yield temporary
         crash_point(f"{kind}.written")

@@ -68,8 +68,9 @@ class ChatServer(ThreadingHTTPServer):
         fault: Callable[[int, int], str | None] = lambda number, tries: None,
         key: str | None = None,
         delay_s: float = 0.0,
+        port: int = 0,
     ) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", port), _Handler)
         self.fault = fault
         self.key = key
         self.delay_s = delay_s

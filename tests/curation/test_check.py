@@ -1,9 +1,12 @@
 import pytest
 
-from curation.check import check_lake
+from curation.check import check_lake, stray_notice
+from curation.cli import curate
+from curation.gc import stray_tars
 from curation.rows import read_table, write_rows
 from moviegen.contracts.lake import Lake
 from moviegen.contracts.tables import SAMPLES
+from moviegen.errors import CheckFailedError
 from moviegen.testing.lake import write_toy_lake
 
 
@@ -24,6 +27,30 @@ def tar(lake):
 
 def test_a_right_lake_has_no_problem(lake):
     assert shard_problems(lake) == []
+
+
+def test_tars_that_no_commit_names_are_told_of_and_are_no_problem(lake):
+    assert stray_notice(lake) == ""
+    strays = [tar(lake).with_name("000777.tar"), lake.root / "sets" / "kind=edits" / "000000.tar"]
+    for stray in strays:
+        stray.parent.mkdir(parents=True, exist_ok=True)
+        stray.write_bytes(b"x" * 3_000_000)
+    (lake.root / "shards" / "link.tar").symlink_to("/etc/hostname")  # somebody else's
+    (tar(lake).parent / "notes.txt").write_text("mine")
+    assert list(stray_tars(lake)) == sorted(stray.relative_to(lake.root).as_posix() for stray in strays)
+    told = stray_notice(lake)
+    assert "2 tars that no commit names (6.0 MB), such as sets/kind=edits/000000.tar" in told
+    assert f"`moviegen curate gc {lake.root}` deletes those older than a day" in told
+    assert shard_problems(lake) == []
+
+
+def test_strays_are_told_of_beside_what_is_wrong(lake, capsys):
+    tar(lake).rename(
+        tar(lake).with_name("000777.tar")
+    )  # the one committed is missing, and lies there under another name
+    with pytest.raises(CheckFailedError, match="committed shard is missing"):
+        curate(["check", str(lake.root)])
+    assert "1 tar that no commit names" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

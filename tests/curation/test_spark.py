@@ -4,7 +4,7 @@ from dataclasses import asdict
 import pytest
 
 from curation.jobs.parts import LocalRunner, Operation, encode_task, make_task
-from curation.spark import JobError, SparkConfig, SparkRunner
+from curation.spark import JobError, SparkConfig, SparkRunner, accepted, run_or_refuse
 from moviegen.contracts.lake import Lake
 from moviegen.errors import UsageError
 
@@ -56,6 +56,15 @@ def test_two_waves_at_once_do_not_mix(runner, tmp_path):
 def test_a_users_mistake_comes_back_as_itself(runner, tmp_path):
     with pytest.raises(UsageError, match="no captioner 'sourze'; did you mean 'source'"):
         runner.begin(tasks(tmp_path, {"captioner": "sourze", "params": {}}), "test")()
+
+
+def test_a_users_mistake_is_a_result_so_that_spark_does_not_try_it_again(tmp_path):
+    (wrong,) = tasks(tmp_path, {"captioner": "sourze", "params": {}}, 1)
+    (right,) = tasks(tmp_path, {"captioner": "source", "params": {}}, 1)
+    results = [run_or_refuse(right), run_or_refuse(wrong)]
+    assert accepted(results[:1]) == results[:1] == list(LocalRunner().map([right], "test"))
+    with pytest.raises(UsageError, match="no captioner 'sourze'; did you mean 'source'"):
+        accepted(results)
 
 
 @pytest.mark.spark

@@ -13,7 +13,8 @@ pytest.importorskip("moto", reason="the local S3 server is in the extra `test`")
 pytest.importorskip("s3fs", reason="s3:// is in the extra `s3`")
 
 from curation.accounting import account
-from curation.check import check_lake
+from curation.check import check_lake, stray_notice
+from curation.gc import stray_tars
 from curation.jobs.session import hold_lock
 from curation.rows import read_table
 from moviegen.contracts.lake import STORE_CRASH_POINTS, lake_at
@@ -270,6 +271,18 @@ def test_a_silent_server_ends_the_wait(bucket, monkeypatch):
             storage.list_objects("s3://nowhere/lake")
     monkeypatch.undo()
     file_system().clear_instance_cache()
+
+
+def test_tars_that_no_commit_names_are_told_of_in_a_bucket(stored):
+    assert stray_notice(lake_at(stored)) == ""
+    path = "shards/subset=old/bucket=1x1-f16/000000.tar"
+    stray = f"{stored.removeprefix('s3://')}/{path}"
+    file_system().pipe(stray, b"left over")
+    try:
+        assert stray_tars(lake_at(stored)) == {path: 9}
+        assert "delete them with your store's own tools" in stray_notice(lake_at(stored))
+    finally:
+        file_system().rm(stray)
 
 
 def test_gc_and_replay_refuse_a_lake_in_a_bucket(stored):

@@ -76,6 +76,8 @@ def test_gc_deletes_what_no_commit_names_and_nothing_else(mini, lake, tmp_path, 
     (lake / "shards" / "link.tar").symlink_to(tmp_path / "elsewhere.tar")
     young = next((lake / "shards").rglob("*.tar")).with_name("950000.tar")
     young.write_bytes(b"somebody may be reading it")
+    assert curate(["check", str(lake)]) == 0, "what no commit names is told of, and nothing wrong"
+    assert "3 tars that no commit names" in capsys.readouterr().out
     assert curate(["gc", str(lake), "--dry-run"]) == 0
     assert f"would delete {len(left)} files, {9 * len(left):,} bytes" in capsys.readouterr().out
     assert left <= all_files(lake)

@@ -1,5 +1,6 @@
 """The endpoint captioner against a server that speaks the real protocol and fails in every way we know."""
 
+import socket
 import threading
 import time
 from dataclasses import replace
@@ -9,7 +10,7 @@ import pytest
 from curation.captioning import captioner_version, load_captioner
 from curation.captioning.base import Caption, caption_clips
 from curation.captioning.chat import AnswerError, RefusedError
-from curation.captioning.http_client import DeadlineError, TransportError
+from curation.captioning.http_client import DeadlineError, TransportError, UnreachedError
 from moviegen.errors import UsageError
 from moviegen.testing.chat_server import LASTING, PASSING, ChatServer, caption_text, numbered_frame
 
@@ -32,6 +33,23 @@ def numbered(clip_input):
         return replace(found, clip=replace(found.clip, clip_id=f"{number:032x}"))
 
     return make
+
+
+@pytest.fixture
+def closed_url():
+    """Address of a port of this machine that nobody listens at, and nobody else can take."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
+        yield f"http://127.0.0.1:{held.getsockname()[1]}/v1"
+
+
+def counted_posts(monkeypatch) -> list:
+    """Grows by one at each request."""
+    from curation.captioning import asking
+
+    made, post = [], asking.post_json
+    monkeypatch.setattr(asking, "post_json", lambda *args: made.append(args) or post(*args))
+    return made
 
 
 def right(number: int) -> Caption:
@@ -150,13 +168,63 @@ def test_a_model_is_told_what_was_wrong(numbered, monkeypatch):
 
 
 class TestWhatEndsARun:
-    def test_nobody_there(self, numbered):
-        with ChatServer() as server:
-            url = server.url
-        captioner = load_captioner("endpoint", QUICK | {"url": url, "max_tries": 2, "max_failed_in_a_row": 4})
-        with pytest.raises(UsageError, match=r"gave no answer about 4 clips in a row.*start the same command again"):
-            list(caption_clips(captioner, map(numbered, range(50))))
+    def test_nobody_there_is_found_out_once(self, numbered, closed_url, monkeypatch):
+        """The first clip's tries say it; the next clips of this worker are tried once, whatever run they are of."""
+        tried = counted_posts(monkeypatch)
+        captioner = load_captioner("endpoint", QUICK | {"url": closed_url, "max_tries": 3, "in_flight": 1})
+        for tries, total in ((r"3 tries", 3), (r"1 try", 4)):
+            told = (
+                rf"nobody is there at {closed_url}: ConnectionRefusedError.*\({tries}\)\..*start the same command again"
+            )
+            with pytest.raises(UsageError, match=told):
+                list(caption_clips(captioner, map(numbered, range(9))))
+            assert len(tried) == total
         assert threading.active_count() < 20
+
+    def test_clips_in_flight_end_together(self, numbered, closed_url):
+        captioner = load_captioner("endpoint", QUICK | {"url": closed_url, "max_tries": 4, "first_wait_s": 0.2})
+        begin = time.monotonic()
+        with pytest.raises(UsageError, match="nobody is there"):
+            list(caption_clips(captioner, map(numbered, range(50))))
+        assert time.monotonic() - begin < 3, "waits of at most 0.2, 0.4 and 0.8 s, not fifty times that"
+
+    def test_no_such_host(self, numbered):
+        captioner = load_captioner("endpoint", QUICK | {"url": "http://no-such-host.invalid/v1", "max_tries": 2})
+        with pytest.raises(UsageError, match=r"nobody is there at http://no-such-host\.invalid/v1: gaierror"):
+            captioner.caption(numbered(0))
+
+    def test_who_comes_back_is_asked_again(self, numbered):
+        with ChatServer() as server:
+            captioner = captioner_of(server, max_tries=2)
+            assert captioner.caption(numbered(0)) == right(0)
+        with pytest.raises(UsageError, match="nobody is there"):
+            captioner.caption(numbered(1))
+        with ChatServer(lambda number, tries: "503" if tries == 1 else None, port=server.server_address[1]) as server:
+            assert captioner.caption(numbered(1)) == right(1), "busy, not gone: the second try is made"
+
+    def test_a_server_that_answers_others_is_not_gone(self, numbered, monkeypatch):
+        """Behind one address some doors are shut: that is the clip's failure, not the run's end."""
+        from curation.captioning import asking
+
+        def post(address, path, payload, headers, *rest):
+            if headers["X-Request-Id"] == f"{3:032x}":
+                sleep.wait(0.05)
+                raise UnreachedError("ConnectionRefusedError: shut")
+            return real(address, path, payload, headers, *rest)
+
+        real, sleep = asking.post_json, threading.Event()
+        monkeypatch.setattr(asking, "post_json", post)
+        with ChatServer() as server:
+            found = answers_of(captioner_of(server, max_tries=2), map(numbered, range(8)))
+        assert type(found[3].error) is UnreachedError
+        assert {n: a.caption for n, a in found.items()} == {n: right(n) if n != 3 else None for n in range(8)}
+
+    def test_nobody_answers(self, numbered):
+        with ChatServer(lambda number, tries: "cut_before_answer") as server:
+            captioner = captioner_of(server, max_tries=2, max_failed_in_a_row=4)
+            told = r"gave no answer about 4 clips in a row.*start the same command again"
+            with pytest.raises(UsageError, match=told):
+                list(caption_clips(captioner, map(numbered, range(50))))
 
     def test_a_wrong_key(self, numbered, monkeypatch):
         monkeypatch.setenv("TOY_KEY", "wrong")

@@ -131,5 +131,18 @@ def test_refusals_say_what_to_put_where(tmp_path):
     with pytest.raises(UsageError, match=r"no config\.json in .*Put a model there"):
         load_captioner("transformers_vlm", {"model": str(tmp_path)})
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(UsageError, match="cannot be loaded"):
+    with pytest.raises(UsageError, match="cannot be read as a video-language model"):
         load_captioner("transformers_vlm", {"model": str(tmp_path)}).ask([[np.zeros((8, 8, 3), np.uint8)]])
+
+
+def test_a_model_that_lacks_weights_is_refused(folder, tmp_path):
+    """The library would fill them with random numbers: captions of nothing."""
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(folder, tmp_path / "model")
+    path = tmp_path / "model" / "model.safetensors"
+    weights = load_file(path)
+    lost = sorted(name for name in weights if "layers" in name)[0]
+    save_file({name: tensor for name, tensor in weights.items() if name != lost}, path, metadata={"format": "pt"})
+    with pytest.raises(UsageError, match=r"captioner transformers_vlm: .* lacks weights of .*: .*layers"):
+        captioner_of(tmp_path / "model").ask([[np.zeros((8, 8, 3), np.uint8)]])

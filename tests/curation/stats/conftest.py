@@ -6,6 +6,11 @@ from curation.rows import write_rows
 from moviegen.contracts.lake import Commit, Lake, Part
 from moviegen.contracts.tables import TABLES
 
+SIGNALS = (
+    "pts_s", "cut_score", "motion", "luma", "border_top", "border_bottom", "border_left", "border_right",
+)  # fmt: skip
+"""Columns that have a value a frame; the others are empty."""
+
 
 def put(lake: Lake, table: str, rows: list[dict], batch: str = "b") -> None:
     """Commits rows as the only part of (table, batch); what a row leaves out is null, zero or empty."""
@@ -20,101 +25,88 @@ def put(lake: Lake, table: str, rows: list[dict], batch: str = "b") -> None:
     lake.write_commit(Commit(table, batch, (Part(path, "test", "1", keys, len(rows), sha256),)))
 
 
-def clip(name: str, video: str, seconds: int, shot: int = 0) -> dict:
-    span = {"start_frame": 0, "num_frames": 10 * seconds, "start_pts": 0, "end_pts": 10 * seconds}
+def video(name: str, video_id: str, **values: object) -> dict:
+    return {"uri": f"/in/{name}.mp4", "video_id": video_id, "status": "ok"} | values
+
+
+def shot(video_id: str, number: int, start: int, transition: str, **values: object) -> dict:
+    """Ninety frames of nine seconds."""
+    span = {"start_frame": start, "num_frames": 90, "start_pts": start, "end_pts": start + 90}
+    return {"video_id": video_id, "shot": number, "transition": transition, **span} | values
+
+
+def clip(name: str, video_id: str, seconds: int, number: int = 0, start: int = 0) -> dict:
+    """Whole seconds at ten frames a second, of a shot, from a frame on."""
+    num_frames = 10 * seconds
+    span = {"start_frame": start, "num_frames": num_frames, "start_pts": start, "end_pts": start + num_frames}
+    rates = {"tb_num": 1, "tb_den": 10, "fps_num": 10, "fps_den": 1}
+    return {"clip_id": name, "video_id": video_id, "shot": number, **span, **rates}
+
+
+def signals(video_id: str) -> dict:
+    """Two shots of ninety frames in which nothing moves."""
+    columns = {name: [0.0] * 180 for name in SIGNALS}
+    return {"video_id": video_id, "num_frames": 180, "pts": list(range(180)), **columns}
+
+
+def rule(position: int, name: str, metric: str, bound: str, if_missing: str, **limits: float) -> dict:
+    about = {"rule": name, "metric": metric, "bound": bound, "if_missing": if_missing}
+    return {"subset": "s", "position": position, **about, **limits}
+
+
+def score(name: str, metric: str, value: float) -> dict:
+    about = {"detector": metric.split(".")[0], "detector_version": "1"}
+    return {"clip_id": name, "metric": metric, "score": float(value), **about}
+
+
+def chosen(name: str, reason: str = "", detail: str = "", skipped: str = "") -> dict:
+    """Kept, where there is no reason against it."""
+    row = {"subset": "s", "clip_id": name, "keep": not reason}
+    return row | {key: text for key, text in (("reason", reason), ("detail", detail), ("skipped", skipped)) if text}
+
+
+def sources() -> dict[str, list[dict]]:
+    """Seven files: v1 to v4 are split, v5 is broken, v6 fails in split, w1 has v1's bytes."""
     return {
-        "clip_id": name,
-        "video_id": video,
-        "shot": shot,
-        **span,
-        "tb_num": 1,
-        "tb_den": 10,
-        "fps_num": 10,
-        "fps_den": 1,
+        "videos": [
+            *(video(name, name, duration=9.0) for name in ("v1", "v2", "v3", "v4", "v6")),
+            video("w1", "v1"),
+            video("v5", "v5", status="failed", error="UnreadableMediaError: is empty"),
+        ],
+        "shots": [
+            *(shot(name, 0, 0, "start", transition_frames=0) for name in ("v1", "v2", "v3", "v4")),
+            shot("v2", 1, 90, "cut"),
+        ],
+        "signals": [signals(name) for name in ("v1", "v2", "v3", "v4")],
+        "failures": [{"stage": "split", "input_id": "v6", "error": "DecodeTimeoutError", "message": "took too long"}],
     }
 
 
-def tables() -> dict[str, list[dict]]:
-    """Six files: v1 kept, v2 has a kept and a rejected clip, v3 rejected, v4 too short, v1 again, one broken, one failed later."""
-    videos = [{"uri": f"/in/v{i}.mp4", "video_id": f"v{i}", "status": "ok", "duration": 9.0} for i in (1, 2, 3, 4, 6)]
-    videos += [{"uri": "/in/w1.mp4", "video_id": "v1", "status": "ok"}]
-    videos += [{"uri": "/in/v5.mp4", "video_id": "v5", "status": "failed", "error": "UnreadableMediaError: is empty"}]
-    shots = [
-        {"video_id": f"v{i}", "num_frames": 90, "end_pts": 90, "transition": "start", "transition_frames": 0}
-        for i in (1, 2, 3, 4)
-    ]
-    shots += [
-        {
-            "video_id": "v2",
-            "shot": 1,
-            "start_frame": 90,
-            "num_frames": 90,
-            "start_pts": 90,
-            "end_pts": 180,
-            "transition": "cut",
-        }
-    ]
-    second = clip("c3", "v2", 4, 1) | {"start_frame": 100, "start_pts": 100, "end_pts": 140}
-    signals = {"num_frames": 180, "pts": list(range(180))} | {
-        name: [0.0] * 180
-        for name in (
-            "pts_s",
-            "cut_score",
-            "motion",
-            "luma",
-            "border_top",
-            "border_bottom",
-            "border_left",
-            "border_right",
-        )
-    }
-    rules = [
-        {
-            "subset": "s",
-            "position": 0,
-            "rule": "resolution",
-            "metric": "probe.min_side",
-            "min": 100.0,
-            "bound": "big",
-            "if_missing": "error",
-        },
-        {
-            "subset": "s",
-            "position": 1,
-            "rule": "motion",
-            "metric": "motion.vmaf",
-            "min": 2.0,
-            "max": 9.0,
-            "bound": "moves",
-            "if_missing": "keep",
-        },
-    ]
-    scores = [("c1", 400, 5), ("c2", 400, 2.5), ("c3", 400, 1), ("c4", 50, None)]
-    measured = [
-        {
-            "clip_id": name,
-            "detector": metric.split(".")[0],
-            "metric": metric,
-            "score": float(value),
-            "detector_version": "1",
-        }
-        for name, side, moved in scores
-        for metric, value in (("probe.min_side", side), ("motion.vmaf", moved))
-        if value is not None
-    ]
+def clips() -> dict[str, list[dict]]:
+    """One clip each of v1 and v3, two of v2, none of v4, which is too short; one has no score of motion."""
+    sides = {"c1": 400, "c2": 400, "c3": 400, "c4": 50}
+    motions = {"c1": 5, "c2": 2.5, "c3": 1}
+    measured = [score(name, "probe.min_side", side) for name, side in sides.items()]
+    measured += [score(name, "motion.vmaf", motion) for name, motion in motions.items()]
     return {
-        "videos": videos,
-        "shots": shots,
-        "signals": [{"video_id": f"v{i}", **signals} for i in (1, 2, 3, 4)],
-        "clips": [clip("c1", "v1", 9), clip("c2", "v2", 6), second, clip("c4", "v3", 8)],
+        "clips": [clip("c1", "v1", 9), clip("c2", "v2", 6), clip("c3", "v2", 4, 1, 100), clip("c4", "v3", 8)],
         "scores": measured,
         "embeddings": [{"clip_id": name, "embedder": "e", "vector": [0.6, 0.8]} for name in ("c1", "c2")],
-        "rules": rules,
+    }
+
+
+def subset() -> dict[str, list[dict]]:
+    """Of the subset `s`, c1 and c2 are kept and lie in a tar; c3 moves too little, c4 is too small."""
+    return {
+        "rules": [
+            rule(0, "resolution", "probe.min_side", "big", "error", min=100.0),
+            rule(1, "motion", "motion.vmaf", "moves", "keep", min=2.0, max=9.0),
+        ],
         "selection": [
-            {"subset": "s", "clip_id": "c1", "keep": True, "skipped": "motion"},
-            {"subset": "s", "clip_id": "c2", "keep": True},
-            {"subset": "s", "clip_id": "c3", "keep": False, "reason": "motion", "detail": "1 < 2"},
-            {"subset": "s", "clip_id": "c4", "keep": False, "reason": "resolution", "detail": "50 < 100"},
+            chosen("c1", skipped="motion"),
+            chosen("c2"),
+            chosen("c3", "motion", "1 < 2"),
+            chosen("c4", "resolution", "50 < 100"),
         ],
         "captions": [
             {"clip_id": "c1", "captioner": "source", "text": "a dog runs"},
@@ -122,23 +114,22 @@ def tables() -> dict[str, list[dict]]:
         ],
         "shards": [{"path": "p", "subset": "s", "bucket": "1x1-f16", "num_samples": 2, "size_bytes": 3_000_000}],
         "samples": [{"subset": "s", "clip_id": name, "path": "p"} for name in ("c1", "c2")],
-        "failures": [{"stage": "split", "input_id": "v6", "error": "DecodeTimeoutError", "message": "took too long"}],
     }
 
 
 @pytest.fixture
 def known_tables() -> dict[str, list[dict]]:
-    return tables()
+    return sources() | clips() | subset()
 
 
 @pytest.fixture
 def make_lake(tmp_path):
-    """Writes tables as a lake and gives its folder."""
+    """Writes tables as a lake, or another batch of it, and gives its folder."""
 
-    def make(content: dict[str, list[dict]]):
+    def make(content: dict[str, list[dict]], batch: str = "b"):
         lake = Lake(tmp_path / "lake")
         for name, rows in content.items():
-            put(lake, name, rows)
+            put(lake, name, rows, batch)
         return lake.root
 
     return make

@@ -1,4 +1,5 @@
 -- every input file in exactly one state a subset: accepted, rejected (reason), failed (error), pending
+-- of files with the same bytes, in one batch or in several, the first by batch and uri counts; the others are its duplicates
 with of_clips as (
     select
         clip_states.subset,
@@ -15,6 +16,14 @@ with of_clips as (
     from clip_states
     left join rules
         on clip_states.subset = rules.subset and clip_states.batch = rules.batch and clip_states.reason = rules.rule
+    group by all
+),
+
+-- of files with the same bytes in a batch one has the clips: counted at each they would not add up
+first_of_batch as (
+    select batch, video_id, min(uri) as uri
+    from videos
+    where status = 'ok'
     group by all
 ),
 
@@ -37,7 +46,9 @@ joined as (
         videos.status,
         videos.error as probe_error,
         videos.duration,
-        unique_videos.uri as first_uri,
+        unique_videos.batch <> videos.batch or unique_videos.uri <> videos.uri as is_duplicate,
+        'same bytes as ' || unique_videos.uri
+        || case when unique_videos.batch <> videos.batch then ' of batch ' || unique_videos.batch else '' end as same_as,
         split_failures.error || ': ' || split_failures.message as split_error,
         was_split.video_id is not null as is_split,
         was_split.num_shots,
@@ -52,8 +63,12 @@ joined as (
             and videos.batch = split_failures.batch
             and split_failures.stage = 'split'
     left join was_split on videos.video_id = was_split.video_id and videos.batch = was_split.batch
+    left join first_of_batch on videos.batch = first_of_batch.batch and videos.uri = first_of_batch.uri
     left join of_clips
-        on videos.video_id = of_clips.video_id and videos.batch = of_clips.batch and subsets.subset = of_clips.subset
+        on
+            first_of_batch.video_id = of_clips.video_id
+            and first_of_batch.batch = of_clips.batch
+            and subsets.subset = of_clips.subset
 )
 
 select
@@ -63,7 +78,7 @@ select
     video_id,
     case
         when status = 'failed' then 'failed'
-        when uri <> first_uri then 'rejected'
+        when is_duplicate then 'rejected'
         when split_error is not null then 'failed'
         when num_accepted > 0 then 'accepted'
         when num_failed > 0 then 'failed'
@@ -72,14 +87,15 @@ select
     end as state,
     case
         when status = 'failed' then ''
-        when uri <> first_uri then 'duplicate_file'
+        when is_duplicate then 'duplicate_file'
         when split_error is null and num_accepted is null and is_split then 'no_clip'
         when split_error is null and num_accepted = 0 and num_failed = 0 then coalesce(reason, '')
         else ''
     end as reason,
     case
         when status = 'failed' then ''
-        when uri <> first_uri then 'same bytes as ' || first_uri
+        when is_duplicate and num_accepted > 0 then same_as || '; its clips stay in the tars until batch ' || batch || ' is run again'
+        when is_duplicate then same_as
         when split_error is null and num_accepted is null and is_split then 
             'too short for a clip: the longest of ' || num_shots || ' shots lasts ' || round(longest_s, 2) || ' s'
         when split_error is null and num_accepted = 0 and num_failed = 0 then coalesce(detail, '')
@@ -87,7 +103,7 @@ select
     end as detail,
     case
         when status = 'failed' then replace(probe_error, uri || ': ', '')
-        when uri <> first_uri then null
+        when is_duplicate then null
         else replace(coalesce(split_error, case when num_accepted = 0 then error end), uri || ': ', '')
     end as error,
     coalesce(num_clips, 0) as num_clips,
