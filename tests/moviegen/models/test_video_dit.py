@@ -224,6 +224,16 @@ def test_a_stretched_table_keeps_its_field_of_view():
     assert torch.equal(grow_table(line, 20, "append")[:16], line)
 
 
+def test_tables_grow_from_16_to_32_to_96_s_3_2_2():
+    """Each step reads the table before at its new places: a line stays a line, and the field of view what it was."""
+    x = torch.arange(16.0)[:, None]
+    for rows, factor in ((32, 2), (96, 6)):
+        x = grow_table(x, rows)
+        at = (torch.arange(rows) + 0.5) / factor - 0.5
+        inner = (at > 0.5) & (at < 14.5)  # both steps hold the ends
+        torch.testing.assert_close(x[inner, 0], at[inner], rtol=0, atol=1e-5)
+
+
 def test_tables_do_not_shrink():
     with pytest.raises(ValueError, match="cannot shrink"):
         grow_table(torch.zeros(4, 2), 3)
