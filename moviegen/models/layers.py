@@ -109,10 +109,12 @@ def initialize_transformer(network: nn.Module, silent: Iterable[nn.Linear]) -> N
 
     The paper is silent on all of it; our decision.
     """
+    blocks = list(network.blocks)  # type: ignore[arg-type]
+    if next(network.parameters()).is_meta:  # nothing to fill, and each call that does so would take its time
+        return
     for module in network.modules():
         if isinstance(module, nn.Linear):
             nn.init.normal_(module.weight, std=0.02)
-    blocks = list(network.blocks)  # type: ignore[arg-type]
     for block in blocks:
         for projection in (block.attention.output, block.cross_attention.output, block.ffn.output):
             nn.init.normal_(projection.weight, std=0.02 / math.sqrt(2 * len(blocks)))

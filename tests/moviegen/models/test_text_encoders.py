@@ -8,6 +8,7 @@ import torch
 
 from moviegen.config import load_config
 from moviegen.errors import UsageError
+from moviegen.models.clip_text import long_prompt_parameters
 from moviegen.models.text import ContextProjections, TextContext, TextEncoder
 from moviegen.models.text_encoders import (
     EncoderSource,
@@ -87,6 +88,14 @@ def test_metaclip_is_open_clip_s_own_s_3_1_4(config, encoders):
     last = torch.stack([real(context, row)[-1] for row in range(3)])
     torch.testing.assert_close(last @ encoders[1].model.text_projection, whole.encode_text(texts), rtol=1e-4, atol=1e-5)
     assert not hasattr(encoders[1].model, "visual")
+
+
+def test_positions_and_biases_are_what_a_long_prompt_trains_s_app_a_1(encoders):
+    names = {name for name, _ in long_prompt_parameters(encoders[1].model)}
+    assert "positional_embedding" in names
+    assert names == {n for n, _ in encoders[1].model.named_parameters() if n.endswith("bias")} | {
+        "positional_embedding"
+    }
 
 
 def test_metaclip_reads_256_tokens_ul2_512_byt5_256_s_3_1_4(encoders):
