@@ -19,8 +19,10 @@ from moviegen.models.layers import (
     GELUFeedForward,
     RMSNorm,
     TimeEmbedding,
+    add_gated,
     initialize_transformer,
     modulate,
+    modulated_norm,
     rotary_angles,
 )
 from moviegen.models.text import ContextProjections, TextContext
@@ -136,10 +138,10 @@ class AudioBlock(nn.Module):
     ) -> Tensor:
         """x (B, N, D), modulation (B, 6, D), text (B, L, D), text_mask (B, L), rotation, mask (B, N) or None -> (B, N, D)."""
         shift_1, scale_1, gate_1, shift_2, scale_2, gate_2 = (modulation + self.modulation_bias).unsqueeze(2).unbind(1)
-        normed = modulate(self.attention_norm(x), shift_1, scale_1)
-        x = x + gate_1 * run(self.attention, normed, None, mask, rotation)
+        normed = modulated_norm(self.attention_norm, x, shift_1, scale_1)
+        x = add_gated(x, gate_1, run(self.attention, normed, None, mask, rotation))
         x = x + run(self.cross_attention, x, text, text_mask)
-        return x + gate_2 * run(self.ffn, modulate(self.ffn_norm(x), shift_2, scale_2))
+        return add_gated(x, gate_2, run(self.ffn, modulated_norm(self.ffn_norm, x, shift_2, scale_2)))
 
 
 class GatedLinear(nn.Module):

@@ -19,6 +19,7 @@ from moviegen.models.edit_dit import EditDiT, EditDiTConfig
 from moviegen.models.personal_dit import PersonalDiT, PersonalDiTConfig
 from moviegen.models.tae import TAE, TAEConfig
 from moviegen.models.text import ByteTextEncoder, ByteTextEncoderConfig, TextContext
+from moviegen.models.text_encoders import names_encoders
 from moviegen.models.upsampler import Upsampler, UpsamplerConfig
 from moviegen.models.video_dit import VideoDiT, VideoDiTConfig
 
@@ -161,9 +162,12 @@ def _run(network: nn.Module, args: tuple[Any, ...]) -> None:
 
 
 def sizes(folder: Path) -> Iterator[Size]:
-    """Every <kind>/<size>.yaml below a folder, one after another as it is counted. Raises UsageError naming a file that does not load."""
+    """Every <kind>/<size>.yaml below a folder, one after another as it is counted, but those that only name weights of others. Raises
+    UsageError naming a file that does not load."""
     for kind in KINDS:
         for path in sorted((folder / kind).glob("*.yaml")):
+            if names_encoders(path):
+                continue
             yield count(kind, load_config(KINDS[kind].config, path), path.stem)
 
 

@@ -3,8 +3,10 @@
 Axis letters: B batch, L tokens, D width.
 """
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +14,7 @@ from torch import Tensor, nn
 
 from moviegen.errors import UsageError
 from moviegen.models.text import Role, TextContext, read_by
+from moviegen.weights import save_state
 
 LONG_PROMPT_TOKENS = 256
 """Tokens of a long prompt [S §3.1.4]."""
@@ -53,21 +56,53 @@ def lengthen_clip(model: nn.Module, max_length: int = LONG_PROMPT_TOKENS) -> nn.
     return model
 
 
+OPEN_CLIP_CONFIG, OPEN_CLIP_WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
+"""Files of a repository in open_clip's format."""
+
+NO_PICTURES = {"layers": 1, "width": 64, "image_size": 16, "patch_size": 16}
+"""The smallest picture half that open_clip builds; it is thrown away."""
+
+
 class OpenClipTextEncoder:
-    """The frozen text tower of a CLIP in open_clip's format, by the name of its architecture and a file of weights.
+    """The frozen text tower of a CLIP in open_clip's format: MetaCLIP of the paper's width has no other [S §3.1.4, Fig 8].
 
     Gives the last hidden layer after its norm, not the pooled vector. Texts are read causally, so padding changes nothing.
     """
 
     def __init__(
-        self, network: nn.Module, tokenizer: object, max_length: int = LONG_PROMPT_TOKENS, role: Role = "prompt"
+        self, model: nn.Module, config: Mapping[str, Any], max_length: int = LONG_PROMPT_TOKENS, role: Role = "prompt"
     ) -> None:
-        self.network = network.requires_grad_(False).eval()
-        self.tokenizer, self.max_length, self.role = tokenizer, max_length, role
-        table = network.positional_embedding
+        """`model` is open_clip's, `config` its sizes as in `open_clip_config.json` (`embed_dim`, `text_cfg`, ...)."""
+        from open_clip import SimpleTokenizer
+
+        table = model.positional_embedding
         if len(table) < max_length:
-            network.positional_embedding = nn.Parameter(stretch_positions(table.data, max_length), requires_grad=False)
+            model.positional_embedding = nn.Parameter(stretch_positions(table.data, max_length), requires_grad=False)
+        self.model = model.requires_grad_(False).eval()
+        self.config, self.max_length, self.role = config, max_length, role
+        self.tokenizer = SimpleTokenizer(context_length=max_length)
         self.width = int(table.shape[1])
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        source: str | Path,
+        max_length: int = LONG_PROMPT_TOKENS,
+        role: Role = "prompt",
+        dtype: torch.dtype = torch.float32,
+    ) -> "OpenClipTextEncoder":
+        """The tower of a folder or hub id with a config and safetensors of open_clip. Raises UsageError when there is none."""
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            config = json.loads(_file_of(source, OPEN_CLIP_CONFIG).read_text())["model_cfg"]
+            state = load_file(_file_of(source, OPEN_CLIP_WEIGHTS))
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
+            raise UsageError(
+                f"text encoder {source}: {error!s:.500}\nwanted a folder or hub id with {OPEN_CLIP_CONFIG} and {OPEN_CLIP_WEIGHTS}"
+            ) from error
+        return cls(_text_tower(config, state, source).to(dtype), config, max_length, role)
 
     @classmethod
     def from_file(
@@ -75,30 +110,73 @@ class OpenClipTextEncoder:
     ) -> "OpenClipTextEncoder":
         """The tower of a file (safetensors, or a state dict read without pickle). Raises UsageError when it does not fit."""
         import open_clip
+        from open_clip.factory import load_state_dict
 
-        if architecture not in open_clip.list_models():
+        config = open_clip.get_model_config(architecture)
+        if config is None:
             raise UsageError(f"open_clip has no model {architecture!r}; open_clip.list_models() names them")
         if not Path(path).is_file():
             raise UsageError(f"{path}: no such file; wanted open_clip weights of {architecture}")
         try:
-            network = open_clip.create_model(architecture, pretrained=str(path), weights_only=True)
-        except Exception as error:  # open_clip raises many kinds
-            raise UsageError(f"{path}: not the weights of {architecture}: {str(error)[:500]}") from error
-        return cls(network, open_clip.get_tokenizer(architecture, context_length=max_length), max_length, role)
+            state = load_state_dict(str(path), weights_only=True)
+        except Exception as error:  # torch and safetensors raise many kinds
+            raise UsageError(f"{path}: not the weights of {architecture}: {error!s:.500}") from error
+        return cls(_text_tower(config, state, path), config, max_length, role)
+
+    def save_pretrained(self, folder: Path) -> None:
+        """Writes the text tower alone, its table as long as it is now, into a folder that `from_pretrained` reads."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        text = {**self.config["text_cfg"], "context_length": len(self.model.positional_embedding)}
+        sizes = {"embed_dim": self.config["embed_dim"], "quick_gelu": self.config.get("quick_gelu", False)}
+        (folder / OPEN_CLIP_CONFIG).write_text(json.dumps({"model_cfg": {**sizes, "text_cfg": text}}, indent=2) + "\n")
+        save_state(self.model.state_dict(), folder / OPEN_CLIP_WEIGHTS)
 
     def to(self, device: torch.device | str) -> "OpenClipTextEncoder":
         """Moves the tower."""
-        self.network.to(device)
+        self.model.to(device)
         return self
 
     @torch.no_grad()
     def encode(self, texts: Sequence[str], device: torch.device | str = "cpu") -> TextContext:
         """The last hidden layer (B, L, D), texts cut to `max_length` tokens and padded to the longest."""
-        ids = self.tokenizer(read_by(self.role, texts)).to(device)  # type: ignore[operator]
+        ids = self.tokenizer(read_by(self.role, texts)).to(device)
         lengths = ids.argmax(dim=-1) + 1  # the end token has the highest number
         length = int(lengths.max())
-        network, ids = self.network, ids[:, :length]
-        x = network.token_embedding(ids) + network.positional_embedding[:length]
+        model, ids = self.model, ids[:, :length]
+        x = model.token_embedding(ids) + model.positional_embedding[:length]
         causal = torch.full((length, length), -torch.inf, device=x.device, dtype=x.dtype).triu(1)
-        features = network.ln_final(network.transformer(x, attn_mask=causal))
+        features = model.ln_final(model.transformer(x, attn_mask=causal))
         return TextContext(features, torch.arange(length, device=ids.device) < lengths[:, None])
+
+
+def _file_of(source: str | Path, name: str) -> Path:
+    """A file of a folder, or of a repository on the hub. Raises OSError or ValueError."""
+    if Path(source).is_dir():
+        return Path(source) / name
+    from huggingface_hub import hf_hub_download
+
+    return Path(hf_hub_download(str(source), name))
+
+
+def _text_tower(config: Mapping[str, Any], state: Mapping[str, Tensor], source: str | Path) -> nn.Module:
+    """open_clip's CLIP of these sizes without its picture half, whose weights are left unread. Raises UsageError when they do not fit."""
+    import open_clip
+
+    odd = [name for name in ("hf_model_name", "hf_tokenizer_name", "tokenizer_kwargs") if config["text_cfg"].get(name)]
+    if odd:
+        raise UsageError(
+            f"text encoder {source}: {odd[0]} is set; wanted a CLIP with open_clip's own tower and tokenizer"
+        )
+    try:
+        with torch.device("meta"):
+            network = open_clip.CLIP(
+                config["embed_dim"], NO_PICTURES, dict(config["text_cfg"]), quick_gelu=config.get("quick_gelu", False)
+            )
+        del network.visual
+        network.attn_mask = None  # as long as its tokens, made in `encode`
+        text = {name: tensor.float() for name, tensor in state.items() if not name.startswith("visual.")}
+        network.load_state_dict(text, assign=True)
+    except (RuntimeError, TypeError, KeyError, ValueError, AttributeError) as error:
+        raise UsageError(f"text encoder {source}: not the weights of its architecture: {error!s:.500}") from error
+    return network

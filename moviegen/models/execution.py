@@ -1,6 +1,7 @@
 """How a network is run, chosen from outside and never part of its config or weights: attention kernels, what is recomputed, compiling."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -90,3 +91,22 @@ def compile_blocks(network: nn.Module, **options: Any) -> None:
     """
     for block in network.blocks:  # type: ignore[union-attr]
         block.compile(**options)
+
+
+@dataclass(frozen=True)
+class Execution:
+    """The three at once, as YAML says them: no part of a network, so that it may change between two runs of one stage."""
+
+    attention: str = "sdpa"
+    """Name of the attention kernel."""
+    checkpointing: dict[str, int] = field(default_factory=dict)
+    """Kind of op -> in how many blocks it is computed again in the backward; see `set_checkpointing`."""
+    compile: bool = False
+    """Compiles block by block."""
+
+    def apply(self, network: nn.Module) -> None:
+        """Makes a network with `blocks` run so. Raises ValueError naming what does not fit."""
+        set_attention(network, self.attention)
+        set_checkpointing(network, self.checkpointing)
+        if self.compile:
+            compile_blocks(network)

@@ -2,13 +2,20 @@
 
 import math
 from collections.abc import Iterable
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from moviegen.models.cpu_training import (
+    JointLinear,
+    ModulatedRMSNorm,
+    RMSNormOnCPU,
+    are_plain,
+    on_cpu_with_gradients,
+    pays,
+)
 from moviegen.models.execution import AttentionKernel, sdpa
 
 
@@ -17,28 +24,7 @@ class RMSNorm(nn.RMSNorm):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., D) -> (..., D)."""
-        if x.device.type != "cpu" or not torch.is_grad_enabled() or torch.compiler.is_compiling():
-            return super().forward(x)
-        return _RMSNormOnCPU.apply(x, self.weight, self.eps)
-
-
-class _RMSNormOnCPU(torch.autograd.Function):
-    """y = w x / rms(x). With n = x / rms(x): dw = sum of g n; dx = (g w - n mean(g w n)) / rms(x)."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        ctx.eps = eps
-        return F.rms_norm(x, weight.shape, weight, eps)
-
-    @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[override]
-        x, weight = ctx.saved_tensors
-        width = x.shape[-1]
-        inverse = torch.rsqrt(torch.linalg.vector_norm(x, dim=-1, keepdim=True).square() / width + ctx.eps)
-        normed, weighted = x * inverse, g * weight
-        along = torch.linalg.vecdot(weighted, normed)[..., None] / width
-        return (weighted - normed * along) * inverse, (g * normed).flatten(0, -2).sum(0), None
+        return RMSNormOnCPU.apply(x, self.weight, self.eps) if on_cpu_with_gradients(x) else super().forward(x)
 
 
 class SwiGLU(nn.Module):
@@ -79,16 +65,19 @@ class Attention(nn.Module):
         self, x: Tensor, context: Tensor | None = None, mask: Tensor | None = None, rotation: Tensor | None = None
     ) -> Tensor:
         """`mask` (B, L') is True where a key may be seen; every sample needs at least one. `rotation` is `rotary_angles`'."""
-        source = x if context is None else context
-        query, key, value = (
-            rearrange(linear(tokens), "b l (h d) -> b h l d", h=self.num_heads)
-            for linear, tokens in ((self.query, x), (self.key, source), (self.value, source))
-        )
+        projected = self._project(x, x if context is None else context)
+        query, key, value = (rearrange(t, "b l (h d) -> b h l d", h=self.num_heads) for t in projected)
         query, key = self.query_norm(query), self.key_norm(key)
         if rotation is not None:
             query, key = rotate(query, rotation), rotate(key, rotation)
         out = self.kernel(query, key, value, mask)
         return self.output(rearrange(out, "b h l d -> b l (h d)"))
+
+    def _project(self, x: Tensor, source: Tensor) -> tuple[Tensor, ...]:
+        linears = (self.query, self.key, self.value)
+        if x is source and pays(x) and are_plain(linears):
+            return JointLinear.apply(x, *(linear.weight for linear in linears))
+        return self.query(x), self.key(source), self.value(source)
 
 
 class TimeEmbedding(nn.Module):
@@ -109,10 +98,12 @@ def initialize_transformer(network: nn.Module, silent: Iterable[nn.Linear]) -> N
 
     The paper is silent on all of it; our decision.
     """
+    blocks = list(network.blocks)  # type: ignore[arg-type]
+    if next(network.parameters()).is_meta:  # nothing to fill, and each call that does so would take its time
+        return
     for module in network.modules():
         if isinstance(module, nn.Linear):
             nn.init.normal_(module.weight, std=0.02)
-    blocks = list(network.blocks)  # type: ignore[arg-type]
     for block in blocks:
         for projection in (block.attention.output, block.cross_attention.output, block.ffn.output):
             nn.init.normal_(projection.weight, std=0.02 / math.sqrt(2 * len(blocks)))
@@ -158,3 +149,15 @@ class GELUFeedForward(nn.Module):
 def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
     """x (1 + scale) + shift; shift and scale are (B, 1, D)."""
     return x * (1 + scale) + shift
+
+
+def modulated_norm(norm: RMSNorm, x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+    """modulate(norm(x), shift, scale)."""
+    if pays(x):
+        return ModulatedRMSNorm.apply(x, norm.weight, norm.eps, shift, scale)
+    return modulate(norm(x), shift, scale)
+
+
+def add_gated(x: Tensor, gate: Tensor, branch: Tensor) -> Tensor:
+    """x + gate * branch; gate is (B, 1, D)."""
+    return torch.addcmul(x, gate, branch) if pays(x) else x + gate * branch

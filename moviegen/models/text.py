@@ -1,7 +1,8 @@
 """Text encoders: what the video network sees of a prompt. All have one interface, `TextEncoder` [S §3.1.4].
 
-The paper reads a prompt with UL2 and MetaCLIP, and the quoted strings in it, character by character, with ByT5. Any of them loads
-through `TransformersTextEncoder`; `ByteTextEncoder` is a small ByT5-like encoder of our own that is trained with the tiny sizes.
+The paper reads a prompt with UL2 and MetaCLIP, and the quoted strings in it, character by character, with ByT5. They load through
+`TransformersTextEncoder` and `clip_text.OpenClipTextEncoder`, all three at once by `text_encoders`; `ByteTextEncoder` is a small
+ByT5-like encoder of our own that is trained with the tiny sizes.
 Axis letters: B batch, L tokens, D width.
 """
 
@@ -64,7 +65,10 @@ class ContextProjections(nn.ModuleList):
         """
         if len(contexts) != len(self):
             raise ValueError(f"{len(contexts)} text contexts, wanted {len(self)}")
-        projected = [TextContext(project(c.features), c.mask) for project, c in zip(self, contexts, strict=True)]
+        projected = [
+            TextContext(project(c.features.to(project[0].weight.dtype)), c.mask)
+            for project, c in zip(self, contexts, strict=True)
+        ]
         projected += [] if more is None else [more]
         return TextContext(
             torch.cat([c.features for c in projected], dim=1), torch.cat([c.mask for c in projected], dim=1)

@@ -14,7 +14,16 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from moviegen.models.execution import run
-from moviegen.models.layers import Attention, RMSNorm, SwiGLU, TimeEmbedding, initialize_transformer, modulate
+from moviegen.models.layers import (
+    Attention,
+    RMSNorm,
+    SwiGLU,
+    TimeEmbedding,
+    add_gated,
+    initialize_transformer,
+    modulate,
+    modulated_norm,
+)
 from moviegen.models.text import ContextProjections, TextContext
 from moviegen.weights import HubModel
 
@@ -163,9 +172,9 @@ class Block(nn.Module):
     def forward(self, x: Tensor, modulation: Tensor, text: Tensor, mask: Tensor) -> Tensor:
         """x (B, L, D), modulation (B, 6, D), text (B, L', D), mask (B, L') -> (B, L, D)."""
         shift_1, scale_1, gate_1, shift_2, scale_2, gate_2 = (modulation + self.modulation_bias).unsqueeze(2).unbind(1)
-        x = x + gate_1 * run(self.attention, modulate(self.attention_norm(x), shift_1, scale_1))
+        x = add_gated(x, gate_1, run(self.attention, modulated_norm(self.attention_norm, x, shift_1, scale_1)))
         x = x + run(self.cross_attention, x, text, mask)
-        return x + gate_2 * run(self.ffn, modulate(self.ffn_norm(x), shift_2, scale_2))
+        return add_gated(x, gate_2, run(self.ffn, modulated_norm(self.ffn_norm, x, shift_2, scale_2)))
 
 
 class Positions(nn.Module):

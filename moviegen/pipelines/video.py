@@ -18,7 +18,8 @@ from torch import Tensor
 from moviegen.contracts.lake import atomic_write
 from moviegen.errors import UsageError
 from moviegen.models.tae import TAE
-from moviegen.models.text import ByteTextEncoder, TextContext, TextEncoder, TransformersTextEncoder
+from moviegen.models.text import TextContext, TextEncoder
+from moviegen.models.text_encoders import load_text_encoder, save_text_encoder
 from moviegen.models.video_dit import VideoDiT
 from moviegen.prompts import with_fps
 from moviegen.sampling import euler, guided, linear_quadratic_t
@@ -241,25 +242,3 @@ def read_index(folder: Path) -> dict[str, Any]:
             f"{path}: wanted format {INDEX_FORMAT} of a VideoPipeline, got {index.get('format')} of {index.get('pipeline')}"
         )
     return index
-
-
-def save_text_encoder(encoder: TextEncoder, folder: Path) -> dict[str, Any]:
-    """Writes a text encoder's folder and returns its row of the index."""
-    if isinstance(encoder, ByteTextEncoder):
-        save_model(encoder, folder)
-        return {"class": "ByteTextEncoder"}
-    if isinstance(encoder, TransformersTextEncoder):
-        encoder.save_pretrained(folder)
-        return {"class": "TransformersTextEncoder", "max_length": encoder.max_length, "role": encoder.role}
-    raise TypeError(f"no way to save a {type(encoder).__name__}: ByteTextEncoder or TransformersTextEncoder")
-
-
-def load_text_encoder(row: dict[str, Any], folder: Path, device: str = "cpu") -> TextEncoder:
-    """The inverse of `save_text_encoder`."""
-    if row["class"] == "ByteTextEncoder":
-        return load_model(ByteTextEncoder, folder, device)
-    if row["class"] == "TransformersTextEncoder":
-        return TransformersTextEncoder.from_pretrained(folder, max_length=row["max_length"], role=row["role"]).to(
-            device
-        )
-    raise UsageError(f"{INDEX_FILE}: text encoder class {row['class']!r}: ByteTextEncoder or TransformersTextEncoder")

@@ -17,8 +17,10 @@ def of(*folders: str) -> list[Path]:
 def test_model_sizes(path):
     from moviegen.config import load_config
     from moviegen.models.catalog import KINDS
+    from moviegen.models.text_encoders import TextEncodersConfig, names_encoders
 
-    config = load_config(KINDS[path.parts[1]].config, ROOT / path)
+    config_class = TextEncodersConfig if names_encoders(ROOT / path) else KINDS[path.parts[1]].config
+    config = load_config(config_class, ROOT / path)
     assert set(yaml.safe_load((ROOT / path).read_text())) <= set(vars(config))
 
 

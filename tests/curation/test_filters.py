@@ -1,13 +1,15 @@
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.filters import Decision, Rule, load_rules
 from curation.verdicts import decide
 from moviegen.errors import UsageError
 
+PAPER_RULES = Path(__file__).parents[2] / "configs/curation/filter/paper.yaml"
 SIZE = Rule("resolution", "probe.min_side", min=768)
 VECTOR = Rule(
     "motion_vector", "motion.vector", min=0.5, max=7, min_inclusive=False, max_inclusive=False, if_missing="keep"
@@ -176,3 +178,33 @@ def test_a_bare_list_is_rules_too(tmp_path):
         == load_rules(tmp_path / "key.yaml")
         == [Rule("green", "green.fraction", 0.2)]
     )
+
+
+score_near_the_bounds = {
+    "probe.source_duration": st.floats(0, 240), "probe.min_side": st.integers(300, 1100), "probe.aspect": st.floats(0.5, 2),
+    "ocr.max_score": st.floats(0, 1), "borders.area_fraction": st.floats(0, 0.02), "probe.duration": st.floats(4, 20),
+    "aesthetic.middle": st.floats(1, 9), "still.freeze_fraction": st.floats(0, 1), "still.picture_fraction": st.floats(0, 1),
+    "motion.px_per_frame": st.floats(0, 9), "motion.vmaf": st.floats(0, 6), "jitter.shots_per_second": st.floats(0, 1.5),
+}  # fmt: skip
+
+
+@settings(deadline=None)
+@given(st.lists(st.fixed_dictionaries({}, optional=score_near_the_bounds), max_size=12))
+def test_the_funnel_never_widens_and_each_rejection_has_its_reason_s_table_38(clips):
+    rules = load_rules(PAPER_RULES)
+    clips = [paper_clip() | clip for clip in clips]
+    order = [r.name for r in rules]
+    kept = [sum(decide(clip, rules[:n]).keep for clip in clips) for n in range(len(rules) + 1)]
+    assert kept[0] == len(clips)
+    assert all(after <= before for before, after in pairwise(kept))
+    reasons = [decide(clip, rules).reason for clip in clips]
+    for name, before, after in zip(order, kept, kept[1:], strict=False):
+        assert reasons.count(name) == before - after  # each is counted once, at the first rule that it breaks
+    assert reasons.count("") == kept[-1]
+
+
+def test_the_papers_rules_stand_in_the_table_s_order_s_table_38():
+    table = [rule.name for rule in load_rules(PAPER_RULES) if rule.name not in ("static", "slideshow")]
+    assert table == [
+        "duration", "resolution", "aspect", "text", "border", "scene_change", "aesthetics", "motion_vector", "motion", "jitter",
+    ]  # fmt: skip

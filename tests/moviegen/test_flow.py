@@ -13,7 +13,7 @@ def ends(seed: int = 0, shape: tuple[int, ...] = (3, 2, 2, 4, 4)) -> tuple[torch
     return torch.randn(shape, generator=generator).double(), torch.randn(shape, generator=generator).double()
 
 
-def test_the_path_starts_at_the_noise_and_ends_at_the_data():
+def test_the_path_starts_at_the_noise_and_ends_at_the_data_s_3_1_2():
     x_0, x_1 = ends()
     assert torch.equal(flow_point(x_0, x_1, torch.zeros(3)).x_t, x_0)
     at_one = flow_point(x_0, x_1, torch.ones(3)).x_t
@@ -22,7 +22,7 @@ def test_the_path_starts_at_the_noise_and_ends_at_the_data():
 
 @settings(deadline=None)
 @given(st.floats(0.01, 0.99), st.sampled_from([0.0, 1e-5, 0.1]))
-def test_the_velocity_is_the_slope_of_the_path(t, sigma_min):
+def test_the_velocity_is_the_slope_of_the_path_s_3_1_2(t, sigma_min):
     x_0, x_1 = ends()
     step = 1e-3
     before = flow_point(x_0, x_1, torch.full((3,), t - step, dtype=torch.double), sigma_min)
@@ -37,7 +37,7 @@ def test_each_sample_has_its_own_t():
     assert torch.equal(together[1:2], alone)
 
 
-def test_t_is_logit_normal():
+def test_t_is_logit_normal_s_3_1_2():
     t = sample_t(200_000, torch.Generator().manual_seed(1))
     assert 0 < t.min() < t.max() < 1
     assert t.median() == pytest.approx(0.5, abs=0.005)

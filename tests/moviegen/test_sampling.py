@@ -27,10 +27,11 @@ from moviegen.sampling import (
 from moviegen.windows import fade_masks, shaped_masks, tile_spans
 
 
-def test_the_paper_s_schedule():
+def test_the_paper_s_schedule_s_3_4_2():
     t = linear_quadratic_t().double()
     assert len(t) == 51
     assert (t[0], t[-1]) == (0, 1)
+    assert (t.diff() > 0).all()
     torch.testing.assert_close(t[:26], torch.arange(26).double() / 250, rtol=0, atol=1e-7)
     assert t[26].item() == pytest.approx(0.10528, abs=1e-6)  # the coefficients a=0.00128, b=-0.06, c=0.8 at i=26
 

@@ -23,7 +23,7 @@ from moviegen.windows import (
 tilings = st.tuples(st.integers(1, 80), st.integers(1, 12), st.integers(0, 11)).filter(lambda v: v[2] < v[1])
 
 
-def test_the_paper_s_tiles():
+def test_the_paper_s_tiles_s_3_1_1():
     assert tile_spans(32, 4, 2) == [(start, start + 4) for start in range(0, 30, 2)]  # 15 tiles of 4 latents
     assert tile_spans(256, 32, 0) == [(start, start + 32) for start in range(0, 256, 32)]  # 8 tiles of 32 frames
 
@@ -54,7 +54,7 @@ def test_blending_the_tiles_of_a_tensor_gives_it_back(tiling, dim):
     torch.testing.assert_close(blend_tiles(tiles, spans, dim), x, rtol=0, atol=1e-12)
 
 
-def test_a_constant_stays_constant_and_a_step_becomes_a_ramp_to_the_later_tile():
+def test_a_constant_stays_constant_and_a_step_becomes_a_ramp_to_the_later_tile_s_3_1_1():
     spans = tile_spans(6, 4, 2)
     ones = [torch.ones(end - start) for start, end in spans]
     torch.testing.assert_close(blend_tiles(ones, spans, 0), torch.ones(6))
@@ -64,7 +64,7 @@ def test_a_constant_stays_constant_and_a_step_becomes_a_ramp_to_the_later_tile()
 
 @settings(deadline=None)
 @given(st.integers(1, 50))
-def test_weights_of_two_tiles_sum_to_one_and_mirror_each_other(num_frames):
+def test_weights_of_two_tiles_sum_to_one_and_mirror_each_other_s_3_1_1(num_frames):
     weights = fade_in(num_frames).double()
     torch.testing.assert_close(weights + weights.flip(0), torch.ones(num_frames).double())
     assert (weights.diff() > 0).all()
@@ -76,7 +76,7 @@ def test_impossible_tilings_are_refused(bad):
         tile_spans(*bad)
 
 
-def test_the_paper_s_audio_segments():
+def test_the_paper_s_audio_segments_s_6_1_5():
     assert segment_spans(45, 15, 5) == [(0, 15), (10, 30), (25, 45)]  # windows of 20 with 5 of context [S Fig 29]
     assert segment_spans(37, 15, 5)[-1] == (25, 37)
     with pytest.raises(ValueError, match="segments"):
@@ -92,10 +92,11 @@ def test_the_triangle_is_the_paper_s_but_for_its_ends():
 
 @settings(deadline=None)
 @given(st.integers(1, 200), st.integers(1, 40), st.integers(0, 20))
-def test_masks_of_segments_sum_to_one_on_every_frame_with_the_ends(length, hop, context):
+def test_segments_cover_all_and_their_masks_sum_to_one_with_the_ends_s_6_1_5(length, hop, context):
     spans = segment_spans(length, hop, context)
     assert spans[0][0] == 0
     assert spans[-1][1] == length
+    assert all(end - start == min(context, end) for (_, end), (start, _) in pairwise(spans))
     for masks in (shaped_masks(spans), shaped_masks(spans, flat), fade_masks(spans)):
         total = blend([torch.ones(end - start).double() for start, end in spans], spans, masks, 0)
         torch.testing.assert_close(total, torch.ones(length).double(), rtol=0, atol=1e-12)

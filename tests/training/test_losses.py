@@ -35,12 +35,12 @@ def penalty_by_hand(frame: torch.Tensor, r: float) -> float:
 
 
 @pytest.mark.parametrize("r", [0.5, 1.0, 3.0])
-def test_outlier_penalty_is_the_formula(latents, r):
+def test_outlier_penalty_is_the_formula_s_3_1_1(latents, r):
     by_hand = sum(penalty_by_hand(latents[b, :, t], r) for b in range(2) for t in range(3)) / 6
     assert float(outlier_penalty(latents, r)) == pytest.approx(by_hand, abs=1e-6)
 
 
-def test_outlier_penalty_is_0_without_outliers_and_grows_with_one(latents):
+def test_outlier_penalty_is_0_without_outliers_and_grows_with_one_s_3_1_1(latents):
     assert float(outlier_penalty(latents.tanh())) == 0
     values = []
     for spike in (20, 40, 80):
@@ -50,8 +50,16 @@ def test_outlier_penalty_is_0_without_outliers_and_grows_with_one(latents):
     assert 0 < values[0] < values[1] < values[2]
 
 
+def test_outlier_penalty_is_0_as_long_as_all_lie_within_r_std_s_3_1_1(latents):
+    places = latents.movedim(2, 1).flatten(0, 1).flatten(2).double()
+    distance = torch.linalg.vector_norm(places - places.mean(-1, keepdim=True), dim=1)
+    r = float((distance / torch.linalg.vector_norm(places.std(-1, correction=0), dim=1)[:, None]).max())
+    assert float(outlier_penalty(latents, 1.0001 * r)) == 0
+    assert float(outlier_penalty(latents, 0.999 * r)) > 0
+
+
 @pytest.mark.parametrize("mode", ["channel_norm", "elementwise"])
-def test_a_video_is_the_mean_of_its_frames(latents, mode):
+def test_a_video_is_the_mean_of_its_frames_s_3_1_1(latents, mode):
     frames = [outlier_penalty(latents[:, :, t, None], 1.0, mode) for t in range(3)]
     torch.testing.assert_close(outlier_penalty(latents, 1.0, mode), torch.stack(frames).mean())
 

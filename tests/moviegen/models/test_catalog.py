@@ -1,6 +1,7 @@
 """What `moviegen models` says of a size is what the formulas and the paper say."""
 
 import json
+import time
 
 import pytest
 import torch
@@ -55,3 +56,26 @@ def test_counting_allocates_nothing():
     before = torch.get_default_device()
     count("video_dit", VideoDiTConfig())
     assert torch.get_default_device() == before
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "low", "high"),
+    [
+        ("video_dit", "30b", 28.9e9, 29.5e9),  # [S Table 1]; derived
+        ("video_dit", "5b", 4.7e9, 5.0e9),  # [S §3.6.2]
+        ("video_dit", "small", 0.40e9, 0.45e9),
+        ("upsampler", "7b", 7.0e9, 7.7e9),  # [S §3.1.5]
+        ("audio_dit", "13b", 12.0e9, 13.5e9),  # [S §6.1.6]
+    ],
+)
+def test_parameter_counts_are_the_names_and_building_takes_less_than_2_s_s_table_1(repo_root, kind, size, low, high):
+    config = load_config(KINDS[kind].config, repo_root / f"configs/models/{kind}/{size}.yaml")
+    with torch.device("meta"):
+        KINDS[kind].network(
+            load_config(KINDS[kind].config, repo_root / f"configs/models/{kind}/tiny.yaml")
+        )  # torch's imports
+    begin = time.process_time()
+    with torch.device("meta"):
+        network = KINDS[kind].network(config)
+    assert time.process_time() - begin < 2
+    assert low < sum(p.numel() for p in network.parameters()) < high

@@ -92,11 +92,11 @@ def test_an_open_clip_tower_is_open_clip_s_and_reads_long_prompts(open_clip_file
     ids = open_clip.get_tokenizer("RN50-quickgelu")(["a red circle"])
     expected = network.encode_text(ids)
     last = together.features[0, int(together.mask[0].sum()) - 1]
-    torch.testing.assert_close(last @ encoder.network.text_projection, expected[0], rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(last @ encoder.model.text_projection, expected[0], rtol=1e-3, atol=1e-4)
     assert together.mask.sum(1).tolist() == [5, 9, 2]
     long = encoder.encode(["word " * 400])
     assert long.features.shape == (1, 256, 512)
-    assert not any(p.requires_grad for p in encoder.network.parameters())
+    assert not any(p.requires_grad for p in encoder.model.parameters())
 
 
 def test_wrong_files_are_named(tmp_path, open_clip_file):

@@ -45,7 +45,7 @@ def text(seed: int = 0) -> list[TextContext]:
 
 
 @torch.no_grad()
-def test_an_upsampler_ignores_the_small_clip_at_first(network):
+def test_an_upsampler_ignores_the_small_clip_at_first_s_3_1_5(network):
     """[S §3.1.5]"""
     model, x = Upsampler.from_video_dit(network, 3).eval(), draw(2, 4, 2, 4, 4)
     assert torch.equal(model(x, T, text(), draw(2, 3, 2, 4, 4, seed=1)), network(x, T, text()))
@@ -67,7 +67,7 @@ def test_added_tokens_are_concatenated_channels():
 
 
 @torch.no_grad()
-def test_editing_starts_exactly_as_text_to_video_whatever_the_input_video(network):
+def test_editing_starts_exactly_as_text_to_video_whatever_the_input_video_s_5_1_1(network):
     """[S §5.1.1]"""
     model, x = EditDiT.from_video_dit(network).eval(), draw(2, 4, 2, 4, 4)
     tasks = torch.tensor([model.task_number("local"), model.task_number("t2v")])
@@ -161,11 +161,9 @@ def test_frames_are_encoded_one_by_one(network):
     assert enlarge(pixels, 15, 22).shape == (1, 3, 3, 15, 22)
 
 
-def test_the_7b_upsampler_is_seven_billion(repo_root):
-    with torch.device("meta"):
-        model = Upsampler(load_config(UpsamplerConfig, repo_root / "configs/models/upsampler/7b.yaml"))
-    assert 7.0e9 < sum(p.numel() for p in model.parameters()) < 7.7e9
-    assert model.config == UpsamplerConfig(max_height=96, max_width=128)
+def test_the_7b_upsampler_has_positions_for_full_hd(repo_root):
+    config = load_config(UpsamplerConfig, repo_root / "configs/models/upsampler/7b.yaml")
+    assert config == UpsamplerConfig(max_height=96, max_width=128)
 
 
 def test_a_condition_of_another_shape_is_named(network):

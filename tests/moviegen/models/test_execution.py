@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from moviegen.models.execution import OPS, compile_blocks, flex, sdpa, set_attention, set_checkpointing
+from moviegen.models.execution import OPS, Execution, compile_blocks, flex, sdpa, set_attention, set_checkpointing
 from moviegen.models.text import TextContext
 from moviegen.models.video_dit import VideoDiT, VideoDiTConfig
 
@@ -97,3 +97,21 @@ def test_blocks_compile_one_by_one_and_keep_their_names(network):
     compile_blocks(network, backend="eager")
     torch.testing.assert_close(network(*inputs()), expected, rtol=1e-5, atol=1e-6)
     assert list(network.state_dict()) == names
+
+
+def test_yaml_says_how_a_network_runs(network, tmp_path, monkeypatch):
+    from moviegen.config import load_config
+
+    (tmp_path / "run.yaml").write_text("attention: flex\ncheckpointing: {ffn: 3, attention: 1}\ncompile: true\n")
+    execution = load_config(Execution, tmp_path / "run.yaml")
+    assert execution == Execution("flex", {"ffn": 3, "attention": 1}, compile=True)
+    compiled = []
+    monkeypatch.setattr(type(network.blocks[0]), "compile", lambda block, **options: compiled.append(block))
+    execution.apply(network)
+    assert compiled == list(network.blocks)
+    assert all(block.attention.kernel is flex for block in network.blocks)
+    assert [block.attention.is_checkpointed for block in network.blocks] == [True, False, False]
+    Execution().apply(network)
+    assert all(block.attention.kernel is sdpa for block in network.blocks)
+    with pytest.raises(ValueError, match="one of sdpa, flex"):
+        Execution("fast").apply(network)

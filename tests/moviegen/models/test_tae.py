@@ -50,7 +50,7 @@ def stirred() -> TAE:
 
 @torch.no_grad()
 @pytest.mark.parametrize("num_frames", [1, 2, 7, 8, 9, 16, 32])
-def test_latent_frames_are_an_eighth_rounded_up_and_decoding_gives_every_frame_back(stirred, num_frames):
+def test_latent_frames_are_an_eighth_rounded_up_and_decoding_gives_every_frame_back_s_3_1_1(stirred, num_frames):
     x = torch.rand(1, 3, num_frames, 16, 24) * 2 - 1
     z = stirred.encode(x).mean
     assert z.shape == (1, 4, -(-num_frames // 8), 2, 3)
@@ -59,7 +59,7 @@ def test_latent_frames_are_an_eighth_rounded_up_and_decoding_gives_every_frame_b
 
 
 @torch.no_grad()
-def test_256_frames_are_32_latents_in_tiles(tae):
+def test_256_frames_are_8_tiles_there_and_15_tiles_back_s_3_1_1(tae):
     x = torch.rand(1, 3, 256, 8, 8) * 2 - 1
     calls = count_calls(tae.encoder)
     z = tae.encode(x, tiled=True).mean
