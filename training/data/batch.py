@@ -32,6 +32,8 @@ class Batch:
     """Of each text encoder (B, L, D), padded to the longest; None when texts are encoded in the step."""
     text_masks: list[Tensor] | None = None
     """Of each text encoder (B, L), True on real tokens."""
+    no_text: list[Tensor] | None = None
+    """Of each text encoder (L, D) of the empty text, which dropped texts become (`encoders.drop_texts`)."""
     weight: float = 1.0
     """What this rank's mean loss is multiplied by, so that the mean over ranks is the mean over the global batch: not 1 only
     where the batch does not divide by the ranks."""

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
-from moviegen.contracts.bucket import Bucket, BucketSet, decode_bucket, encode_bucket
+from moviegen.contracts.bucket import BucketSet, decode_bucket
 from moviegen.contracts.clip import hash_id
 from moviegen.errors import UsageError
 from moviegen.pipelines.video import VideoDefaults
@@ -23,7 +23,7 @@ from training.data.cost import BatchRule, check_sizes, num_tokens, rank_efficien
 from training.data.latents import encode_index, read_index
 from training.data.loader import BatchLoader, PlannedBatches, Source, SpecBatches
 from training.data.shards import read_subset
-from training.data.sources import LatentSource, ShardSource
+from training.data.sources import LatentSource, ShardSource, bucket_keys, check_buckets
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,8 @@ class PlannedData(LightningDataModule):
     def setup(self, stage: str) -> None:
         """Reads what the source lists and divides it into training and validation. Raises UsageError when something would never be used."""
         self.source = self.open_source()
-        check_buckets(self.source.buckets, self.buckets, self.batch.every_bucket)
+        if self.batch.every_bucket:
+            check_every_bucket(self.source.buckets, self.buckets)
         self.train_samples, self.val_samples = split_samples(self.source.groups, self.validation)
         if not self.train_samples:
             raise UsageError(
@@ -121,11 +122,14 @@ class PlannedData(LightningDataModule):
     def defaults(self) -> VideoDefaults:
         """The shape of what is trained on: the largest bucket's at this resolution, with the median frame rate of a few clips."""
         keys = [self.source.buckets[i] for i in self.train_samples]
-        largest = max(sorted(set(keys)), key=keys.count)
+        videos = [key for key in keys if not decode_bucket(key).is_image]
+        shown = videos if self.mix.video and videos else keys
+        largest = max(sorted(set(shown)), key=shown.count)
         bucket = decode_bucket(largest)
         width, height = self.buckets.frame_size(bucket, self.resolution)
         members = tuple(i for i in self.train_samples if self.source.buckets[i] == largest)[:8]
-        fps = sorted(self.source.load(BatchSpec(0, bucket, members, ())).fps)[len(members) // 2]
+        frames = (0.5,) * len(members) if bucket.is_image else ()
+        fps = sorted(self.source.load(BatchSpec(0, bucket, members, frames)).fps)[len(members) // 2]
         num_frames = bucket.num_frames if self.mix.video else 1
         return VideoDefaults(num_frames, width, height, Fraction(fps or 1).limit_denominator(1001))
 
@@ -144,16 +148,9 @@ class PlannedData(LightningDataModule):
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
 
 
-def check_buckets(keys: Sequence[str], buckets: BucketSet, every_bucket: bool) -> None:
-    """Raises UsageError when samples are in a bucket that the set does not have, or, where asked, a bucket of it has no samples."""
-    frames = {row.num_frames for row in buckets.durations}
-    wanted = {encode_bucket(Bucket(a.aspect_width, a.aspect_height, f)) for a in buckets.aspects for f in frames}
-    allowed = wanted | set(map(image_bucket, wanted))
-    if odd := sorted(set(keys) - allowed):
-        raise UsageError(
-            f"samples of bucket {', '.join(odd)}, none of data.buckets: choose the file the shards were made with"
-        )
-    if every_bucket and (empty := sorted(wanted - set(keys))):
+def check_every_bucket(keys: Sequence[str], buckets: BucketSet) -> None:
+    """Raises UsageError when a bucket of the set has no samples."""
+    if empty := sorted(bucket_keys(buckets) - set(keys)):
         raise UsageError(
             f"no sample in bucket {', '.join(empty)}: they would never be used; take them out of data.buckets"
         )
@@ -263,6 +260,7 @@ class LatentDataModule(PlannedData):
     def open_source(self) -> LatentSource:
         """The samples of the index."""
         source = LatentSource(Path(self.latents))
+        check_buckets(source.buckets, self.buckets)
         self.resolution = source.index.resolution
         return source
 

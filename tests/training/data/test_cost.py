@@ -12,7 +12,8 @@ from moviegen.models.video_dit import VideoDiT, VideoDiTConfig
 from moviegen.testing.lake import TOY_BUCKETS
 from training.data.buckets import BatchMix
 from training.data.cost import BatchRule, TransformerCost, check_sizes, num_tokens, rank_efficiency, step_efficiency
-from training.data.datamodule import ShardDataModule, check_buckets
+from training.data.datamodule import ShardDataModule, check_every_bucket
+from training.data.sources import check_buckets
 
 MOVIE_GEN = TransformerCost(dim=6144, num_layers=48, ffn_dim=16384, text_tokens=768)
 
@@ -76,11 +77,11 @@ def test_a_bucket_that_fits_no_batch_or_has_too_few_for_the_ranks_is_refused():
 
 
 def test_data_and_buckets_must_agree():
-    check_buckets(["1x1-f16", "16x9-f1"], TOY_BUCKETS, False)
+    check_buckets(["1x1-f16", "16x9-f1"], TOY_BUCKETS)
     with pytest.raises(UsageError, match=r"samples of bucket 1x1-f99, none of data.buckets"):
-        check_buckets(["1x1-f16", "1x1-f99"], TOY_BUCKETS, False)
+        check_buckets(["1x1-f16", "1x1-f99"], TOY_BUCKETS)
     with pytest.raises(UsageError, match="no sample in bucket"):
-        check_buckets(["1x1-f16"], TOY_BUCKETS, True)
+        check_every_bucket(["1x1-f16"], TOY_BUCKETS)
 
 
 def test_efficiencies():
