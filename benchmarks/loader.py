@@ -50,7 +50,7 @@ WANTED = {"webdataset": 2.0, "litdata": 1.0}
 
 MOVIE_GEN = TransformerCost(dim=6144, num_layers=48, ffn_dim=16384, text_tokens=768)
 MIX = {1: 0.25, 64: 0.15, 128: 0.20, 192: 0.20, 256: 0.20}
-"""Frames at 768 px -> share of the samples: the mix of peers-training 5.5."""
+"""Frames at 768 px -> share of the batches, for ranks that choose by themselves; of the samples, for our plan."""
 RANKS = 64
 
 
@@ -212,9 +212,9 @@ def cost(frames: int) -> int:
 
 
 def independent(sizes: dict[int, int], steps: int = 4000) -> float:
-    """Mean over maximum cost of 64 ranks that each choose a bucket by themselves, in proportion to the samples."""
+    """Mean over maximum cost of 64 ranks that each choose a bucket by themselves, by the mix."""
     rng, frames = np.random.default_rng(0), list(sizes)
-    shares = np.array([MIX[f] / sizes[f] for f in frames])
+    shares = np.array([MIX[f] for f in frames])
     costs = np.array([sizes[f] * cost(f) for f in frames], dtype=float)
     drawn = costs[rng.choice(len(frames), (steps, RANKS), p=shares / shares.sum())]
     return float(drawn.mean(1).sum() / drawn.max(1).sum())
