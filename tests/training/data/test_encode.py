@@ -13,7 +13,7 @@ from training.data.datamodule import LatentDataModule, Validation
 from training.data.encoders import drop_texts, encode_pixels, encode_texts, pad, prompt_of, trim
 from training.data.latents import NO_TEXT_FILE, read_index
 from training.data.sources import LatentSource, ShardSource
-from training.encode import EncodeConfig, run_encode
+from training.encode import EncodeConfig, encode, run_encode
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +135,19 @@ def test_the_size_said_before_is_the_size_after(cached, flags, tmp_path, capsys)
     assert (cached / "latents" / NO_TEXT_FILE).is_file()
     assert json.loads((cached / "stage.json").read_text())["step"] == 0
     assert sum(len(file.samples) for file in index.files) == 17
+
+
+def test_text_encoders_are_named_on_the_command_line_or_in_yaml(flags, tmp_path, capsys):
+    words = [f"--{name}={value}" for name, value in flags.items() if name != "text_files"]
+    files = f"--text_files={json.dumps(flags['text_files'])}"
+    assert encode([*words, files, f"--output={tmp_path / 'one'}", "--dry_run=true"]) == 0
+    (tmp_path / "encode.yaml").write_text(json.dumps({"text_files": flags["text_files"]}))
+    assert (
+        encode([*words, f"--config={tmp_path / 'encode.yaml'}", f"--output={tmp_path / 'one'}", "--dry_run=true"]) == 0
+    )
+    one, two = capsys.readouterr().err.splitlines()
+    assert one == two
+    assert "of text features" in one
 
 
 def test_half_precision_halves_the_cache(flags, cached, tmp_path):
