@@ -6,13 +6,17 @@ from collections.abc import Sequence
 from moviegen.cli import Command
 from moviegen.errors import UsageError
 
-TRAIN = Command("train", "shards to weights: fit, validate, run, encode, export", "training.cli:train", "training")
+TRAIN = Command(
+    "train", "shards to weights: fit, validate, run, encode, measure, average, export", "training.cli:train", "training"
+)
 
 VERBS = {
     "fit": ("train one stage", "training.fit:fit"),
     "validate": ("measure a stage's newest checkpoint on its held-out clips", "training.fit:validate"),
     "run": ("train the stages of a recipe in order, skipping those done", "training.run:run"),
     "encode": ("cache TAE latents of a subset and measure their mean and std", "training.encode:encode"),
+    "measure": ("measure mean and std of an audio codec's latents", "training.measure:measure"),
+    "average": ("average the weights of several finished runs", "training.average:average"),
     "export": ("write the model folder of a stage's checkpoint", "training.export:export"),
 }
 

@@ -3,8 +3,8 @@
 import difflib
 import json
 import shlex
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +68,8 @@ def run(argv: Sequence[str]) -> int:
 
 def run_stage(recipe: Recipe, stage: RecipeStage, config: RunConfig) -> tuple[int, bool]:
     """Runs one stage, or with `dry_run` tells what would be done; gives its exit code and whether it is done now."""
-    if stage.encode is not None:
-        return 0, _run_encode(recipe, stage, config)
+    if stage.fit is None:
+        return 0, _run_other(recipe, stage, config)
     from training.fit import fit, look
     from training.stage import set_aside
 
@@ -111,21 +111,37 @@ def fit_flags(recipe: Recipe, stage: RecipeStage, config: RunConfig) -> list[str
     return flags + shlex.split(config.flags.get(stage.name, ""))
 
 
-def _run_encode(recipe: Recipe, stage: RecipeStage, config: RunConfig) -> bool:
-    from training.encode import EncodeConfig, run_encode
-
+def _run_other(recipe: Recipe, stage: RecipeStage, config: RunConfig) -> bool:
+    """Runs a stage that is no training; whether it is done now."""
+    settings_class, perform = _verb(stage.verb)
     output = Path(config.output)
     settings: dict[str, Any] = {
-        **(stage.encode or {}),
-        "lake": config.lake,
-        "name": stage.name,
-        "dry_run": config.dry_run,
-    }
-    settings |= {"output": str(output / recipe.folder(stage.name))}
-    settings |= {"subset": config.subset} if config.subset else {}
-    settings |= {setting: str(path) for setting, path in recipe.inputs(stage, output).items()}
+        **getattr(stage, stage.verb), "name": stage.name, "dry_run": config.dry_run,
+        "output": str(output / recipe.folder(stage.name)),
+    }  # fmt: skip
+    known = {f.name for f in fields(settings_class)}
+    settings |= {"lake": config.lake} if "lake" in known else {}
+    settings |= {"subset": config.subset} if config.subset and "subset" in known else {}
+    for setting, path in recipe.inputs(stage, output).items():
+        name, _, inner = setting.partition(".")
+        settings[name] = {**settings.get(name, {}), inner: str(path)} if inner else str(path)
     argv = ["--config", json.dumps(settings)]
-    return run_encode(parse_config(EncodeConfig, argv, prog=f"stage {stage.name}", summary="", examples=())[0])
+    return perform(parse_config(settings_class, argv, prog=f"stage {stage.name}", summary="", examples=())[0])
+
+
+def _verb(name: str) -> tuple[type, Callable[[Any], bool]]:
+    """Settings and function of a verb that is no training."""
+    if name == "encode":
+        from training.encode import EncodeConfig, run_encode
+
+        return EncodeConfig, run_encode
+    if name == "measure":
+        from training.measure import MeasureConfig, run_measure
+
+        return MeasureConfig, run_measure
+    from training.average import AverageConfig, run_average
+
+    return AverageConfig, run_average
 
 
 def _check_names(recipe: Recipe, config: RunConfig) -> None:

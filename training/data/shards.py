@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 from moviegen.contracts.clip import hash_id
 from moviegen.contracts.lake import Lake, existing_lake, lake_at
-from moviegen.contracts.sample import SampleMeta, decode_sample
+from moviegen.contracts.sample import SampleMeta, decode_meta, decode_sample
 from moviegen.contracts.shard import (
     Member,
     Shard,
@@ -60,14 +60,14 @@ def read_subset(root: Path | str, name: str | None = None) -> Subset:
 
     Raises UsageError when there is none, or none of that name, or several and no name."""
     lake = existing_lake(Path(root))
-    shards = [Shard(**row) for row in _rows(lake, "shards", tuple(Shard.__dataclass_fields__))]
+    shards = [Shard(**row) for row in read_rows(lake, "shards", tuple(Shard.__dataclass_fields__))]
     if not shards:
         raise UsageError(
             f"{root}: no shard is committed here; make some: moviegen curate run --input VIDEOS --lake {root}"
         )
     name = _choose(root, name, sorted({shard.subset for shard in shards}))
     kept = {shard.path: shard for shard in shards if shard.subset == name}
-    videos = {row["clip_id"]: row["video_id"] for row in _rows(lake, "clips", ("clip_id", "video_id"))}
+    videos = {row["clip_id"]: row["video_id"] for row in read_rows(lake, "clips", ("clip_id", "video_id"))}
     samples = [
         SampleRef(
             row["clip_id"],
@@ -76,7 +76,7 @@ def read_subset(root: Path | str, name: str | None = None) -> Subset:
             kept[row["path"]].bucket,
             row["caption"],
         )
-        for row in _rows(lake, "samples", ("subset", "clip_id", "path", "caption"))
+        for row in read_rows(lake, "samples", ("subset", "clip_id", "path", "caption"))
         if row["subset"] == name and row["path"] in kept
     ]
     _check_counts(Path(root), kept, samples)
@@ -100,7 +100,8 @@ def _choose(root: Path | str, name: str | None, names: Sequence[str]) -> str:
     return str(name)
 
 
-def _rows(lake: Lake, table: str, columns: Sequence[str]) -> list[dict[str, Any]]:
+def read_rows(lake: Lake, table: str, columns: Sequence[str]) -> list[dict[str, Any]]:
+    """Rows of a table's committed files."""
     import pyarrow.parquet as pq
 
     return [
@@ -187,6 +188,16 @@ class ShardReader:
         if sample[1] != ref.caption:
             raise ShardError(f"{path}: sample {ref.key} has another caption than the samples table")
         return sample
+
+    def meta(self, ref: SampleRef) -> SampleMeta:
+        """What a sample's `.json` says, its media not read. Raises ShardError."""
+        shard = self._open(ref.shard)
+        with open(shard.path, "rb") as file:
+            content = read_member(file, shard.members[ref.key]["json"], shard.path)
+        try:
+            return decode_meta(content)
+        except ValueError as error:
+            raise ShardError(f"{shard.path}: sample {ref.key}: {error}") from error
 
     def _open(self, path: str) -> "CheckedShard":
         if path not in self._opened:
