@@ -1,5 +1,6 @@
 """Recipes: which stages there are, in which order, and what each takes from the ones before."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,9 +50,11 @@ class Recipe:
     """Stages in order."""
 
     stages: tuple[RecipeStage, ...]
+    needs: dict[str, str] = field(default_factory=dict)
+    """Name -> what folder it is that comes from elsewhere, such as a finished text-to-video model."""
 
     def __post_init__(self) -> None:
-        before: list[str] = []
+        before: list[str] = sorted(self.needs)
         for stage in self.stages:
             if stage.name in before:
                 raise ValueError(f"two stages are called {stage.name}")
@@ -66,12 +69,13 @@ class Recipe:
         numbers = {stage.name: number for number, stage in enumerate(self.stages, 1)}
         return stage_folder(numbers[name], name)
 
-    def inputs(self, stage: RecipeStage, output: Path) -> dict[str, Path]:
-        """Dotted setting -> path of what a stage before left below `output`."""
+    def inputs(self, stage: RecipeStage, output: Path, given: Mapping[str, str] | None = None) -> dict[str, Path]:
+        """Dotted setting -> path of what a stage before left below `output`, or of what is `given` for the recipe's needs."""
         paths = {}
         for setting, source in stage.inputs.items():
             name, _, rest = source.partition("/")
-            paths[setting] = output / self.folder(name) / rest
+            root = Path((given or {})[name]) if name in self.needs else output / self.folder(name)
+            paths[setting] = root / rest
         return paths
 
 
@@ -79,7 +83,7 @@ def load_recipe(path: Path | str) -> Recipe:
     """The recipe of a YAML file, its stages' files put in place. Raises UsageError naming the file and what is off."""
     values = load_yaml(path)
     try:
-        return Recipe(tuple(_stage(row) for row in values["stages"]))
+        return Recipe(tuple(_stage(row) for row in values["stages"]), dict(values.get("needs") or {}))
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError(
             f"{path}: {error}; a recipe has `stages`, each with name, fit or encode, and inputs"

@@ -27,6 +27,8 @@ class RunConfig:
     """Folder of the run; each stage has its own below it."""
     subset: str | None = None
     """Subset of all stages; the recipe's, or the lake's only one, when not given."""
+    needs: dict[str, str] = field(default_factory=dict)
+    """Folders that the recipe takes from elsewhere, by name: `--needs.t2v runs/tiny/04_t2v_64px/model`."""
     steps: dict[str, int] = field(default_factory=dict)
     """Optimiser steps of single stages by name: `--steps.t2i_64px 300`, in place of the recipe's."""
     max_time: dict[str, str] = field(default_factory=dict)
@@ -102,7 +104,7 @@ def fit_flags(recipe: Recipe, stage: RecipeStage, config: RunConfig) -> list[str
         flags += ["--data.lake", config.lake]
         if config.subset:
             flags += ["--data.subset", config.subset]
-    for setting, path in recipe.inputs(stage, Path(config.output)).items():
+    for setting, path in recipe.inputs(stage, Path(config.output), config.needs).items():
         flags += [f"--{setting}", str(path)]
     if stage.name in config.steps:
         flags += ["--trainer.max_steps", str(config.steps[stage.name])]
@@ -122,7 +124,7 @@ def _run_other(recipe: Recipe, stage: RecipeStage, config: RunConfig) -> bool:
     known = {f.name for f in fields(settings_class)}
     settings |= {"lake": config.lake} if "lake" in known else {}
     settings |= {"subset": config.subset} if config.subset and "subset" in known else {}
-    for setting, path in recipe.inputs(stage, output).items():
+    for setting, path in recipe.inputs(stage, output, config.needs).items():
         name, _, inner = setting.partition(".")
         settings[name] = {**settings.get(name, {}), inner: str(path)} if inner else str(path)
     argv = ["--config", json.dumps(settings)]
@@ -145,7 +147,12 @@ def _verb(name: str) -> tuple[type, Callable[[Any], bool]]:
 
 
 def _check_names(recipe: Recipe, config: RunConfig) -> None:
-    """Raises UsageError when a per-stage setting names no stage."""
+    """Raises UsageError when a per-stage setting names no stage, or what the recipe needs is not given."""
+    for name, what in recipe.needs.items():
+        if not Path(config.needs.get(name, "")).is_dir() or name not in config.needs:
+            raise UsageError(f"the recipe needs --needs.{name} FOLDER: {what}; got {config.needs.get(name) or 'none'}")
+    if odd := sorted(set(config.needs) - set(recipe.needs)):
+        raise UsageError(f"--needs.{odd[0]}: the recipe needs {', '.join(recipe.needs) or 'nothing from elsewhere'}")
     names = [stage.name for stage in recipe.stages]
     settings: Mapping[str, Mapping[str, Any]] = {
         "steps": config.steps,

@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from moviegen.errors import UsageError
-from moviegen.models.text import ByteTextEncoder, ByteTextEncoderConfig
+from moviegen.models.text import ByteTextEncoderConfig
 from moviegen.models.video_dit import GrowMode, VideoDiT, VideoDiTConfig, grow_positions
 from moviegen.pipelines.video import VideoPipeline
-from training.modules.latent_flow import LatentFlowModule, TextFiles, read_texts
+from training.modules.latent_flow import LatentFlowModule
+from training.modules.texts import TextFiles, new_texts
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class VideoDiTModule(LatentFlowModule):
         if positions is not None:
             raise UsageError("model: positions grow the tables of init_from; a new network has those of video_dit")
         network = VideoDiT(video_dit)
-        self.adopt(network, [ByteTextEncoder(text)] if text else read_texts(text_files or []))
+        self.adopt(network, new_texts(text, text_files))
 
     def velocity(self, x_t: Tensor, t: Tensor, condition: Sequence[str]) -> Tensor:
         """u(x_t, P, t) [S §3.1.2]."""
