@@ -14,8 +14,7 @@ from moviegen.pipelines.video import VideoDefaults
 from training.data.buckets import BatchSpec
 from training.data.datamodule import Validation
 from training.data.loader import Source
-from training.data.mixture import MixedDataModule, PartBatch, digest_of_all, shape_of
-from training.data.people import part_values, with_subset
+from training.data.mixture import MixedDataModule, PartBatch, shape_of, tars, with_subset
 from training.data.sets import SetSource, Shape, read_set
 from training.data.shards import read_subset
 from training.data.sources import ShardSource
@@ -157,15 +156,9 @@ class EditDataModule(MixedDataModule):
         ]
         return max(shapes, key=lambda shape: shape.num_frames)
 
-    @staticmethod
-    def digest_of(init_args: Mapping[str, Any]) -> str:
-        """Hash of the tars of sets and subsets."""
-        rows = [part_values(part, init_args if dict(part).get("t2v") else {}) for part in init_args["parts"].values()]
-        return digest_of_all(
-            [
-                read_subset(init_args["lake"], row["subset"]).digest
-                if row.get("t2v")
-                else read_set(init_args["lake"], "edits", row["subset"], row["tasks"]).digest
-                for row in rows
-            ]
-        )
+    @classmethod
+    def tars_of(cls, part: Mapping[str, Any], init_args: Mapping[str, Any]) -> dict[str, str]:
+        """Path -> SHA-256 of the tars of a subset or of an editing set."""
+        if part.get("t2v"):
+            return tars(read_subset(init_args["lake"], part.get("subset") or init_args.get("subset")))
+        return tars(read_set(init_args["lake"], "edits", part.get("subset")))

@@ -6,9 +6,8 @@ source's batches holds for the mixture's: nothing is remembered, a resumed run s
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from pathlib import Path
 from typing import Any, Protocol
 
 from lightning.pytorch import LightningDataModule
@@ -110,10 +109,21 @@ class MixedDataModule(LightningDataModule):
         """The samples of a kind."""
         raise NotImplementedError
 
-    @staticmethod
-    def digest_of(init_args: Mapping[str, Any]) -> str:
-        """Hash of the data that these arguments name: a stage is run again when it changes."""
+    @classmethod
+    def contents_of(cls, init_args: Mapping[str, Any]) -> dict[str, str]:
+        """Path -> SHA-256 of the tars that these arguments name."""
+        parts = init_args["parts"].values()
+        return {path: sha256 for part in parts if part for path, sha256 in cls.tars_of(part, init_args).items()}
+
+    @classmethod
+    def tars_of(cls, part: Mapping[str, Any], init_args: Mapping[str, Any]) -> dict[str, str]:
+        """Path -> SHA-256 of the tars of a kind."""
         raise NotImplementedError
+
+    @classmethod
+    def digest_of(cls, init_args: Mapping[str, Any]) -> str:
+        """Hash of the data that these arguments name: a stage is run again when it changes."""
+        return hash_id("mixture", sorted(cls.contents_of(init_args).items()))
 
     def setup(self, stage: str) -> None:
         """Reads what each source lists and divides it into training and validation, by video: alike for all kinds."""
@@ -172,14 +182,11 @@ def shape_of(source: Source, samples: Sequence[int], buckets: BucketSet, resolut
     return VideoDefaults(bucket.num_frames, width, height, Fraction(fps or 1).limit_denominator(1001))
 
 
-def digest_of_all(parts: Sequence[object]) -> str:
-    """One hash of several kinds' data."""
-    return hash_id("mixture", parts)
+def tars(data: Any) -> dict[str, str]:
+    """Path -> SHA-256 of the tars of a subset or a set."""
+    return {shard.path: shard.sha256 for shard in data.shards}
 
 
-def lake_path(lake: str) -> Path:
-    """Root of a lake. Raises UsageError when it is not there."""
-    from moviegen.contracts.lake import existing_lake
-
-    existing_lake(Path(lake))
-    return Path(lake)
+def with_subset(part: Any, subset: str | None) -> Any:
+    """A part that names a subset, where the data module names one for all."""
+    return replace(part, subset=subset) if part.subset is None else part

@@ -16,7 +16,7 @@ from moviegen.pipelines.video import VideoDefaults
 from training.data.buckets import BatchSpec
 from training.data.datamodule import Validation
 from training.data.decode import frame_rate
-from training.data.mixture import MixedDataModule, PartBatch, digest_of_all, shape_of
+from training.data.mixture import MixedDataModule, PartBatch, shape_of, tars, with_subset
 from training.data.sets import SetSource, Shape, read_set
 
 
@@ -115,26 +115,7 @@ class PersonalDataModule(MixedDataModule):
         name = next(iter(self.parts))
         return shape_of(self.sources[name], self.samples[name][0], self.buckets, self.resolution)
 
-    @staticmethod
-    def digest_of(init_args: Mapping[str, Any]) -> str:
-        """Hash of the sets' tars."""
-        rows = [part_values(part, init_args) for part in init_args["parts"].values()]
-        return digest_of_all(
-            [
-                read_set(init_args["lake"], "personal", row["subset"], row.get("pairing") or ("paired",)).digest
-                for row in rows
-            ]
-        )
-
-
-def with_subset(part: Any, subset: str | None) -> Any:
-    """A part that names a subset, where the data module names one for all."""
-    from dataclasses import replace
-
-    return replace(part, subset=subset) if part.subset is None else part
-
-
-def part_values(part: Any, init_args: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a part as plain values, its subset filled in."""
-    values = dict(part) if isinstance(part, Mapping) else dict(vars(part))
-    return {**values, "subset": values.get("subset") or init_args.get("subset")}
+    @classmethod
+    def tars_of(cls, part: Mapping[str, Any], init_args: Mapping[str, Any]) -> dict[str, str]:
+        """Path -> SHA-256 of the set's tars."""
+        return tars(read_set(init_args["lake"], "personal", part.get("subset") or init_args.get("subset")))

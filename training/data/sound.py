@@ -21,8 +21,7 @@ from moviegen.media.read import read_video
 from training.data.buckets import BatchSpec
 from training.data.datamodule import Validation
 from training.data.decode import to_tensor
-from training.data.mixture import MixedDataModule, PartBatch, digest_of_all
-from training.data.people import part_values, with_subset
+from training.data.mixture import MixedDataModule, PartBatch, tars, with_subset
 from training.data.shards import SampleRef, ShardReader, read_subset
 
 
@@ -167,8 +166,7 @@ class SoundDataModule(MixedDataModule):
         """The samples of a kind."""
         return SoundSource(Path(self.lake), with_subset(self.parts[name], self.subset), self.shape, self._seed_of(name))
 
-    @staticmethod
-    def digest_of(init_args: Mapping[str, Any]) -> str:
-        """Hash of the subsets' shards."""
-        rows = [part_values(part, init_args) for part in init_args["parts"].values()]
-        return digest_of_all([read_subset(init_args["lake"], row["subset"]).digest for row in rows])
+    @classmethod
+    def tars_of(cls, part: Mapping[str, Any], init_args: Mapping[str, Any]) -> dict[str, str]:
+        """Path -> SHA-256 of the subset's tars."""
+        return tars(read_subset(init_args["lake"], part.get("subset") or init_args.get("subset")))
