@@ -1,35 +1,52 @@
-"""`moviegen train encode`: a subset's TAE latents, computed once, and their mean and std written into a copy of the TAE.
+"""`moviegen train encode`: a subset's TAE latents and text features, computed once; the latents' mean and std go into a copy of the TAE.
 
-For high resolutions the paper precomputes and caches latents [S §3.1.6]. The unit of work and of resume is a shard: its file
-appears whole, under a name that says what it was made from; `latents.json` commits all of them.
+For high resolutions the paper precomputes and caches latents [S §3.1.6]. The unit of work and of resume is a shard: its tar appears
+whole, under a name that says what it was made from; `latents.json` commits all of them. Ranks take shards in turn and need not know of
+each other: whichever ends last commits.
 """
 
+import functools
+import multiprocessing
 import os
-from collections.abc import Iterator, Sequence
+import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from filelock import FileLock
 from safetensors.torch import save_file
-from torch import Tensor
 
 from moviegen.config import parse_config
 from moviegen.contracts.bucket import BucketSet
 from moviegen.contracts.clip import file_sha256, hash_id
 from moviegen.contracts.lake import atomic_write
+from moviegen.contracts.shard import Shard
 from moviegen.contracts.stage import STAGE_FILE, read_stage
+from moviegen.disk import megabytes
+from moviegen.errors import DiskError, MovieGenError
 from moviegen.models.tae import TAE
 from moviegen.weights import load_model, save_model
 from training.cli import say
 from training.config import expand_flags, weights_sha256
-from training.data.decode import to_tensor
-from training.data.latents import LatentFile, LatentIndex, LatentSample, frame_positions, write_index
+from training.data.caching import (
+    Encoders,
+    Precision,
+    add_sums,
+    encode_shard,
+    latent_bytes,
+    mean_and_std,
+    read_record,
+    record_path,
+    text_bytes,
+)
+from training.data.encoders import TextFiles, encode_texts, read_text_encoder, trim
+from training.data.latents import NO_TEXT_FILE, LatentFile, LatentIndex, write_index
 from training.data.shards import Subset
 from training.data.sources import ShardSource
 from training.stage import finish_stage
 
-VERSION = 1
+VERSION = 2
 """Raised when the same inputs give other latents."""
 
 
@@ -53,6 +70,16 @@ class EncodeConfig:
     """Single frames of each clip that are encoded as images."""
     batch_clips: int = 4
     """Clips encoded at once."""
+    text_files: tuple[TextFiles, ...] = ()
+    """Frozen text encoders whose features are cached too, in the network's order; none where the text encoder trains."""
+    precision: Precision = "float32"
+    """Of what is written; `bfloat16` halves the cache."""
+    processes: int = 1
+    """Encoding processes on this machine; on several GPUs one each."""
+    rank: int = 0
+    """Number of this command among `world_size` that share the work: `--rank $SLURM_PROCID --world_size $SLURM_NTASKS`."""
+    world_size: int = 1
+    """Commands that share the work."""
     name: str = "encode"
     """Name of the stage in stage.json."""
     device: str = "cpu"
@@ -61,9 +88,11 @@ class EncodeConfig:
     """Only tell what would be done."""
 
     def __post_init__(self) -> None:
-        for name in ("resolution", "image_frames", "batch_clips"):
+        for name in ("resolution", "image_frames", "batch_clips", "processes", "world_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, wanted at least 1")
+        if not 0 <= self.rank < self.world_size:
+            raise ValueError(f"rank is {self.rank}, wanted 0 to {self.world_size - 1} (world_size {self.world_size})")
 
 
 def encode(argv: Sequence[str]) -> int:
@@ -72,7 +101,7 @@ def encode(argv: Sequence[str]) -> int:
         EncodeConfig,
         expand_flags(argv),
         prog="moviegen train encode",
-        summary="Cache the TAE latents of a subset, and measure their mean and std into a copy of the TAE.",
+        summary="Cache the TAE latents and text features of a subset, and measure the latents' mean and std into a copy of the TAE.",
         examples=[
             "moviegen train encode --tae runs/tae/model --lake lake/ --buckets configs/buckets/tiny.yaml --output runs/latents"
         ],
@@ -90,11 +119,14 @@ def encode_sha256(config: EncodeConfig, subset: Subset) -> str:
         config.resolution,
         config.image_frames,
         repr(config.buckets),
+        config.precision,
+        [(weights_sha256(Path(files.path)), files.max_length, files.role) for files in config.text_files],
     )
 
 
 def run_encode(config: EncodeConfig) -> bool:
-    """Encodes what is not encoded yet, and says so; whether the stage is done now (with `dry_run` it may not be)."""
+    """Encodes what is not encoded yet, and says so; whether the stage is done now (with `dry_run`, or while other ranks are not done, it
+    may not be)."""
     source = ShardSource(Path(config.lake), config.subset, config.buckets, config.resolution, cache_bytes=0)
     sha256, folder = encode_sha256(config, source.subset), Path(config.output)
     result = read_stage(folder)
@@ -103,88 +135,156 @@ def run_encode(config: EncodeConfig) -> bool:
         say(f"{folder.name}: done, {count} clips")
         return True
     if config.dry_run:
-        say(f"{folder.name}: to do, {count} clips in {len(source.subset.shards)} shards")
+        need = _size(config, source, open_encoders(config))
+        say(f"{folder.name}: to do, {count} clips in {len(source.subset.shards)} shards, {need.text}")
         return False
-    (folder / STAGE_FILE).unlink(missing_ok=True)
-    tae = load_model(TAE, Path(config.tae), config.device).requires_grad_(False)
-    files = tuple(_encode_shards(config, source, tae, sha256))
-    tae_sha256, name = weights_sha256(Path(config.tae)), source.subset.name
-    index = LatentIndex(name, source.subset.digest, tae_sha256, config.resolution, config.image_frames, files)
+    if config.rank == 0:
+        (folder / STAGE_FILE).unlink(missing_ok=True)
+    _encode_missing(config, source, sha256)
+    with FileLock(folder / ".encode.lock"):
+        return _commit(config, source, sha256)
+
+
+@dataclass(frozen=True)
+class CacheSize:
+    """What a cache takes."""
+
+    latents: int
+    """Bytes."""
+    texts: int
+    """Bytes, estimated from some captions."""
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        texts = f" and {megabytes(self.texts)} of text features" if self.texts else ""
+        return f"{megabytes(self.latents)} of latents{texts}"
+
+
+def _size(config: EncodeConfig, source: ShardSource, encoders: Encoders) -> CacheSize:
+    latents = latent_bytes(encoders, config.buckets, config.resolution, source.buckets)
+    return CacheSize(latents, text_bytes(encoders, [sample.caption for sample in source.subset.samples]))
+
+
+def open_encoders(config: EncodeConfig, device: str | None = None) -> Encoders:
+    """The TAE and the text encoders."""
+    device = device or config.device
+    tae = load_model(TAE, Path(config.tae), device).requires_grad_(False)
+    texts = tuple(read_text_encoder(files, device) for files in config.text_files)
+    return Encoders(tae, texts, device, config.image_frames, config.batch_clips, config.precision)
+
+
+def _latent_path(config: EncodeConfig, shard: Shard, sha256: str) -> Path:
+    """Where a shard's latents lie: the name says what they were made from."""
+    return Path(config.output) / "latents" / shard.bucket / f"{hash_id(sha256, shard.sha256)}.tar"
+
+
+def _encode_missing(config: EncodeConfig, source: ShardSource, sha256: str) -> None:
+    """Encodes this rank's shards that are not encoded, in as many processes as asked for."""
+    mine = source.subset.shards[config.rank :: config.world_size]
+    missing = [shard for shard in mine if read_record(_latent_path(config, shard, sha256)) is None]
+    if not missing:
+        return
+    Path(config.output).mkdir(parents=True, exist_ok=True)
+    encoders = open_encoders(config, "cpu" if config.processes > 1 else None)
+    _write_no_text(config, encoders)
+    _check_room(config, source, encoders, sha256)
+    if config.processes == 1:
+        _encode_shards(config, encoders, source, sha256, missing)
+        return
+    context = multiprocessing.get_context("spawn")
+    shares = [missing[i :: config.processes] for i in range(config.processes)]
+    workers = [
+        context.Process(target=_work, args=(config, sha256, i, share)) for i, share in enumerate(shares) if share
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    if bad := [worker.exitcode for worker in workers if worker.exitcode]:
+        raise MovieGenError(
+            f"{len(bad)} of {len(workers)} encoding processes failed (exit codes {bad}); the same command goes on"
+        )
+
+
+def _check_room(config: EncodeConfig, source: ShardSource, encoders: Encoders, sha256: str) -> None:
+    """Says how large the cache will be, before anything is encoded. Raises DiskError when it is more than is free."""
+    shards = source.subset.shards
+    done = {shard.path for shard in shards if read_record(_latent_path(config, shard, sha256)) is not None}
+    need, folder = _size(config, source, encoders), Path(config.output)
+    left = sum(ref.shard not in done for ref in source.subset.samples) / max(1, len(source.buckets))
+    free = shutil.disk_usage(folder).free
+    say(f"{folder.name}: cache of {need.text} for {len(source.buckets)} clips; {megabytes(free)} are free in {folder}")
+    if (needed := round(left * (need.latents + need.texts))) > free:
+        raise DiskError(
+            f"{folder}: what is not encoded yet takes about {megabytes(needed)}, {megabytes(free)} are free; make room, choose another "
+            "--output, or --precision bfloat16"
+        )
+
+
+def _work(config: EncodeConfig, sha256: str, number: int, shards: Sequence[Shard]) -> None:
+    """What an encoding process does."""
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // config.processes))
+    many = torch.cuda.device_count() if config.device == "cuda" else 0
+    encoders = open_encoders(config, f"cuda:{number % many}" if many else config.device)
+    source = ShardSource(Path(config.lake), config.subset, config.buckets, config.resolution, cache_bytes=0)
+    _encode_shards(config, encoders, source, sha256, shards)
+
+
+def _encode_shards(
+    config: EncodeConfig, encoders: Encoders, source: ShardSource, sha256: str, shards: Sequence[Shard]
+) -> None:
+    places: dict[str, list[int]] = {shard.path: [] for shard in source.subset.shards}
+    for i, ref in enumerate(source.subset.samples):
+        places[ref.shard].append(i)
+    numbers = {shard.path: number for number, shard in enumerate(source.subset.shards, 1)}
+    for shard in shards:
+        positions = places[shard.path]
+        say(f"shard {numbers[shard.path]}/{len(numbers)}: {len(positions)} clips of {shard.bucket}")
+        encode_shard(encoders, source, positions, shard.bucket, _latent_path(config, shard, sha256))
+
+
+def _write_no_text(config: EncodeConfig, encoders: Encoders) -> None:
+    """Writes the features of the empty text, which guidance needs."""
+    if encoders.texts:
+        contexts = encode_texts(encoders.texts, [""], encoders.device)
+        tensors = {str(i): trim(context)[0].cpu().contiguous() for i, context in enumerate(contexts)}
+        with atomic_write(Path(config.output) / "latents" / NO_TEXT_FILE) as temporary:
+            save_file(tensors, temporary)
+
+
+def _commit(config: EncodeConfig, source: ShardSource, sha256: str) -> bool:
+    """Writes index, model and stage.json once every shard is encoded; whether it is so."""
+    folder, subset = Path(config.output), source.subset
+    records = [read_record(_latent_path(config, shard, sha256)) for shard in subset.shards]
+    whole = [record for record in records if record is not None]
+    if len(whole) < len(records):
+        say(
+            f"{folder.name}: {len(whole)} of {len(records)} shards are encoded; the rank that ends last writes the index"
+        )
+        return False
+    files = tuple(file for file, _ in whole)
+    texts = tuple(weights_sha256(Path(files.path)) for files in config.text_files)
+    no_text = file_sha256(folder / "latents" / NO_TEXT_FILE) if texts else ""
+    index = LatentIndex(
+        subset.name, subset.digest, weights_sha256(Path(config.tae)), config.resolution, config.image_frames, files, texts, no_text
+    )  # fmt: skip
     write_index(folder / "latents", index)
     _drop_others(folder / "latents", files)
-    mean, std = measure(folder / "latents", files)
+    sums = functools.reduce(add_sums, (sums for _, sums in whole))
+    tae = load_model(TAE, Path(config.tae))
+    mean, std = mean_and_std(sums)
     tae.latent_mean.copy_(mean)
     tae.latent_std.copy_(std)
-    finish_stage(folder, "tae", config.name, 0, sha256, lambda path: save_model(tae.cpu(), path))
-    say(f"{folder.name}: done, {count} clips")
+    finish_stage(folder, "tae", config.name, 0, sha256, lambda path: save_model(tae, path))
+    say(f"{folder.name}: done, {len(source.buckets)} clips")
     return True
 
 
-def _encode_shards(config: EncodeConfig, source: ShardSource, tae: TAE, sha256: str) -> Iterator[LatentFile]:
-    for number, shard in enumerate(source.subset.shards, 1):
-        positions = [i for i, ref in enumerate(source.subset.samples) if ref.shard == shard.path]
-        name = f"{shard.bucket}/{hash_id(sha256, shard.sha256)}.safetensors"
-        path = Path(config.output) / "latents" / name
-        if not _is_whole(path):
-            say(f"shard {number}/{len(source.subset.shards)}: {len(positions)} clips of {shard.bucket}")
-            tensors = encode_clips(config, source, tae, positions)
-            with atomic_write(path) as temporary:
-                save_file(tensors, temporary)
-        yield LatentFile(name, shard.bucket, file_sha256(path), tuple(_samples(source, positions)))
-
-
-def _is_whole(path: Path) -> bool:
-    """Whether a file of that name can be read to its end; one written here always can."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            return bool(file.keys())
-    except (OSError, SafetensorError):
-        return False
-
-
-def _samples(source: ShardSource, positions: Sequence[int]) -> Iterator[LatentSample]:
-    for position in positions:
-        ref = source.subset.samples[position]
-        yield LatentSample(ref.key, ref.video_id, ref.caption, source.frame_rate(position))
-
-
-@torch.no_grad()
-def encode_clips(config: EncodeConfig, source: ShardSource, tae: TAE, positions: Sequence[int]) -> dict[str, Tensor]:
-    """`video_mean`, `video_std` (N, C, T, h, w) and `image_mean`, `image_std` (N, K, C, 1, h, w), float32, on the CPU."""
-    moments: dict[str, list[Tensor]] = {name: [] for name in ("video_mean", "video_std", "image_mean", "image_std")}
-    for start in range(0, len(positions), config.batch_clips):
-        clips = [source.read_clip(i) for i in positions[start : start + config.batch_clips]]
-        pixels = torch.stack([to_tensor(clip.frames) for clip in clips]).to(config.device)
-        frames = frame_positions(pixels.shape[2], config.image_frames)
-        images = pixels[:, :, frames].transpose(1, 2).flatten(0, 1).unsqueeze(2)
-        for kind, x in (("video", pixels), ("image", images)):
-            posterior = tae.encode(x, tiled=kind == "video")
-            shape = (len(clips), len(frames)) if kind == "image" else (len(clips),)
-            moments[f"{kind}_mean"].append(posterior.mean.unflatten(0, shape).cpu())
-            moments[f"{kind}_std"].append(torch.exp(0.5 * posterior.logvar).unflatten(0, shape).cpu())
-    return {name: torch.cat(parts).contiguous() for name, parts in moments.items()}
-
-
-def measure(folder: Path, files: Sequence[LatentFile]) -> tuple[Tensor, Tensor]:
-    """The mean of each latent channel, and one std for all of them, both (C,), over all videos, the posterior's own variance included.
-
-    One std, as LDM's one factor, leaves channels that say more larger than those that say less (our decision).
-    """
-    count, total, squares = 0, torch.zeros(()).double(), torch.zeros(()).double()
-    for file in files:
-        with safe_open(folder / file.path, framework="pt") as tensors:
-            mean, std = tensors.get_tensor("video_mean").double(), tensors.get_tensor("video_std").double()
-        count += mean[:, 0].numel()
-        total = total + mean.sum((0, 2, 3, 4))
-        squares = squares + (mean.square() + std.square()).sum((0, 2, 3, 4))
-    average = total / count
-    variance = (squares / count - average.square()).mean().clamp_min(1e-12)
-    return average.float(), variance.sqrt().float().expand(len(average)).clone()
-
-
 def _drop_others(folder: Path, files: Sequence[LatentFile]) -> None:
-    """Deletes latent files that the committed index does not name."""
+    """Deletes tars and records that the committed index does not name."""
     named = {folder / file.path for file in files}
-    for path in folder.rglob("*.safetensors"):
+    for path in folder.rglob("*.tar"):
         if path not in named:
+            record_path(path).unlink(missing_ok=True)
             os.unlink(path)

@@ -14,7 +14,16 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from moviegen.errors import UsageError
-from training.callbacks import EMA, Checkpoints, MetricsFile, NonFiniteGuard, Progress, Samples, StopOnSignal
+from training.callbacks import (
+    EMA,
+    BatchMetrics,
+    Checkpoints,
+    MetricsFile,
+    NonFiniteGuard,
+    Progress,
+    Samples,
+    StopOnSignal,
+)
 from training.callbacks.metrics import CURVE_FILE, METRICS_FILE, read_metrics
 from training.callbacks.samples import ORACLE_FILE
 from training.checkpoint import FolderCheckpointIO
@@ -48,6 +57,7 @@ CALLBACKS = {
     "samples": Samples,
     "checkpoints": Checkpoints,
     "guard": NonFiniteGuard,
+    "batches": BatchMetrics,
     "metrics": MetricsFile,
     "progress": Progress,
 }

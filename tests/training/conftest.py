@@ -25,6 +25,15 @@ def _one_thread():
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory):
+    """Indices of tars, of this session alone; before every other fixture of the session, since loading processes inherit it."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("MOVIEGEN_CACHE", str(tmp_path_factory.mktemp("cache")))
+    yield
+    patch.undo()
+
+
 @pytest.fixture(scope="session")
 def toy_lake(tmp_path_factory) -> Path:
     """A lake of 14 clips of 64x64 and 3 of 112x64."""

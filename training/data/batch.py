@@ -28,6 +28,23 @@ class Batch:
     """(B, C, T, H, W) mean of the TAE's posterior, before normalisation."""
     latent_std: Tensor | None = None
     """(B, C, T, H, W) standard deviation of the TAE's posterior."""
+    text_features: list[Tensor] | None = None
+    """Of each text encoder (B, L, D), padded to the longest; None when texts are encoded in the step."""
+    text_masks: list[Tensor] | None = None
+    """Of each text encoder (B, L), True on real tokens."""
+    no_text: list[Tensor] | None = None
+    """Of each text encoder (L, D) of the empty text, which dropped texts become (`encoders.drop_texts`)."""
+    weight: float = 1.0
+    """What this rank's mean loss is multiplied by, so that the mean over ranks is the mean over the global batch: not 1 only
+    where the batch does not divide by the ranks."""
+    epoch: float = 0.0
+    """How often the samples of its bucket have been visited when it is done."""
+    digest: str = ""
+    """Hash of the global batch: the same on every rank, and on every number of them."""
+    cost: float = 0.0
+    """FLOPs of the global batch; its tokens where no network is given."""
+    efficiency: float = 1.0
+    """Mean over maximum cost of the ranks."""
 
     @property
     def is_image(self) -> bool:

@@ -1,17 +1,19 @@
 """Which samples make batch number i: one bucket a batch, the same on all ranks, from the seed and i alone.
 
 Nothing is remembered between batches, so a resumed run, a run on another number of ranks and a run without prefetching see the
-same batches: the loader's whole state is one number.
+same batches: the loader's whole state is one number. An epoch is a bucket's: all its samples once.
 """
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
-from moviegen.contracts.bucket import Bucket, BucketSet, decode_bucket, encode_bucket
+from moviegen.contracts.bucket import Bucket, decode_bucket, encode_bucket
+from moviegen.contracts.clip import hash_id
+from moviegen.errors import UsageError
 
 BLOCK = 64
 """Batches in which each bucket gets its share to within one batch: our decision."""
@@ -50,20 +52,24 @@ class BatchSpec:
     frames: tuple[float, ...]
     """For images: where in the clip the frame is taken, in [0, 1); empty for video."""
 
+    number: int = 0
+    """Batches of this bucket before it."""
+    num_members: int = 0
+    """Samples of its bucket."""
+
     def slice(self, rank: int, world_size: int) -> "BatchSpec":
-        """The part of one rank; all ranks get the same number of samples when the size divides."""
-        return BatchSpec(self.index, self.bucket, self.samples[rank::world_size], self.frames[rank::world_size])
+        """The part of one rank; where the size does not divide, the first ranks have one sample more."""
+        return replace(self, samples=self.samples[rank::world_size], frames=self.frames[rank::world_size])
 
+    @property
+    def epoch(self) -> float:
+        """How often the samples of its bucket have been visited when it is done."""
+        return (self.number + 1) * len(self.samples) / max(1, self.num_members)
 
-def num_tokens(bucket: Bucket, buckets: BucketSet, resolution: int) -> int:
-    """Tokens of one sample: ceil(T / 8) x H / 16 x W / 16 [S §3.1.1, §3.1.3]."""
-    width, height = buckets.frame_size(bucket, resolution)
-    return -(-bucket.num_frames // 8) * (height // 16) * (width // 16)
-
-
-def batch_size(tokens_per_sample: int, tokens_per_batch: int, world_size: int) -> int:
-    """Samples in a global batch of at most `tokens_per_batch` tokens: a multiple of the ranks, at least one a rank."""
-    return max(1, tokens_per_batch // tokens_per_sample // world_size) * world_size
+    @property
+    def digest(self) -> str:
+        """Hash of what it holds: equal on every number of ranks and workers."""
+        return hash_id(self.index, encode_bucket(self.bucket), self.samples, self.frames)
 
 
 class BatchPlan:
@@ -75,7 +81,11 @@ class BatchPlan:
     """
 
     def __init__(self, buckets: Sequence[str], sizes: Mapping[str, int], mix: BatchMix, seed: int) -> None:
-        """`buckets`: the bucket key of each sample; `sizes`: batch size by bucket key, of images (`-f1`) and videos."""
+        """`buckets`: the bucket key of each sample; `sizes`: batch size by bucket key, of images (`-f1`) and videos.
+
+        Samples that are images are in batches of images, beside single frames of videos. Raises UsageError when the mix leaves
+        samples without batches, or batches without samples.
+        """
         if not buckets:
             raise ValueError("a plan needs at least one sample")
         self._mix, self._seed, self._sizes = mix, seed, dict(sizes)
@@ -85,11 +95,24 @@ class BatchPlan:
         for key, members in video.items():
             name = image_bucket(key)
             image[name] = np.sort(np.concatenate([image[name], members])) if name in image else members
+        video = {key: members for key, members in video.items() if not decode_bucket(key).is_image}
+        _check_mix(mix, video, len(buckets))
         self._streams = {_VIDEO: video, _IMAGE: image}
-        self._turns = {kind: _Turns(self._weights(kind), (seed, kind)) for kind in (_VIDEO, _IMAGE)}
+        kinds = (_VIDEO, _IMAGE) if video else (_IMAGE,)
+        self._turns = {kind: _Turns(self._weights(kind), (seed, kind)) for kind in kinds}
 
     def _weights(self, kind: int) -> dict[str, float]:
-        return {key: len(members) / self._sizes[key] for key, members in self._streams[kind].items()}
+        return {key: len(members) / max(1, self._sizes[key]) for key, members in self._streams[kind].items()}
+
+    def step_shares(self) -> dict[str, float]:
+        """Share of the steps of each bucket that gets any."""
+        total = self._mix.image + self._mix.video
+        parts = {_VIDEO: self._mix.video / total, _IMAGE: self._mix.image / total}
+        shares: dict[str, float] = {}
+        for kind in (kind for kind in self._turns if parts[kind]):
+            weights = self._weights(kind)
+            shares |= {key: parts[kind] * weight / sum(weights.values()) for key, weight in weights.items()}
+        return shares
 
     def spec(self, index: int) -> BatchSpec:
         """The global batch of that number."""
@@ -103,7 +126,19 @@ class BatchPlan:
             for p in places
         )
         frames = tuple(_rng(self._seed, _FRAME, index).random(size)) if kind == _IMAGE else ()
-        return BatchSpec(index, decode_bucket(key), samples, frames)
+        return BatchSpec(index, decode_bucket(key), samples, frames, number, len(members))
+
+
+def _check_mix(mix: BatchMix, video: Mapping[str, np.ndarray], num_samples: int) -> None:
+    """Raises UsageError when a kind of sample is never used or a kind of batch has no sample."""
+    num_videos = sum(map(len, video.values()))
+    if mix.video and not num_videos:
+        raise UsageError(f"mix {mix.image}:{mix.video} wants batches of videos, all {num_samples} samples are images")
+    if num_videos < num_samples and not mix.image:
+        raise UsageError(
+            f"mix {mix.image}:{mix.video} has no batches of images, so {num_samples - num_videos} of {num_samples} samples would never "
+            "be used; give mix.image, or choose a subset of videos"
+        )
 
 
 class _Turns:

@@ -17,11 +17,13 @@ from moviegen.contracts.bucket import BucketSet, decode_bucket
 from moviegen.contracts.clip import hash_id
 from moviegen.errors import UsageError
 from moviegen.pipelines.video import VideoDefaults
-from training.data.buckets import BatchMix, BatchPlan, BatchSpec, batch_size, image_bucket, num_tokens
+from training.cli import say
+from training.data.buckets import BatchMix, BatchPlan, BatchSpec, image_bucket
+from training.data.cost import BatchRule, check_sizes, num_tokens, rank_efficiency, step_efficiency
 from training.data.latents import encode_index, read_index
 from training.data.loader import BatchLoader, PlannedBatches, Source, SpecBatches
 from training.data.shards import read_subset
-from training.data.sources import LatentSource, ShardSource
+from training.data.sources import LatentSource, ShardSource, bucket_keys, check_buckets
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,10 @@ class PlannedData(LightningDataModule):
         validation: Validation,
         num_workers: int,
         seed: int,
+        batch: BatchRule = BatchRule(),  # noqa: B008
     ) -> None:
         super().__init__()
-        self.buckets, self.resolution, self.tokens_per_batch = buckets, resolution, tokens_per_batch
+        self.buckets, self.resolution, self.tokens_per_batch, self.batch = buckets, resolution, tokens_per_batch, batch
         self.mix, self.validation, self.num_workers, self.seed = mix, validation, num_workers, seed
 
     def open_source(self) -> Source:
@@ -68,19 +71,45 @@ class PlannedData(LightningDataModule):
         raise NotImplementedError
 
     def setup(self, stage: str) -> None:
-        """Reads what the source lists and divides it into training and validation."""
+        """Reads what the source lists and divides it into training and validation. Raises UsageError when something would never be used."""
         self.source = self.open_source()
+        if self.batch.every_bucket:
+            check_every_bucket(self.source.buckets, self.buckets)
         self.train_samples, self.val_samples = split_samples(self.source.groups, self.validation)
         if not self.train_samples:
             raise UsageError(
                 f"{len(self.source.buckets)} samples, none left for training; lower --data.validation.fraction"
             )
 
+        if stage == "fit" and self.trainer and self.trainer.is_global_zero:
+            say(self.summary())
+
     def train_dataloader(self) -> "BatchLoader":
         """Batches without end; loading goes on where `load_state_dict` says."""
+        plan, sizes = self._plan()
+        costs = {key: float(self._sample_cost(key)) for key in sizes}
+        batches = PlannedBatches(self.source, plan, self.train_samples, *self._ranks(), costs)
+        return BatchLoader(batches, self.num_workers)
+
+    def summary(self) -> str:
+        """One line: samples, buckets, batch sizes, and how evenly the work is spread."""
+        plan, sizes = self._plan()
+        shares, world_size = plan.step_shares(), self._ranks()[1]
+        ranks = sum(share * rank_efficiency(sizes[key], world_size) for key, share in shares.items())
+        steps = step_efficiency({key: sizes[key] * float(self._sample_cost(key)) for key in shares}, shares)
+        ordered = ", ".join(f"{key} x {sizes[key]}" for key in sorted(shares, key=lambda key: -shares[key]))
+        return (
+            f"data: {len(self.train_samples)} samples; batches of {ordered}; mean over maximum cost {ranks:.3f} between "
+            f"{world_size} ranks, {steps:.3f} between steps"
+        )
+
+    def _plan(self) -> tuple[BatchPlan, dict[str, int]]:
         keys = [self.source.buckets[i] for i in self.train_samples]
-        plan = BatchPlan(keys, self._batch_sizes(keys), self.mix, self.seed)
-        return BatchLoader(PlannedBatches(self.source, plan, self.train_samples, *self._ranks()), self.num_workers)
+        sizes = self._batch_sizes(keys)
+        plan = BatchPlan(keys, sizes, self.mix, self.seed)
+        used = {key: sizes[key] for key in plan.step_shares()}
+        check_sizes(used, self.batch, self._ranks()[1])
+        return plan, sizes
 
     def val_dataloader(self) -> DataLoader:
         """Held-out clips, once: as images in a stage of images alone, else as videos. The ranks share them."""
@@ -93,21 +122,38 @@ class PlannedData(LightningDataModule):
     def defaults(self) -> VideoDefaults:
         """The shape of what is trained on: the largest bucket's at this resolution, with the median frame rate of a few clips."""
         keys = [self.source.buckets[i] for i in self.train_samples]
-        largest = max(sorted(set(keys)), key=keys.count)
+        videos = [key for key in keys if not decode_bucket(key).is_image]
+        shown = videos if self.mix.video and videos else keys
+        largest = max(sorted(set(shown)), key=shown.count)
         bucket = decode_bucket(largest)
         width, height = self.buckets.frame_size(bucket, self.resolution)
         members = tuple(i for i in self.train_samples if self.source.buckets[i] == largest)[:8]
-        fps = sorted(self.source.load(BatchSpec(0, bucket, members, ())).fps)[len(members) // 2]
+        frames = (0.5,) * len(members) if bucket.is_image else ()
+        fps = sorted(self.source.load(BatchSpec(0, bucket, members, frames)).fps)[len(members) // 2]
         num_frames = bucket.num_frames if self.mix.video else 1
         return VideoDefaults(num_frames, width, height, Fraction(fps or 1).limit_denominator(1001))
 
     def _batch_sizes(self, keys: Sequence[str]) -> dict[str, int]:
+        """Samples in a global batch by bucket key, of images and videos: the same on any number of ranks."""
         wanted = {*keys, *map(image_bucket, keys)}
-        tokens = {key: num_tokens(decode_bucket(key), self.buckets, self.resolution) for key in wanted}
-        return {key: batch_size(count, self.tokens_per_batch, self._ranks()[1]) for key, count in tokens.items()}
+        return {key: self.batch.size(self._tokens(key), self.tokens_per_batch) for key in wanted}
+
+    def _tokens(self, key: str) -> int:
+        return num_tokens(decode_bucket(key), self.buckets, self.resolution)
+
+    def _sample_cost(self, key: str) -> int:
+        return self.batch.sample_cost(self._tokens(key))
 
     def _ranks(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+
+
+def check_every_bucket(keys: Sequence[str], buckets: BucketSet) -> None:
+    """Raises UsageError when a bucket of the set has no samples."""
+    if empty := sorted(bucket_keys(buckets) - set(keys)):
+        raise UsageError(
+            f"no sample in bucket {', '.join(empty)}: they would never be used; take them out of data.buckets"
+        )
 
 
 def split_samples(groups: Sequence[str], validation: Validation) -> tuple[list[int], list[int]]:
@@ -125,10 +171,10 @@ def validation_specs(
     for key in sorted(set(keys.values())):
         members = [sample for sample, name in keys.items() if name == key]
         bucket = image_bucket(key) if as_images else key
-        size = batch_sizes([key])[bucket]
+        size = max(1, batch_sizes([key])[bucket])
         for start in range(0, len(members), size):
             samples = tuple(members[start : start + size])
-            frames = (0.5,) * len(samples) if as_images else ()
+            frames = (0.5,) * len(samples) if decode_bucket(bucket).is_image else ()
             specs.append(BatchSpec(len(specs), decode_bucket(bucket), samples, frames))
     return specs
 
@@ -150,6 +196,7 @@ class ShardDataModule(PlannedData):
         num_workers: int = 0,
         cache_bytes: int = 2**30,
         seed: int = 0,
+        batch: BatchRule = BatchRule(),  # noqa: B008
     ) -> None:
         """Loaders over the shards of a lake.
 
@@ -164,8 +211,9 @@ class ShardDataModule(PlannedData):
             num_workers: Processes that load batches beside the training process; 0 loads in it.
             cache_bytes: Memory for decoded frames, in each loading process.
             seed: Order of the samples.
+            batch: A FLOP budget beside the one of tokens, and what sizes divide by.
         """
-        super().__init__(buckets, resolution, tokens_per_batch, mix, validation, num_workers, seed)
+        super().__init__(buckets, resolution, tokens_per_batch, mix, validation, num_workers, seed, batch)
         self.lake, self.subset, self.cache_bytes = lake, subset, cache_bytes
 
     def open_source(self) -> ShardSource:
@@ -192,6 +240,7 @@ class LatentDataModule(PlannedData):
         validation: Validation = Validation(),
         num_workers: int = 0,
         seed: int = 0,
+        batch: BatchRule = BatchRule(),  # noqa: B008
     ) -> None:
         """Loaders over cached latents; the resolution is the one they were encoded at.
 
@@ -203,13 +252,15 @@ class LatentDataModule(PlannedData):
             validation: What is held out.
             num_workers: Processes that load batches; 0 loads in the training process.
             seed: Order of the samples.
+            batch: A FLOP budget beside the one of tokens, and what sizes divide by.
         """
-        super().__init__(buckets, 0, tokens_per_batch, mix, validation, num_workers, seed)
+        super().__init__(buckets, 0, tokens_per_batch, mix, validation, num_workers, seed, batch)
         self.latents = latents
 
     def open_source(self) -> LatentSource:
         """The samples of the index."""
         source = LatentSource(Path(self.latents))
+        check_buckets(source.buckets, self.buckets)
         self.resolution = source.index.resolution
         return source
 

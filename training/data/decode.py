@@ -14,13 +14,16 @@ from moviegen.errors import MovieGenError
 def decode_clip(media: bytes, suffix: str, meta: SampleMeta, num_frames: int, size: tuple[int, int]) -> np.ndarray:
     """(T, H, W, 3) uint8: `num_frames` frames spread evenly over the clip, scaled and centre-cropped to `size` = (width, height) px.
 
-    Raises MovieGenError naming the clip when its media is of a kind that no stage reads.
+    A `.jpg` is one frame. Raises MovieGenError naming the clip when its media is of another kind than its bucket.
     """
-    from moviegen.media.read import read_video
+    from moviegen.media.read import read_image, read_video
 
+    if suffix == "jpg" and num_frames == 1:
+        return read_image(media, size=size)[None]
     if suffix != "mp4":
         raise MovieGenError(
-            f"clip {meta.clip_id}: a .{suffix} sample is no video; choose a subset of videos with --data.subset"
+            f"clip {meta.clip_id}: a .{suffix} sample in a bucket of {num_frames} frames; videos are .mp4, images .jpg in a bucket "
+            "of 1 frame: choose another subset with --data.subset"
         )
     return read_video(media, indices=sample_frame_indices(meta.num_frames, num_frames), size=size)
 

@@ -1,8 +1,9 @@
-"""Latents cached by `moviegen train encode`: files, their index, and reading single samples back.
+"""Latents and text features cached by `moviegen train encode`: tars, their index, and reading single samples back.
 
-`<folder>/latents.json` is written last and names every file with its SHA-256; a folder without it is unfinished. A file
-holds the latents of one shard: for each clip the posterior's mean and standard deviation as a video, and those of some single
-frames as images. Latents are kept before normalisation.
+`<folder>/latents.json` is written last and names every tar with its SHA-256; a folder without it is unfinished. A tar holds what was
+made of one shard, a clip's in up to three members: `<key>.video.safetensors` (posterior mean and std), `.image.safetensors` (those of
+some single frames) and, where text encoders were given, `.text.safetensors` (features trimmed to the text's own length). Latents are
+kept before normalisation.
 """
 
 import json
@@ -11,15 +12,24 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors.torch import load_file
 from torch import Tensor
 
 from moviegen.contracts.clip import file_sha256
 from moviegen.contracts.lake import atomic_write
+from moviegen.contracts.shard import ShardError
 from moviegen.errors import UsageError
+from training.data.payload import decode_payload
+from training.data.tars import CheckedTar, TarReader, open_tar
 
 INDEX_FILE = "latents.json"
-INDEX_FORMAT = 1
+INDEX_FORMAT = 2
+
+NO_TEXT_FILE = "no_text.safetensors"
+"""Features of the empty text, one tensor a text encoder: `0`, `1`, ..."""
+
+SUFFIXES = {kind: f"{kind}.safetensors" for kind in ("video", "image", "text")}
+"""Members of a clip."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +40,7 @@ class LatentSample:
     video_id: str
     caption: str
     fps: float
-    """Frames per second of the frames that were encoded."""
+    """Frames per second of the frames that were encoded; 0 of an image."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +51,8 @@ class LatentFile:
     """Below the folder of the index."""
     bucket: str
     sha256: str
+    num_images: int
+    """Single frames encoded of each clip."""
     samples: tuple[LatentSample, ...]
 
 
@@ -57,6 +69,10 @@ class LatentIndex:
     image_frames: int
     """Single frames encoded of each clip, for image batches."""
     files: tuple[LatentFile, ...]
+    text_sha256: tuple[str, ...] = ()
+    """SHA-256 of the weights of each text encoder whose features are cached."""
+    no_text_sha256: str = ""
+    """Of the file with the features of the empty text."""
 
 
 def encode_index(index: LatentIndex) -> str:
@@ -74,7 +90,7 @@ def decode_index(text: str) -> LatentIndex:
             LatentFile(**{**file, "samples": tuple(LatentSample(**sample) for sample in file["samples"])})
             for file in values.pop("files")
         )
-        return LatentIndex(files=files, **values)
+        return LatentIndex(files=files, **{**values, "text_sha256": tuple(values["text_sha256"])})
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not a latent index: {error!r}") from error
 
@@ -99,29 +115,62 @@ def write_index(folder: Path, index: LatentIndex) -> None:
 
 
 class LatentReader:
-    """Reads samples of committed latent files. A file's SHA-256 is checked once a process, before its first sample."""
+    """Reads samples of committed latent tars. A tar is checked before its first sample, as shards are."""
 
     def __init__(self, folder: Path, files: Sequence[LatentFile]) -> None:
         self._folder = folder
         self._files = {file.path: file for file in files}
-        self._open: dict[str, dict[str, Tensor]] = {}
+        self._tars = TarReader(self._check)
 
     def read(self, path: str, position: int, frame: int | None = None) -> tuple[Tensor, Tensor]:
         """(mean, std), each (C, T, h, w) float32, of the clip at `position`, or of its single frame number `frame`."""
-        tensors = self._load(path)
-        kind, row = ("video", (position,)) if frame is None else ("image", (position, frame))
-        return tensors[f"{kind}_mean"][row].float(), tensors[f"{kind}_std"][row].float()
+        return self._moments(self._payload(path, position, frame, ("video" if frame is None else "image",)), frame)
 
-    def _load(self, path: str) -> dict[str, Tensor]:
-        if path not in self._open:
-            where = self._folder / path
-            if file_sha256(where) != self._files[path].sha256:
+    def read_with_texts(
+        self, path: str, position: int, frame: int | None = None
+    ) -> tuple[tuple[Tensor, Tensor], list[Tensor]]:
+        """As `read`, and of each text encoder the features (L, D) of the clip's text, as a video's or as an image's."""
+        kind = "video" if frame is None else "image"
+        tensors = self._payload(path, position, frame, (kind, "text"))
+        count = sum(name.startswith(f"{kind}.") for name in tensors)
+        return self._moments(tensors, frame), [tensors[f"{kind}.{i}"] for i in range(count)]
+
+    def _moments(self, tensors: dict[str, Tensor], frame: int | None) -> tuple[Tensor, Tensor]:
+        mean, std = (tensors[name] if frame is None else tensors[name][frame] for name in ("mean", "std"))
+        return mean.float(), std.float()
+
+    def _payload(self, path: str, position: int, frame: int | None, kinds: tuple[str, ...]) -> dict[str, Tensor]:
+        key = self._files[path].samples[position].key
+        members = self._tars.read(path, key, [SUFFIXES[kind] for kind in kinds])
+        try:
+            return {name: tensor for content in members.values() for name, tensor in decode_payload(content).items()}
+        except ValueError as error:
+            raise ShardError(f"{self._folder / path}: {key}: {error}") from error
+
+    def _check(self, path: str) -> CheckedTar:
+        where, file = self._folder / path, self._files[path]
+
+        def check() -> None:
+            if file_sha256(where) != file.sha256:
                 raise UsageError(
                     f"{where}: its bytes are not those committed (sha256 differs); delete it and run encode again"
                 )
-            with safe_open(where, framework="pt") as file:
-                self._open[path] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        return self._open[path]
+
+        try:
+            return open_tar(where, file.sha256, len(file.samples), check, tuple(SUFFIXES.values()))
+        except OSError as error:
+            raise UsageError(f"{where}: cannot be read: {error.strerror}; run encode again") from error
+
+
+def read_no_text(folder: Path, index: LatentIndex) -> list[Tensor]:
+    """The features (L, D) of the empty text, of each text encoder."""
+    if not index.text_sha256:
+        return []
+    path = folder / NO_TEXT_FILE
+    if file_sha256(path) != index.no_text_sha256:
+        raise UsageError(f"{path}: its bytes are not those committed (sha256 differs); delete it and run encode again")
+    tensors = load_file(path)
+    return [tensors[str(i)] for i in range(len(index.text_sha256))]
 
 
 def frame_positions(num_frames: int, image_frames: int) -> list[int]:

@@ -1,15 +1,21 @@
 """Loaders of whole batches: sized, resumable, without end.
 
-A loader's state is the number of batches it has given out: batch number i is the same whoever asks for it, and when.
+A loader's state is the number of batches it has given out: batch number i is the same whoever asks for it, when, on how many ranks and
+by how many workers.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
 
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from moviegen.contracts.bucket import encode_bucket
+from moviegen.contracts.clip import hash_id
+from training.cli import say
 from training.data.batch import Batch
 from training.data.buckets import BatchPlan, BatchSpec
+from training.data.cost import rank_efficiency
 
 ENDLESS = 10**9
 """Length of the loader in batches. Lightning skips a batch on resume when a loader has no length."""
@@ -31,14 +37,33 @@ class Source(Protocol):
 class PlannedBatches(Dataset):
     """Batch number -> this rank's part of that batch."""
 
-    def __init__(self, source: Source, plan: BatchPlan, samples: Sequence[int], rank: int, world_size: int) -> None:
+    def __init__(
+        self,
+        source: Source,
+        plan: BatchPlan,
+        samples: Sequence[int],
+        rank: int,
+        world_size: int,
+        costs: Mapping[str, float] | None = None,
+    ) -> None:
+        """`samples` are the plan's samples by position in the source; `costs` of one sample by bucket key."""
         self._source, self._plan, self._samples = source, plan, samples
-        self._rank, self._world_size = rank, world_size
+        self._rank, self._world_size, self._costs = rank, world_size, costs or {}
+
+    def spec(self, index: int) -> BatchSpec:
+        """The global batch of that number, its samples by position in the source."""
+        spec = self._plan.spec(index)
+        return replace(spec, samples=tuple(self._samples[i] for i in spec.samples))
 
     def __getitem__(self, index: int) -> Batch:
-        spec = self._plan.spec(index).slice(self._rank, self._world_size)
-        places = tuple(self._samples[i] for i in spec.samples)
-        return self._source.load(BatchSpec(spec.index, spec.bucket, places, spec.frames))
+        spec = self.spec(index)
+        mine, size = spec.slice(self._rank, self._world_size), len(spec.samples)
+        batch = self._source.load(mine)
+        batch.weight = len(mine.samples) * self._world_size / size
+        batch.epoch, batch.digest = spec.epoch, spec.digest
+        batch.cost = size * self._costs.get(encode_bucket(spec.bucket), 0.0)
+        batch.efficiency = rank_efficiency(size, self._world_size)
+        return batch
 
 
 class SpecBatches(Dataset):
@@ -83,17 +108,30 @@ class BatchLoader(DataLoader):
             persistent_workers=bool(num_workers),
         )
         self.num_given = 0
+        self.last = ""
+        """Digest of the last batch given out."""
+        self.history = ""
+        """Hash of all batches given out, in order: equal in two runs that saw the same."""
 
     def __iter__(self) -> Iterator[Batch]:
         self._from.start = self.num_given
+        self._check_last()
         for batch in super().__iter__():
-            self.num_given = batch.index + 1
+            self.num_given, self.last = batch.index + 1, batch.digest
+            self.history = hash_id(self.history, batch.digest)
             yield batch
 
-    def state_dict(self) -> dict[str, int]:
-        """The state: the same on every rank."""
-        return {"num_given": self.num_given}
+    def _check_last(self) -> None:
+        """Says so when the batch before is planned otherwise than it was given out: some samples then come again or not at all."""
+        planned = getattr(self.dataset, "spec", None)
+        if self.num_given and self.last and planned and planned(self.num_given - 1).digest != self.last:
+            say(f"batch {self.num_given - 1} is another than before the interruption: data or batch sizes have changed")
 
-    def load_state_dict(self, state: dict[str, int]) -> None:
+    def state_dict(self) -> dict[str, Any]:
+        """The state: the same on every rank. `num_given` alone says where to go on, the hashes let it be checked."""
+        return {"num_given": self.num_given, "last": self.last, "history": self.history}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """The inverse of `state_dict`; takes effect at the next `iter`."""
         self.num_given = state["num_given"]
+        self.last, self.history = state.get("last", ""), state.get("history", "")

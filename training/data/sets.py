@@ -20,12 +20,13 @@ from moviegen.contracts.bucket import (
 from moviegen.contracts.clip import hash_id
 from moviegen.contracts.lake import existing_lake
 from moviegen.contracts.sets import SET_SUFFIXES, decode_edit, decode_personal
-from moviegen.contracts.shard import Member, Shard, ShardError, committed_tar, iter_members, read_member
+from moviegen.contracts.shard import Shard, ShardError, committed_tar
 from moviegen.errors import UsageError
 from moviegen.media.read import read_video
 from training.data.buckets import BatchSpec
 from training.data.decode import to_tensor
-from training.data.shards import file_mark, read_rows
+from training.data.shards import read_rows
+from training.data.tars import CheckedTar, TarReader, open_tar
 
 
 @dataclass(frozen=True)
@@ -87,17 +88,17 @@ def read_set(root: Path | str, kind: str, name: str | None, tasks: Sequence[str]
 
 
 class SetReader:
-    """Reads single samples of a set. A tar is checked once a process, before its first sample; one that is replaced is refused."""
+    """Reads single samples of a set. A tar is checked once, before its first sample; one that is replaced is refused."""
 
     def __init__(self, samples: SampleSet) -> None:
         self._lake = existing_lake(samples.root)
         self._kind = samples.kind
         self._shards = {shard.path: shard for shard in samples.shards}
-        self._opened: dict[str, tuple[Path, dict[str, dict[str, Member]], tuple[int, ...]]] = {}
+        self._tars = TarReader(self._check)
 
     def read(self, ref: SetRef) -> tuple[Any, ...]:
         """What `decode_personal` or `decode_edit` makes of a sample. Raises ShardError when the tar is not what was committed."""
-        members = self._members(ref, None)
+        members = {suffix: bytes(content) for suffix, content in self._tars.read(ref.path, ref.key).items()}
         decode = {"personal": decode_personal, "edits": decode_edit}[self._kind]
         try:
             sample = decode(members)
@@ -108,30 +109,24 @@ class SetReader:
         return sample
 
     def facts(self, ref: SetRef) -> dict[str, Any]:
-        """Size, length and source of a sample's clip, out of its `.json` alone."""
-        values = json.loads(self._members(ref, ("json",))["json"])
-        clip = values.get("clip", values)
-        return {name: clip[name] for name in ("video_id", "width", "height", "num_frames", "fps_num", "fps_den")}
+        """Size, length and source of a sample's clip, out of its `.json` alone. Raises ShardError."""
+        try:
+            values = json.loads(bytes(self._tars.read(ref.path, ref.key, ("json",))["json"]))
+            clip = values.get("clip", values)
+            return {name: clip[name] for name in ("video_id", "width", "height", "num_frames", "fps_num", "fps_den")}
+        except (KeyError, ValueError, AttributeError) as error:
+            raise ShardError(
+                f"{ref.path}: sample {ref.key}: its .json is none of a {self._kind} sample: {error!r}"
+            ) from error
 
-    def _members(self, ref: SetRef, suffixes: Sequence[str] | None) -> dict[str, bytes]:
-        path, members, mark = self._open(ref.path)
-        if ref.key not in members:
-            raise ShardError(f"{path}: holds no sample {ref.key}, though the table of samples says so")
-        with open(path, "rb") as file:
-            if file_mark(file) != mark:
-                raise ShardError(f"{path}: was replaced while it was in use; begin again")
-            wanted = members[ref.key] if suffixes is None else {s: members[ref.key][s] for s in suffixes}
-            return {suffix: read_member(file, member, path) for suffix, member in wanted.items()}
-
-    def _open(self, name: str) -> tuple[Path, dict[str, dict[str, Member]], tuple[int, ...]]:
-        if name not in self._opened:
-            shard, members = self._shards[name], {}
+    def _check(self, name: str) -> CheckedTar:
+        shard, suffixes = self._shards[name], SET_SUFFIXES[self._kind]
+        path = self._lake.root / name
+        if self._lake.store is not None:  # fetched whole; nobody writes to what was fetched
             path = committed_tar(shard, self._lake)
-            for member in iter_members(path, SET_SUFFIXES[self._kind], shard.num_samples):
-                members.setdefault(member.key, {})[member.suffix] = member
-            with open(path, "rb") as file:
-                self._opened[name] = path, members, file_mark(file)
-        return self._opened[name]
+        return open_tar(
+            path, shard.sha256, shard.num_samples, check=lambda: committed_tar(shard, self._lake), suffixes=suffixes
+        )
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,10 @@ compared with the SHA-256 of its committed row before the first read, and only m
 """
 
 import difflib
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from moviegen.contracts.clip import hash_id
 from moviegen.contracts.lake import Lake, existing_lake, lake_at
@@ -21,9 +20,10 @@ from moviegen.contracts.shard import (
     check_size,
     committed_tar,
     iter_members,
-    read_member,
 )
 from moviegen.errors import UsageError
+from training.data.index import build_index, file_mark
+from training.data.tars import CheckedTar, TarReader, open_tar
 
 
 @dataclass(frozen=True)
@@ -154,10 +154,8 @@ MAX_NAMED = 5
 
 
 class ShardReader:
-    """Reads single samples of a subset's tars by seeking. A tar is checked once a process, before its first sample.
-
-    Checked are size, SHA-256, every header, the number of samples and their keys; a tar that is replaced later is refused.
-    """
+    """Reads single samples of a subset's tars. Each tar is checked before its first sample: size, SHA-256, every header, the number of
+    samples and their keys. A file that was found whole before, by any process of this machine, is not hashed again."""
 
     def __init__(self, subset: Subset) -> None:
         self._lake = lake_at(subset.root)
@@ -165,20 +163,12 @@ class ShardReader:
         self._keys: dict[str, set[str]] = {}
         for ref in subset.samples:
             self._keys.setdefault(ref.shard, set()).add(ref.key)
-        self._opened: dict[str, CheckedShard] = {}
+        self._tars = TarReader(self._check)
 
     def read(self, ref: SampleRef) -> tuple[SampleMeta, str, bytes, str]:
         """(meta, caption, media bytes, suffix) of a sample. Raises ShardError when the tar is not what was committed."""
-        shard = self._open(ref.shard)
-        path = shard.path
-        if ref.key not in shard.members:
-            raise ShardError(f"{path}: holds no sample {ref.key}, though the samples table says so")
-        with open(path, "rb") as file:
-            if file_mark(file) != shard.mark:
-                raise ShardError(
-                    f"{path}: was replaced while it was in use; begin again: the plan was made for the old one"
-                )
-            members = {m.suffix: read_member(file, m, path) for m in shard.members[ref.key].values()}
+        members = {suffix: bytes(content) for suffix, content in self._tars.read(ref.shard, ref.key).items()}
+        path = self._tars.tar(ref.shard).path
         try:
             sample = decode_sample(members)
         except ValueError as error:
@@ -191,51 +181,27 @@ class ShardReader:
 
     def meta(self, ref: SampleRef) -> SampleMeta:
         """What a sample's `.json` says, its media not read. Raises ShardError."""
-        shard = self._open(ref.shard)
-        with open(shard.path, "rb") as file:
-            content = read_member(file, shard.members[ref.key]["json"], shard.path)
+        content = self._tars.read(ref.shard, ref.key, ("json",))
         try:
-            return decode_meta(content)
-        except ValueError as error:
-            raise ShardError(f"{shard.path}: sample {ref.key}: {error}") from error
+            return decode_meta(bytes(content["json"]))
+        except (KeyError, ValueError) as error:
+            raise ShardError(f"{self._tars.tar(ref.shard).path}: sample {ref.key}: {error}") from error
 
-    def _open(self, path: str) -> "CheckedShard":
-        if path not in self._opened:
-            opened = open_shard(self._shards[path], self._lake)
-            if odd := sorted(set(opened.members) ^ self._keys.get(path, set())):
-                raise ShardError(f"{opened.path}: tar and samples table differ in {len(odd)} samples, such as {odd[0]}")
-            self._opened[path] = opened
-        return self._opened[path]
+    def _check(self, path: str) -> CheckedTar:
+        tar = open_shard(self._shards[path], self._lake)
+        if odd := sorted(tar.index.keys ^ self._keys.get(path, set())):
+            raise ShardError(f"{tar.path}: tar and samples table differ in {len(odd)} samples, such as {odd[0]}")
+        return tar
 
 
-@dataclass(frozen=True)
-class CheckedShard:
-    """A tar that was what is committed."""
-
-    path: Path
-    """To be opened here."""
-    members: dict[str, dict[str, Member]]
-    """Key -> suffix -> place."""
-    mark: tuple[int, ...]
-    """Of the file that was checked."""
-
-
-def open_shard(shard: Shard, lake: Lake) -> CheckedShard:
-    """The places of a tar's members, its bytes compared with its row first. Raises ShardError with the reason."""
+def open_shard(shard: Shard, lake: Lake) -> CheckedTar:
+    """A tar and its index, its bytes compared with its row first. Raises ShardError with the reason."""
     if lake.store is not None:
         path = committed_tar(shard, lake)  # fetched whole; nobody writes to what was fetched
-        with open(path, "rb") as file:
-            return CheckedShard(path, member_places(path, shard.num_samples), file_mark(file))
-    with open(check_size(shard, lake.root), "rb") as file:
-        mark = file_mark(file)  # before the hash: what is replaced after it, is not what was hashed
-    path = committed_tar(shard, lake)
-    return CheckedShard(path, member_places(path, shard.num_samples), mark)
-
-
-def file_mark(file: BinaryIO) -> tuple[int, ...]:
-    """What tells a file from one that was put in its place or written to."""
-    status = os.fstat(file.fileno())
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+        return CheckedTar(path, build_index(path, iter_members(path, num_samples=shard.num_samples)), file_mark(path))
+    return open_tar(
+        check_size(shard, lake.root), shard.sha256, shard.num_samples, check=lambda: committed_tar(shard, lake)
+    )
 
 
 def member_places(path: Path, num_samples: int | None = None) -> dict[str, dict[str, Member]]:

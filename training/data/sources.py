@@ -1,14 +1,17 @@
 """Where batches come from: shards (decoded here) or cached latents."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
-from moviegen.contracts.bucket import BucketSet, decode_bucket, encode_bucket
+from moviegen.contracts.bucket import Bucket, BucketSet, decode_bucket, encode_bucket
+from moviegen.errors import UsageError
 from training.data.batch import Batch
-from training.data.buckets import BatchSpec
+from training.data.buckets import BatchSpec, image_bucket
 from training.data.decode import ClipCache, DecodedClip, decode_clip, frame_rate, to_tensor
-from training.data.latents import LatentReader, read_index, stack_moments
+from training.data.encoders import pad
+from training.data.latents import LatentReader, read_index, read_no_text, stack_moments
 from training.data.shards import ShardReader, read_subset
 
 
@@ -18,6 +21,7 @@ class ShardSource:
     def __init__(self, root: Path, subset: str | None, buckets: BucketSet, resolution: int, cache_bytes: int) -> None:
         self.subset = read_subset(root, subset)
         self.buckets = [sample.bucket for sample in self.subset.samples]
+        check_buckets(self.buckets, buckets)
         self.groups = [sample.video_id for sample in self.subset.samples]
         self._sizes = {key: buckets.frame_size(decode_bucket(key), resolution) for key in set(self.buckets)}
         self._reader = ShardReader(self.subset)
@@ -43,7 +47,7 @@ class ShardSource:
     def frame_rate(self, position: int) -> float:
         """Frames per second of a sample's frames, without decoding them."""
         ref = self.subset.samples[position]
-        meta = self._reader.read(ref)[0]
+        meta = self._reader.meta(ref)
         return frame_rate(decode_bucket(ref.bucket).num_frames, meta.duration)
 
     def read_clip(self, position: int) -> DecodedClip:
@@ -69,6 +73,7 @@ class LatentSource:
         self.buckets = [file.bucket for file, _ in self._places]
         self.groups = [file.samples[position].video_id for file, position in self._places]
         self._reader = LatentReader(folder, self.index.files)
+        self._no_text = read_no_text(folder, self.index)
 
     def load(self, spec: BatchSpec) -> Batch:
         """Posterior means and standard deviations of a batch. An image is one of the frames that were encoded singly."""
@@ -76,13 +81,16 @@ class LatentSource:
         places = [self._places[i] for i in spec.samples]
         samples = [file.samples[position] for file, position in places]
         frames: list[int | None] = (
-            [int(f * self.index.image_frames) for f in spec.frames] if is_image else [None] * len(places)
+            [int(f * file.num_images) for f, (file, _) in zip(spec.frames, places, strict=True)]
+            if is_image
+            else [None] * len(places)
         )
-        moments = [
-            self._reader.read(file.path, position, frame)
+        rows = [
+            self._reader.read_with_texts(file.path, position, frame)
             for (file, position), frame in zip(places, frames, strict=True)
         ]
-        mean, std = stack_moments(moments)
+        mean, std = stack_moments([moments for moments, _ in rows])
+        texts = [pad(of_encoder) for of_encoder in zip(*(texts for _, texts in rows), strict=True)]
         return Batch(
             index=spec.index,
             bucket=encode_bucket(spec.bucket),
@@ -91,4 +99,22 @@ class LatentSource:
             fps=[0.0 if is_image else sample.fps for sample in samples],
             latent_mean=mean,
             latent_std=std,
+            text_features=[context.features for context in texts] or None,
+            text_masks=[context.mask for context in texts] or None,
+            no_text=self._no_text or None,
+        )
+
+
+def bucket_keys(buckets: BucketSet) -> set[str]:
+    """Keys of all buckets of a set."""
+    frames = {row.num_frames for row in buckets.durations}
+    return {encode_bucket(Bucket(a.aspect_width, a.aspect_height, f)) for a in buckets.aspects for f in frames}
+
+
+def check_buckets(keys: Sequence[str], buckets: BucketSet) -> None:
+    """Raises UsageError when samples are in a bucket that the set does not have: nobody would plan for them."""
+    known = bucket_keys(buckets)
+    if odd := sorted(set(keys) - known - set(map(image_bucket, known))):
+        raise UsageError(
+            f"samples of bucket {', '.join(odd)}, none of data.buckets: choose the file the shards were made with"
         )

@@ -97,6 +97,7 @@ class AudioCodecModule(AdversarialModule):
         terms = self.loss_terms(batch.sound, posterior, reconstruction, is_judged)
         loss = torch.stack([weight * value for weight, value in terms.values()]).sum()
         self.log_batch({"loss": loss.detach(), **{name: value.detach() for name, (_, value) in terms.items()}}, batch)
+        loss = loss * batch.weight
         if self.discriminator is None:
             return loss
         self.step(loss, is_judged)

@@ -24,9 +24,10 @@ from moviegen.models.vision import (
 )
 from moviegen.pipelines.product import Product, load_product, save_product
 from moviegen.weights import load_model
+from training.data.encoders import TextFiles
 from training.data.sound import SoundBatch
 from training.modules.flow import TextFlowModule, drop, without
-from training.modules.texts import TextFiles, new_texts
+from training.modules.texts import new_texts
 
 PIPELINE = "SoundtrackPipeline"
 

@@ -56,7 +56,7 @@ class FlowModule(StageModule):
         point = flow_point(x_0, x_1, t)
         loss = self.flow_loss(self.velocity(point.x_t, t, condition), point.velocity, condition)
         self.log_batch({"loss": loss.detach(), f"loss_{self.part(batch)}": loss.detach()}, batch)
-        return loss
+        return loss * batch.weight
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """The loss on held-out samples at fixed t with fixed noise: comparable between steps and between runs."""
@@ -115,9 +115,11 @@ class TextFlowModule(FlowModule):
         self.training = mode
         return self
 
-    def contexts(self, texts: Sequence[str], device: torch.device) -> list[TextContext]:
-        """What the text encoders make of texts."""
-        return [encoder.encode(texts, device) for encoder in self.text_encoders]  # type: ignore[union-attr]
+    def contexts(self, texts: Sequence[str] | list[TextContext], device: torch.device) -> list[TextContext]:
+        """What the text encoders make of texts; features that were cached are given as they are."""
+        if texts and isinstance(texts[0], TextContext):
+            return list(texts)  # type: ignore[arg-type]
+        return [encoder.encode(texts, device) for encoder in self.text_encoders]  # type: ignore[union-attr,arg-type]
 
     def on_fit_start(self) -> None:
         """Moves the frozen text encoders to where the network is."""

@@ -4,7 +4,6 @@ Axis letters: B batch, C channels, T latent frames, H W latent rows and columns.
 """
 
 from collections.abc import Sequence
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,12 @@ from torch import Tensor, nn
 
 from moviegen.errors import UsageError
 from moviegen.models.tae import TAE, LatentDistribution
-from moviegen.models.text import TextEncoder
+from moviegen.models.text import TextContext, TextEncoder
 from moviegen.models.video_dit import VideoDiTConfig
 from moviegen.pipelines.video import VideoDefaults, decode_defaults, encode_defaults
-from moviegen.prompts import with_fps
 from moviegen.weights import load_model
 from training.data.batch import Batch
+from training.data.encoders import drop_texts, encode_pixels, prompt_of
 from training.modules.flow import TextFlowModule, drop, without
 
 
@@ -53,25 +52,26 @@ class LatentFlowModule(TextFlowModule):
             raise ValueError("batch has neither latents nor pixels")
         return self.encode_pixels(batch.pixels, generator)
 
-    @torch.no_grad()
     def encode_pixels(self, pixels: Tensor, generator: torch.Generator | None) -> Tensor:
-        """Normalised latents (B, C, T, h, w) of pixels (B, 3, T', H, W); the posterior's mean without a generator."""
-        return self._normalized(self.tae.encode(pixels), generator)
+        """Normalised latents (B, C, T, h, w) of pixels (B, 3, T', H, W), as `moviegen train encode` makes them; the posterior's mean
+        without a generator."""
+        return self._normalized(encode_pixels(self.tae, pixels), generator)
 
     @torch.no_grad()
     def _normalized(self, posterior: LatentDistribution, generator: torch.Generator | None) -> Tensor:
         return self.tae.normalize(posterior.mean if generator is None else posterior.sample(generator))
 
     def texts(self, batch: Batch) -> list[str]:
-        """What the text encoders read: captions, those of videos with their frame rate in front [S §3.1.4]; an image has none (our
-        decision)."""
-        pairs = zip(batch.captions, batch.fps, strict=True)
-        return [with_fps(caption, Fraction(fps)) if fps else caption for caption, fps in pairs]
+        """What the text encoders read: captions, those of videos with their frame rate in front [S §3.1.4]."""
+        return [prompt_of(caption, fps) for caption, fps in zip(batch.captions, batch.fps, strict=True)]
 
     def condition(self, batch: Batch, x_1: Tensor, generator: torch.Generator | None) -> Any:
-        """Texts, some of them dropped."""
+        """Texts, or their features where those were cached; some of them dropped."""
         dropped = drop(self.uncond_prob, len(batch), generator, self.device)
-        return without(self.texts(batch), dropped)
+        if batch.text_features is None or batch.text_masks is None or batch.no_text is None or self.train_text:
+            return without(self.texts(batch), dropped)
+        cached = [TextContext(*row) for row in zip(batch.text_features, batch.text_masks, strict=True)]
+        return drop_texts(cached, batch.no_text, dropped)
 
     def on_fit_start(self) -> None:
         """Notes the shape of the data: what the finished model generates by default."""

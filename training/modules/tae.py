@@ -100,6 +100,7 @@ class TAEModule(AdversarialModule):
         loss = torch.stack([weight * value for weight, value in terms.values()]).sum()
         values = {name: value.detach() for name, (_, value) in terms.items()}
         self.log_batch({"loss": loss.detach(), **values, "psnr": psnr(reconstruction.detach(), pixels).mean()}, batch)
+        loss = loss * batch.weight
         if self.discriminator is None:
             return loss
         self.step(loss, "discriminator" in terms)

@@ -1,24 +1,12 @@
 """Text encoders of a stage: trained ones of our own, or frozen ones of the transformers library [S §3.1.4, App A.2]."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from torch import nn
 
 from moviegen.errors import UsageError
-from moviegen.models.text import ByteTextEncoder, ByteTextEncoderConfig, Role, TextEncoder, TransformersTextEncoder
-
-
-@dataclass(frozen=True)
-class TextFiles:
-    """A frozen text encoder of the transformers library."""
-
-    path: str
-    """Folder with model and tokenizer."""
-    max_length: int = 512
-    """Tokens of a text that are read."""
-    role: Role = "prompt"
-    """`quoted`: only the strings in quotation marks, as ByT5 does [S §3.1.4]."""
+from moviegen.models.text import ByteTextEncoder, ByteTextEncoderConfig, TextEncoder
+from training.data.encoders import TextFiles, read_text_encoder
 
 
 class FrozenTexts(nn.Module):
@@ -39,13 +27,8 @@ def hold_texts(encoders: Sequence[TextEncoder]) -> nn.Module:
     return FrozenTexts(encoders)
 
 
-def read_texts(files: Sequence[TextFiles]) -> list[TextEncoder]:
-    """The frozen encoders of their folders, in order."""
-    return [TransformersTextEncoder.from_pretrained(f.path, max_length=f.max_length, role=f.role) for f in files]
-
-
 def new_texts(text: ByteTextEncoderConfig | None, files: Sequence[TextFiles] | None) -> list[TextEncoder]:
     """New text encoders: one of our own of these sizes, or those of the files. Raises UsageError unless one of the two is given."""
     if (text is None) == (files is None):
         raise UsageError("model: give either text (sizes of a new text encoder) or text_files (frozen ones)")
-    return [ByteTextEncoder(text)] if text is not None else read_texts(files or [])
+    return [ByteTextEncoder(text)] if text is not None else [read_text_encoder(row) for row in files or ()]

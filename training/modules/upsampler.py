@@ -19,10 +19,11 @@ from moviegen.pipelines.product import Product, load_product, pipeline_of, save_
 from moviegen.pipelines.video import VideoPipeline, encode_defaults
 from moviegen.weights import load_model
 from training.data.batch import Batch
+from training.data.encoders import TextFiles
 from training.modules.flow import drop, without
 from training.modules.latent_flow import LatentFlowModule
 from training.modules.stage import VALIDATION_SEED
-from training.modules.texts import TextFiles, new_texts
+from training.modules.texts import new_texts
 
 PIPELINE = "UpsamplePipeline"
 

@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 
 from moviegen.errors import UsageError
-from moviegen.models.text import ByteTextEncoderConfig
+from moviegen.models.text import ByteTextEncoderConfig, TextContext
 from moviegen.models.video_dit import GrowMode, VideoDiT, VideoDiTConfig, grow_positions
 from moviegen.pipelines.video import VideoPipeline
+from training.data.encoders import TextFiles
 from training.modules.latent_flow import LatentFlowModule
-from training.modules.texts import TextFiles, new_texts
+from training.modules.texts import new_texts
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class VideoDiTModule(LatentFlowModule):
         network = VideoDiT(video_dit)
         self.adopt(network, new_texts(text, text_files))
 
-    def velocity(self, x_t: Tensor, t: Tensor, condition: Sequence[str]) -> Tensor:
+    def velocity(self, x_t: Tensor, t: Tensor, condition: Sequence[str] | list[TextContext]) -> Tensor:
         """u(x_t, P, t) [S §3.1.2]."""
         return self.network(x_t, t, self.contexts(condition, x_t.device))
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moviegen.contracts.bucket import decode_bucket, encode_bucket
-from moviegen.testing.lake import TOY_BUCKETS
-from training.data.buckets import BatchMix, BatchPlan, batch_size, image_bucket, num_tokens
+from moviegen.contracts.bucket import encode_bucket
+from moviegen.errors import UsageError
+from training.data.buckets import BatchMix, BatchPlan, image_bucket
 
 KEYS = ["1x1-f16"] * 23 + ["16x9-f16"] * 7 + ["1x1-f128"] * 2
 SIZES = {"1x1-f16": 4, "16x9-f16": 3, "1x1-f128": 1, "1x1-f1": 8, "16x9-f1": 6}
@@ -83,35 +83,51 @@ def test_the_mix_is_kept_at_every_moment(image, video, count):
 
 @pytest.mark.parametrize("world_size", [1, 2, 3, 4])
 def test_ranks_share_a_batch_without_overlap(world_size):
-    sizes = {key: batch_size(20, 240, world_size) for key in SIZES}
-    plan = BatchPlan(KEYS, sizes, BatchMix(1, 3), seed=5)
+    plan = BatchPlan(KEYS, {key: size + 4 for key, size in SIZES.items()}, BatchMix(1, 3), seed=5)
     for index in range(40):
         whole = plan.spec(index)
         parts = [whole.slice(rank, world_size) for rank in range(world_size)]
         assert {part.bucket for part in parts} == {whole.bucket}
-        assert len({len(part.samples) for part in parts}) == 1
+        counts = [len(part.samples) for part in parts]
+        assert max(counts) - min(counts) <= 1
         assert Counter(i for part in parts for i in part.samples) == Counter(whole.samples)
+        assert Counter(f for part in parts for f in part.frames) == Counter(whole.frames)
 
 
-def test_the_same_global_batch_on_1_2_and_4_ranks():
-    plans = [BatchPlan(KEYS, {key: batch_size(20, 240, n) for key in SIZES}, BatchMix(1, 3), 5) for n in (1, 2, 4)]
-    for index in range(40):
-        assert len({plan.spec(index) for plan in plans}) == 1
+def test_epochs_are_counted_by_bucket():
+    plan = BatchPlan(KEYS, SIZES, BatchMix(1, 3), seed=3)
+    given = Counter()
+    for index in range(100):
+        spec = plan.spec(index)
+        key = encode_bucket(spec.bucket)
+        given[key] += len(spec.samples)
+        members = sum(name == key or image_bucket(name) == key for name in KEYS)
+        assert spec.epoch == pytest.approx(given[key] / members)
 
 
-def test_tokens_are_the_papers():
-    from moviegen.config import load_config
-    from moviegen.contracts.bucket import BucketSet
-
-    paper = load_config(BucketSet, "configs/buckets/paper.yaml")
-    assert num_tokens(decode_bucket("1x1-f256"), paper, 768) == 73_728
-    assert num_tokens(decode_bucket("16x9-f256"), paper, 768) == 73_728
-    assert num_tokens(decode_bucket("1x1-f256"), paper, 256) == 8_192
-    assert num_tokens(decode_bucket("1x1-f1"), paper, 256) == 256
-    assert num_tokens(decode_bucket("1x1-f16"), TOY_BUCKETS, 64) == 32
+def test_shares_of_steps_are_those_taken():
+    plan = BatchPlan(KEYS, SIZES, BatchMix(1, 3), seed=3)
+    count = 64 * 40
+    taken = Counter(encode_bucket(plan.spec(index).bucket) for index in range(count))
+    shares = plan.step_shares()
+    assert sum(shares.values()) == pytest.approx(1)
+    assert {key: taken[key] / count for key in shares} == pytest.approx(shares, abs=0.02)
 
 
-def test_batch_size_is_a_multiple_of_the_ranks_and_never_none():
-    assert batch_size(32, 512, 1) == 16
-    assert batch_size(32, 512, 3) == 15
-    assert batch_size(73_728, 512, 4) == 4
+def test_images_are_in_batches_of_images_beside_frames_of_videos():
+    keys = ["1x1-f16"] * 5 + ["1x1-f1"] * 7
+    plan = BatchPlan(keys, {"1x1-f16": 2, "1x1-f1": 4}, BatchMix(1, 1), seed=0)
+    for index in range(60):
+        spec = plan.spec(index)
+        assert {keys[i] for i in spec.samples} <= ({"1x1-f16", "1x1-f1"} if spec.bucket.is_image else {"1x1-f16"})
+    seen = {i for index in range(60) for i in plan.spec(index).samples if plan.spec(index).bucket.is_image}
+    assert seen == set(range(12))
+
+
+def test_what_would_never_be_used_is_refused():
+    with pytest.raises(UsageError, match="2 of 5 samples would never be used"):
+        BatchPlan(["1x1-f16"] * 3 + ["1x1-f1"] * 2, {"1x1-f16": 1, "1x1-f1": 1}, BatchMix(0, 1), seed=0)
+    with pytest.raises(UsageError, match="wants batches of videos, all 2 samples are images"):
+        BatchPlan(["1x1-f1"] * 2, {"1x1-f1": 1}, BatchMix(1, 10), seed=0)
+    plan = BatchPlan(["1x1-f1"] * 2, {"1x1-f1": 1}, BatchMix(1, 0), seed=0)
+    assert sorted(plan.spec(0).samples + plan.spec(1).samples) == [0, 1]

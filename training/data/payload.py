@@ -1,0 +1,49 @@
+"""Tensors of one sample as the bytes of a safetensors file, read back without copying.
+
+A payload comes from a checked tar, but its header is believed no further than that: every tensor must lie inside the payload and be as long
+as its shape says. safetensors' own reader wants immutable bytes and copies each tensor out of them.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+MAX_HEADER_BYTES = 1 << 20
+"""Our decision: a few tensors' names, and a caption."""
+
+_DTYPES = {
+    "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "F64": torch.float64,
+    "I64": torch.int64, "I32": torch.int32, "U8": torch.uint8, "BOOL": torch.bool,
+}  # fmt: skip
+
+
+def encode_payload(tensors: Mapping[str, Tensor], notes: Mapping[str, str] | None = None) -> bytes:
+    """A safetensors file of these tensors; the same tensors give the same bytes."""
+    return save({name: tensor.contiguous() for name, tensor in tensors.items()}, dict(notes) if notes else None)
+
+
+def decode_payload(content: memoryview) -> dict[str, Tensor]:
+    """The tensors of a payload, views into it: it must be writable, and lives as long as they do. Raises ValueError when it is none."""
+    try:
+        length = int.from_bytes(content[:8], "little")
+        if len(content) < 8 or length > min(MAX_HEADER_BYTES, len(content) - 8):
+            raise ValueError(f"header of {length} bytes in {len(content)}")
+        header = json.loads(bytes(content[8 : 8 + length]))
+        header.pop("__metadata__", None)
+        return {name: _tensor(row, content[8 + length :]) for name, row in header.items()}
+    except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"no safetensors payload: {error}") from error
+
+
+def _tensor(row: dict, data: memoryview) -> Tensor:
+    dtype, shape, (begin, end) = _DTYPES[row["dtype"]], row["shape"], row["data_offsets"]
+    count = math.prod(shape)
+    if not (0 <= begin <= end <= len(data)) or min(shape, default=0) < 0 or end - begin != count * dtype.itemsize:
+        raise ValueError(f"tensor of shape {shape} at {begin}..{end} of {len(data)} bytes")
+    if count == 0:
+        return torch.empty(shape, dtype=dtype)
+    return torch.frombuffer(data, dtype=dtype, count=count, offset=begin).view(shape)
