@@ -144,6 +144,11 @@ class MixedDataModule(LightningDataModule):
 
     def _planned(self, name: str) -> PlannedBatches:
         part, source, samples = self.parts[name], self.sources[name], self.samples[name][0]
+        if part.samples_per_batch < self._ranks()[1]:
+            raise UsageError(
+                f"data.parts.{name}: batches of {part.samples_per_batch} samples for {self._ranks()[1]} ranks; use fewer ranks, or raise "
+                "samples_per_batch"
+            )
         keys = [source.buckets[i] for i in samples]
         sizes = dict.fromkeys({*keys, *map(image_bucket, keys)}, part.samples_per_batch)
         mix = BatchMix(image=1, video=0) if part.as_images else BatchMix()
