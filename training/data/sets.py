@@ -20,7 +20,7 @@ from moviegen.contracts.bucket import (
 from moviegen.contracts.clip import hash_id
 from moviegen.contracts.lake import existing_lake
 from moviegen.contracts.sets import SET_SUFFIXES, decode_edit, decode_personal
-from moviegen.contracts.shard import Shard, ShardError, committed_tar
+from moviegen.contracts.shard import Shard, ShardError, check_size, committed_tar
 from moviegen.errors import UsageError
 from moviegen.media.read import read_video
 from training.data.buckets import BatchSpec
@@ -121,9 +121,10 @@ class SetReader:
 
     def _check(self, name: str) -> CheckedTar:
         shard, suffixes = self._shards[name], SET_SUFFIXES[self._kind]
-        path = self._lake.root / name
-        if self._lake.store is not None:  # fetched whole; nobody writes to what was fetched
-            path = committed_tar(shard, self._lake)
+        if self._lake.store is not None:
+            path = committed_tar(shard, self._lake)  # fetched whole; nobody writes to what was fetched
+        else:
+            path = check_size(shard, self._lake.root)
         return open_tar(
             path, shard.sha256, shard.num_samples, check=lambda: committed_tar(shard, self._lake), suffixes=suffixes
         )
