@@ -34,8 +34,8 @@ class SetRef:
     """A sample of a set by name: what the table of samples says of it."""
 
     key: str
-    path: str
-    """Of its tar below the lake's root."""
+    shard: str
+    """Path of its tar below the lake's root."""
     task: str
     text: str
 
@@ -98,33 +98,31 @@ class SetReader:
 
     def read(self, ref: SetRef) -> tuple[Any, ...]:
         """What `decode_personal` or `decode_edit` makes of a sample. Raises ShardError when the tar is not what was committed."""
-        members = {suffix: bytes(content) for suffix, content in self._tars.read(ref.path, ref.key).items()}
+        members = {suffix: bytes(content) for suffix, content in self._tars.read(ref.shard, ref.key).items()}
         decode = {"personal": decode_personal, "edits": decode_edit}[self._kind]
         try:
             sample = decode(members)
         except ValueError as error:
-            raise ShardError(f"{ref.path}: {error}") from error
+            raise ShardError(f"{ref.shard}: {error}") from error
         if (sample[0].key, sample[1]) != (ref.key, ref.text):
-            raise ShardError(f"{ref.path}: sample {ref.key} is another than the table of samples says")
+            raise ShardError(f"{ref.shard}: sample {ref.key} is another than the table of samples says")
         return sample
 
     def facts(self, ref: SetRef) -> dict[str, Any]:
         """Size, length and source of a sample's clip, out of its `.json` alone. Raises ShardError."""
         try:
-            values = json.loads(bytes(self._tars.read(ref.path, ref.key, ("json",))["json"]))
+            values = json.loads(bytes(self._tars.read(ref.shard, ref.key, ("json",))["json"]))
             clip = values.get("clip", values)
             return {name: clip[name] for name in ("video_id", "width", "height", "num_frames", "fps_num", "fps_den")}
         except (KeyError, ValueError, AttributeError) as error:
             raise ShardError(
-                f"{ref.path}: sample {ref.key}: its .json is none of a {self._kind} sample: {error!r}"
+                f"{ref.shard}: sample {ref.key}: its .json is none of a {self._kind} sample: {error!r}"
             ) from error
 
     def _check(self, name: str) -> CheckedTar:
         shard, suffixes = self._shards[name], SET_SUFFIXES[self._kind]
-        if self._lake.store is not None:
-            path = committed_tar(shard, self._lake)  # fetched whole; nobody writes to what was fetched
-        else:
-            path = check_size(shard, self._lake.root)
+        is_local = self._lake.store is None  # else it is fetched whole, and nobody writes to what was fetched
+        path = check_size(shard, self._lake.root) if is_local else committed_tar(shard, self._lake)
         return open_tar(
             path, shard.sha256, shard.num_samples, check=lambda: committed_tar(shard, self._lake), suffixes=suffixes
         )
@@ -153,7 +151,7 @@ class SetSource:
     """The samples of a set that a bucket takes; subclasses load them."""
 
     def __init__(self, samples: SampleSet, shape: Shape) -> None:
-        self._reader, self._shape = SetReader(samples), shape
+        self.subset, self._reader, self._shape = samples, SetReader(samples), shape
         rows = [(ref, self._reader.facts(ref)) for ref in samples.samples]
         placed = [(ref, facts, shape.bucket(facts)) for ref, facts in rows]
         kept = [row for row in placed if row[2] is not None]
