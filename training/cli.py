@@ -7,7 +7,10 @@ from moviegen.cli import Command
 from moviegen.errors import UsageError
 
 TRAIN = Command(
-    "train", "shards to weights: fit, validate, run, encode, plan, export", "training.cli:train", "training"
+    "train",
+    "shards to weights: fit, validate, run, encode, plan, measure, average, export",
+    "training.cli:train",
+    "training",
 )
 
 VERBS = {
@@ -16,6 +19,8 @@ VERBS = {
     "run": ("train the stages of a recipe in order, skipping those done", "training.run:run"),
     "encode": ("cache TAE latents of a subset and measure their mean and std", "training.encode:encode"),
     "plan": ("what fits on so many GPUs, how long it takes and what it costs", "training.plan.command:plan"),
+    "measure": ("measure mean and std of an audio codec's latents", "training.measure:measure"),
+    "average": ("average the weights of several finished runs", "training.average:average"),
     "export": ("write the model folder of a stage's checkpoint", "training.export:export"),
 }
 

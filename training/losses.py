@@ -37,6 +37,11 @@ class TAELossConfig:
     gan: float = 0.0
     """PatchGAN, hinge loss; 0 builds no discriminator."""
     gan_start_step: int = 0
+    """First step of the contest; the paper does not say, LDM's is 50000."""
+    gan_adaptive: bool = True
+    """Balances the contest with the reconstruction at the last layer, as LDM."""
+    gan_channels: int = 64
+    """Width of the discriminator."""
 
     def __post_init__(self) -> None:
         if self.lpips and not self.lpips_weights:
@@ -93,3 +98,27 @@ def frozen_forward(network: nn.Module, x: Tensor) -> Tensor:
     """The network's output, with gradients for `x` and none for its parameters: the generator's side of a GAN in one backward."""
     state = {name: p.detach() for name, p in network.named_parameters()}
     return torch.func.functional_call(network, state, (x,))
+
+
+SPECTRAL_WINDOWS = (2048, 1024, 512, 256, 128, 64, 32)
+"""Samples of each window, as in the descript codec (our decision)."""
+
+
+def spectral_distance(x: Tensor, y: Tensor, windows: Sequence[int] = SPECTRAL_WINDOWS) -> Tensor:
+    """Mean absolute difference of two waveforms' magnitudes, plain and in decades, averaged over windows; both (B, 1, N); a scalar."""
+    distances = []
+    for window in windows:
+        first, second = (_magnitudes(waves, window) for waves in (x, y))
+        decades = (first.clamp_min(1e-5).log10() - second.clamp_min(1e-5).log10()).abs().mean()
+        distances.append((first - second).abs().mean() + decades)
+    return torch.stack(distances).mean()
+
+
+def _magnitudes(waves: Tensor, window: int) -> Tensor:
+    shape = torch.hann_window(window, device=waves.device, dtype=torch.float32)
+    frames = torch.stft(
+        waves.squeeze(1).float(), window, window // 4, window=shape, pad_mode="constant", return_complex=True
+    )
+    # as real numbers: abs() of a complex zero has no gradient that is a number on every device
+    parts = torch.view_as_real(frames)
+    return (parts.square().sum(-1) + 1e-12).sqrt()

@@ -12,6 +12,9 @@ from training.config import load_yaml
 FOLDERS = {
     "model.tae": "the model/ of an encode stage",
     "model.init_from": "the model/ of the stage before",
+    "model.codec": "the model/ of a measure stage",
+    "model.vision_from": "a vision encoder",
+    "model.round_trip_tae": "a TAE: tae/ in the model/ of a video stage",
     "data.latents": "the latents/ of an encode stage",
 }
 """Settings that name a folder, and what that folder is."""
@@ -27,7 +30,7 @@ def check_places(verb: str, argv: Sequence[str]) -> None:
         raise UsageError(
             f"moviegen train {verb}: give --output RUN, the folder of the stage: {example} --output runs/stage"
         )
-    if str(given.get("data.class_path", "")).endswith("ShardDataModule"):
+    if given.get("data.class_path") and not str(given["data.class_path"]).endswith("LatentDataModule"):
         if not given.get("data.lake"):
             raise UsageError(
                 f"moviegen train {verb}: give --data.lake LAKE, what it trains on: {example} --data.lake lake"

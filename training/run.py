@@ -3,8 +3,8 @@
 import difflib
 import json
 import shlex
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ class RunConfig:
     """Folder of the run; each stage has its own below it."""
     subset: str | None = None
     """Subset of all stages; the recipe's, or the lake's only one, when not given."""
+    needs: dict[str, str] = field(default_factory=dict)
+    """Folders that the recipe takes from elsewhere, by name: `--needs.t2v runs/tiny/04_t2v_64px/model`."""
     steps: dict[str, int] = field(default_factory=dict)
     """Optimiser steps of single stages by name: `--steps.t2i_64px 300`, in place of the recipe's."""
     max_time: dict[str, str] = field(default_factory=dict)
@@ -68,8 +70,8 @@ def run(argv: Sequence[str]) -> int:
 
 def run_stage(recipe: Recipe, stage: RecipeStage, config: RunConfig) -> tuple[int, bool]:
     """Runs one stage, or with `dry_run` tells what would be done; gives its exit code and whether it is done now."""
-    if stage.encode is not None:
-        return 0, _run_encode(recipe, stage, config)
+    if stage.fit is None:
+        return 0, _run_other(recipe, stage, config)
     from training.fit import fit, look
     from training.stage import set_aside
 
@@ -102,7 +104,7 @@ def fit_flags(recipe: Recipe, stage: RecipeStage, config: RunConfig) -> list[str
         flags += ["--data.lake", config.lake]
         if config.subset:
             flags += ["--data.subset", config.subset]
-    for setting, path in recipe.inputs(stage, Path(config.output)).items():
+    for setting, path in recipe.inputs(stage, Path(config.output), config.needs).items():
         flags += [f"--{setting}", str(path)]
     if stage.name in config.steps:
         flags += ["--trainer.max_steps", str(config.steps[stage.name])]
@@ -111,25 +113,46 @@ def fit_flags(recipe: Recipe, stage: RecipeStage, config: RunConfig) -> list[str
     return flags + shlex.split(config.flags.get(stage.name, ""))
 
 
-def _run_encode(recipe: Recipe, stage: RecipeStage, config: RunConfig) -> bool:
-    from training.encode import EncodeConfig, run_encode
-
+def _run_other(recipe: Recipe, stage: RecipeStage, config: RunConfig) -> bool:
+    """Runs a stage that is no training; whether it is done now."""
+    settings_class, perform = _verb(stage.verb)
     output = Path(config.output)
     settings: dict[str, Any] = {
-        **(stage.encode or {}),
-        "lake": config.lake,
-        "name": stage.name,
-        "dry_run": config.dry_run,
-    }
-    settings |= {"output": str(output / recipe.folder(stage.name))}
-    settings |= {"subset": config.subset} if config.subset else {}
-    settings |= {setting: str(path) for setting, path in recipe.inputs(stage, output).items()}
+        **getattr(stage, stage.verb), "name": stage.name, "dry_run": config.dry_run,
+        "output": str(output / recipe.folder(stage.name)),
+    }  # fmt: skip
+    known = {f.name for f in fields(settings_class)}
+    settings |= {"lake": config.lake} if "lake" in known else {}
+    settings |= {"subset": config.subset} if config.subset and "subset" in known else {}
+    for setting, path in recipe.inputs(stage, output, config.needs).items():
+        name, _, inner = setting.partition(".")
+        settings[name] = {**settings.get(name, {}), inner: str(path)} if inner else str(path)
     argv = ["--config", json.dumps(settings)]
-    return run_encode(parse_config(EncodeConfig, argv, prog=f"stage {stage.name}", summary="", examples=())[0])
+    return perform(parse_config(settings_class, argv, prog=f"stage {stage.name}", summary="", examples=())[0])
+
+
+def _verb(name: str) -> tuple[type, Callable[[Any], bool]]:
+    """Settings and function of a verb that is no training."""
+    if name == "encode":
+        from training.encode import EncodeConfig, run_encode
+
+        return EncodeConfig, run_encode
+    if name == "measure":
+        from training.measure import MeasureConfig, run_measure
+
+        return MeasureConfig, run_measure
+    from training.average import AverageConfig, run_average
+
+    return AverageConfig, run_average
 
 
 def _check_names(recipe: Recipe, config: RunConfig) -> None:
-    """Raises UsageError when a per-stage setting names no stage."""
+    """Raises UsageError when a per-stage setting names no stage, or what the recipe needs is not given."""
+    for name, what in recipe.needs.items():
+        if not Path(config.needs.get(name, "")).is_dir() or name not in config.needs:
+            raise UsageError(f"the recipe needs --needs.{name} FOLDER: {what}; got {config.needs.get(name) or 'none'}")
+    if odd := sorted(set(config.needs) - set(recipe.needs)):
+        raise UsageError(f"--needs.{odd[0]}: the recipe needs {', '.join(recipe.needs) or 'nothing from elsewhere'}")
     names = [stage.name for stage in recipe.stages]
     settings: Mapping[str, Mapping[str, Any]] = {
         "steps": config.steps,

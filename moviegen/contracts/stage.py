@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 STAGE_FILE = "stage.json"
-KINDS = ("tae", "video_dit", "audio_dit", "upsampler", "personalize", "edit")
+KINDS = ("tae", "video_dit", "audio_codec", "audio_dit", "upsampler", "personalize", "edit")
 """What can be trained."""
 
 _FOLDER = re.compile(r"(\d{2})_([a-z0-9_]+)")

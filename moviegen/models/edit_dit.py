@@ -53,7 +53,18 @@ class EditDiT(nn.Module, HubModel):
             raise ValueError(f"task {name!r}: one of {', '.join(self.config.tasks)}")
         return self.config.tasks.index(name)
 
-    def forward(self, x_t: Tensor, t: Tensor, contexts: Sequence[TextContext], video: Tensor, tasks: Tensor) -> Tensor:
-        """x_t and the input video's latents (B, C, T, H, W), t (B,), the instruction, numbers of tasks (B,) -> (B, C, T, H, W)."""
+    def forward(
+        self,
+        x_t: Tensor,
+        t: Tensor,
+        contexts: Sequence[TextContext],
+        video: Tensor,
+        tasks: Tensor,
+        first_frame: int = 0,
+    ) -> Tensor:
+        """x_t and the input video's latents (B, C, T, H, W), t (B,), the instruction, numbers of tasks (B,) -> (B, C, T, H, W).
+
+        `first_frame` is the place in time of the first latent frame: random for a single picture in training [S §5.1.2].
+        """
         tokens, time = self.task(tasks)
-        return self.video_dit(x_t, t, contexts, Condition(self.video(video, x_t), time, tokens))
+        return self.video_dit(x_t, t, contexts, Condition(self.video(video, x_t), time, tokens, first_frame))

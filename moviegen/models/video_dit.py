@@ -97,6 +97,8 @@ class Condition:
     """(B, D), added to the embedding of t."""
     context: TextContext | None = None
     """(B, L', D), as wide as the network, appended to the text."""
+    first_frame: int = 0
+    """Row of the time table of the first latent frame: a single picture may stand anywhere in a video [S §5.1.2]."""
 
 
 class VideoDiT(nn.Module, HubModel):
@@ -127,7 +129,7 @@ class VideoDiT(nn.Module, HubModel):
         """
         grid = self._grid(x_t)
         text = self.contexts(contexts, condition.context)
-        positions = self.positions(grid)
+        positions = self.positions(grid, condition.first_frame)
         embedded = self.time(t)
         if condition.time is not None:
             embedded = embedded + condition.time
@@ -191,9 +193,9 @@ class Positions(nn.Module):
         for table in self.parameters():
             nn.init.normal_(table, std=0.02)
 
-    def forward(self, grid: tuple[int, int, int]) -> Tensor:
-        """(t, h, w) in patches -> (t h w, D). Raises ValueError when a table is too short."""
-        tables = (self.time, self.height, self.width)
+    def forward(self, grid: tuple[int, int, int], first_frame: int = 0) -> Tensor:
+        """(t, h, w) in patches -> (t h w, D), time from row `first_frame` on. Raises ValueError when a table is too short."""
+        tables = (self.time[first_frame:], self.height, self.width)
         if any(n > len(table) for n, table in zip(grid, tables, strict=True)):
             raise ValueError(
                 f"VideoDiT: {grid} patches in time, height and width, but the position tables have "

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from moviegen.contracts.audio_caption import AudioCaption
 from moviegen.contracts.bucket import PAPER_ASPECTS, BucketSet, DurationBucket, assign_bucket, encode_bucket
 from moviegen.contracts.clip import clip_id_of, file_sha256, hash_id
 from moviegen.contracts.lake import Commit, Lake, Part, atomic_write
@@ -15,7 +16,7 @@ from moviegen.contracts.shard import ShardName, encode_shard_path
 from moviegen.contracts.tables import TABLES
 
 from .footage import SAMPLE_RATE
-from .scene import Scene, sample_scene
+from .scene import Scene, bounce_times, sample_scene
 from .world import caption, render, render_audio
 
 TOY_BUCKETS = BucketSet(PAPER_ASPECTS, (DurationBucket(1.0, 16.0, 16),))
@@ -33,17 +34,22 @@ def write_toy_lake(
     *,
     subset: str = "toy",
     max_samples: int = 64,
+    with_audio_captions: bool = False,
     **constraints: object,
 ) -> Lake:
     """A lake with `num_clips` samples in tars of at most `max_samples`, one bucket a tar; its shards and samples committed
     in place of those the subset had.
 
-    `constraints` go to `sample_scene`: `width=64, height=64, fps=8` makes small lakes quickly. The same arguments give the
-    same bytes. Raises ValueError when a clip's duration is in no bucket.
+    `constraints` go to `sample_scene`: `width=64, height=64, fps=8` makes small lakes quickly. `with_audio_captions` writes what is heard
+    into each sample, as curation's audio captioners do. The same arguments give the same bytes. Raises ValueError when a clip's duration
+    is in no bucket.
     """
     buckets = bucket_set or TOY_BUCKETS
     lake = Lake(Path(root))
-    version = hash_id("toy_lake", VERSION, seed, num_clips, repr(buckets), max_samples, sorted(constraints.items()))
+    heard = ["audio captions"] if with_audio_captions else []
+    version = hash_id(
+        "toy_lake", VERSION, seed, num_clips, repr(buckets), max_samples, sorted(constraints.items()), *heard
+    )
     by_bucket: dict[str, list[Scene]] = {}
     for scene in sample_scenes(seed, num_clips, **constraints):
         bucket = assign_bucket(scene.width, scene.height, scene.duration, buckets)
@@ -54,7 +60,7 @@ def write_toy_lake(
     for bucket_key, scenes in sorted(by_bucket.items()):
         for start in range(0, len(scenes), max_samples):
             name = ShardName(subset, bucket_key, start // max_samples)
-            for table, part in _write_shard(lake, name, version, scenes[start : start + max_samples]):
+            for table, part in _write_shard(lake, name, version, scenes[start : start + max_samples], bool(heard)):
                 parts[table].append(part)
     for table in ("samples", "shards"):
         lake.write_commit(Commit(table, subset, tuple(parts[table])))
@@ -66,9 +72,11 @@ def sample_scenes(seed: int, num_scenes: int, **constraints: object) -> list[Sce
     return [sample_scene(np.random.default_rng([seed, i]), **constraints) for i in range(num_scenes)]
 
 
-def _write_shard(lake: Lake, name: ShardName, version: str, scenes: list[Scene]) -> list[tuple[str, Part]]:
+def _write_shard(
+    lake: Lake, name: ShardName, version: str, scenes: list[Scene], is_heard: bool
+) -> list[tuple[str, Part]]:
     """Writes a tar and its rows; gives the parts to commit by table."""
-    samples = sorted((_sample(scene, name) for scene in scenes), key=lambda sample: sample[0].clip_id)
+    samples = sorted((_sample(scene, name, is_heard) for scene in scenes), key=lambda sample: sample[0].clip_id)
     path = encode_shard_path(name)
     with atomic_write(lake.root / path) as temporary:
         write_tar(temporary, ((meta.clip_id, encode_sample(meta, text, media)) for meta, text, media in samples))
@@ -88,7 +96,7 @@ def _write_shard(lake: Lake, name: ShardName, version: str, scenes: list[Scene])
     return [(table, write_part(lake, table, name.subset, version, keys, rows[table])) for table in rows]
 
 
-def _sample(scene: Scene, name: ShardName) -> tuple[SampleMeta, str, bytes]:
+def _sample(scene: Scene, name: ShardName, is_heard: bool) -> tuple[SampleMeta, str, bytes]:
     """(meta, caption, mp4 bytes) of a scene. Its source is the scene itself, on a time base of one frame."""
     from moviegen.media.write import encode_clip
 
@@ -102,9 +110,16 @@ def _sample(scene: Scene, name: ShardName) -> tuple[SampleMeta, str, bytes]:
         start_pts=0, end_pts=scene.num_frames, tb_num=scene.fps.denominator, tb_den=scene.fps.numerator,
         num_frames=scene.num_frames, fps_num=scene.fps.numerator, fps_den=scene.fps.denominator,
         width=scene.width, height=scene.height, duration=scene.duration, has_audio=True, captioner="source",
-        camera_motion=scene.camera,
+        camera_motion=scene.camera, audio_caption=audio_caption(scene) if is_heard else None,
+        audio_captioner="source" if is_heard else None,
     )  # fmt: skip
     return meta, caption(scene), media
+
+
+def audio_caption(scene: Scene) -> AudioCaption:
+    """What is heard of a scene, in the six fields."""
+    clicks = f" and {len(times)} clicks" if (times := bounce_times(scene)) else ""
+    return AudioCaption(5.0, False, False, f"a soft tone of a {scene.shape}{clicks}", 0.01, "no music")
 
 
 def write_tar(path: Path, samples: Iterable[tuple[str, dict[str, bytes]]]) -> None:

@@ -35,7 +35,7 @@ def test_buckets(path):
 
 @pytest.mark.parametrize("path", of("training"), ids=str)
 def test_stages(path):
-    """The parser of `moviegen train fit` takes them; what a run gives them is put in place of the paths."""
+    """The parser of `moviegen train fit` takes them, tiny sizes laid over their stage; what a run gives them is put in place of paths."""
     from jsonargparse import ArgumentParser
     from lightning.pytorch import LightningDataModule
 
@@ -43,16 +43,20 @@ def test_stages(path):
     from training.config import load_yaml
     from training.fit import CALLBACKS
     from training.modules.stage import StageModule
+    from training.recipe import overridden
 
-    number, name = parse_stage_folder(path.stem)
+    stem = path.stem.removesuffix(".tiny")
+    number, name = parse_stage_folder(stem)
     assert number > 0
-    stage = load_yaml(ROOT / path)
+    stage = load_yaml(ROOT / path.with_name(f"{stem}.yaml"))
+    if path.stem != stem:
+        stage = overridden(stage, load_yaml(ROOT / path))
     assert name in stage["name"]
     assert path.parts[1] in KINDS
-    data = stage["data"]["init_args"]
-    data.setdefault("latents" if "Latent" in stage["data"]["class_path"] else "lake", "somewhere")
-    if path.parts[1] == "video_dit":
-        stage["model"]["init_args"]["tae"] = "somewhere"
+    for part in ("model", "data"):
+        settings = stage[part]["init_args"]
+        for missing in REQUIRED.get(stage[part]["class_path"].rpartition(".")[2], ()):
+            settings.setdefault(missing, "somewhere")
     parser = ArgumentParser(exit_on_error=False)
     parser.add_subclass_arguments(StageModule, "model")
     parser.add_subclass_arguments(LightningDataModule, "data")
@@ -60,6 +64,15 @@ def test_stages(path):
     assert set(stage) <= {"name", "seed_everything", "model", "data", "trainer", *CALLBACKS}
     for name in set(stage) & set(CALLBACKS):
         CALLBACKS[name](**stage[name])
+
+
+REQUIRED = {
+    "VideoDiTModule": ("tae",), "UpsamplerModule": ("tae",), "PersonalizeModule": ("tae", "init_from"),
+    "EditModule": ("tae", "init_from"), "ShardDataModule": ("lake",), "WindowDataModule": ("lake",),
+    "LatentDataModule": ("latents",), "SoundDataModule": ("lake",), "PersonalDataModule": ("lake",),
+    "EditDataModule": ("lake",),
+}  # fmt: skip
+"""What a stage's file leaves to its run."""
 
 
 @pytest.mark.parametrize("path", of("recipes"), ids=str)
@@ -70,6 +83,57 @@ def test_recipes(path):
     for stage in recipe.stages:
         if stage.fit is not None:
             assert stage.fit["name"] == stage.name
+
+
+def test_a_tiny_recipe_is_the_full_ones_stages():
+    from training.recipe import load_recipe
+
+    pairs = [path for path in of("recipes") if path.stem.endswith("_tiny")]
+    assert len(pairs) == 5
+    for path in pairs:
+        tiny, full = (
+            load_recipe(ROOT / "recipes" / f"{stem}.yaml") for stem in (path.stem, path.stem[: -len("_tiny")])
+        )
+        assert [(stage.name, stage.verb) for stage in tiny.stages] == [
+            (stage.name, stage.verb) for stage in full.stages
+        ]
+
+
+def test_numbers_of_the_paper():
+    """Those of Table 3, Figure 21, Equations 3 and 4 and section 6.1.6, as a run would get them."""
+    from training.config import load_yaml
+
+    def stage(kind, name):
+        return load_yaml(ROOT / f"training/{kind}/{name}.yaml")
+
+    rows = {
+        "01_t2i_256px": (1e-4, 9216 * 256, 210_000), "02_t2v_256px": (6e-5, 1536 * 8192, 113_000),
+        "03_t2v_256px_wide": (6e-5, 3072 * 8192, 72_000), "04_t2v_768px": (6e-5, 1536 * 73_728, 19_600 + 11_000),
+        "05_t2v_768px_half": (2e-5, 768 * 73_728, 15_900), "06_t2v_768px_last": (1e-5, 512 * 73_728, 28_000),
+    }  # fmt: skip
+    for name, wanted in rows.items():
+        values = stage("video_dit", name)
+        data = values["data"]["init_args"]
+        got = values["model"]["init_args"]["optimizer"]["lr"], data["tokens_per_batch"], values["trainer"]["max_steps"]
+        assert got == wanted, name
+        assert data["mix"] == ({"image": 1, "video": 0} if "t2i" in name else {"image": 1, "video": 10})
+    for name, steps in (("01_identity", 18_000), ("02_long", 8_000), ("03_natural", 4_000)):
+        values = stage("personalize", name)
+        assert (values["trainer"]["max_steps"], values["model"]["init_args"]["optimizer"]["lr"]) == (steps, 2e-5)
+        assert {part["samples_per_batch"] for part in values["data"]["init_args"]["parts"].values()} == {512}
+    shares = {
+        name: {kind: part["share"] for kind, part in stage("edit", name)["data"]["init_args"]["parts"].items()}
+        for name in ("01_single_frame", "02_multi_frame")
+    }
+    assert shares == {
+        "01_single_frame": {"t2v": 1, "image": 5},
+        "02_multi_frame": {"t2v": 1, "animate": 3, "segment": 1},
+    }
+    parts = stage("audio_dit", "02_finetune")["data"]["init_args"]["parts"]
+    by_seconds = [sum(p["share"] for p in parts.values() if p["seconds"] == seconds) for seconds in (10.0, 30.0)]
+    by_source = [sum(p["share"] for name, p in parts.items() if name.startswith(kind)) for kind in ("films", "sound")]
+    assert by_seconds[0] == 5 * by_seconds[1]
+    assert by_source[0] == 10 * by_source[1]
 
 
 @pytest.mark.parametrize("path", of("curation"), ids=str)

@@ -14,7 +14,7 @@ from moviegen.models.tae import TAE
 from moviegen.pipelines.video import VideoPipeline
 from training.callbacks.guard import NonFiniteGuard
 from training.callbacks.metrics import CURVE_FILE, METRICS_FILE, read_metrics
-from training.checkpoint import STATE_FILE, checkpoints, newest_checkpoint
+from training.checkpoint import STATE_FILE, checkpoints, load_state, newest_checkpoint
 from training.config import weights_sha256
 from training.fit import fit, look, validate
 
@@ -122,6 +122,37 @@ def test_a_gradient_accumulated_over_two_batches_resumes_too(tae_stage, toy_lake
     signal_at(-1, signal.SIGTERM)
     assert fit(tae_flags(tae_stage, toy_lake, tmp_path / "parts", *more)) == 0
     assert (tmp_path / "parts" / METRICS_FILE).read_text() == (tmp_path / "whole" / METRICS_FILE).read_text()
+
+
+CONTEST = (
+    "--model.losses.gan", "0.1", "--model.losses.gan_start_step", "2", "--model.losses.gan_channels", "8",
+    "--trainer.gradient_clip_val", "null",
+)  # fmt: skip
+PLATEAUS = (
+    "--model.optimizer.schedule", "plateau", "--model.optimizer.plateau_patience", "1", "--model.optimizer.lr", "0.3",
+    "--trainer.val_check_interval", "1",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("more", [CONTEST, PLATEAUS], ids=["a judge", "plateaus"])
+def test_what_a_stage_remembers_besides_resumes_too(more, tae_stage, toy_lake, tmp_path, signal_at):
+    assert fit(tae_flags(tae_stage, toy_lake, tmp_path / "whole", *more)) == 0
+    signal_at(3, signal.SIGTERM)
+    assert fit(tae_flags(tae_stage, toy_lake, tmp_path / "parts", *more)) == 143
+    signal_at(-1, signal.SIGTERM)
+    assert fit(tae_flags(tae_stage, toy_lake, tmp_path / "parts", *more)) == 0
+    assert (tmp_path / "parts" / METRICS_FILE).read_text() == (tmp_path / "whole" / METRICS_FILE).read_text()
+    assert weights_sha256(tmp_path / "parts/model") == weights_sha256(tmp_path / "whole/model")
+    state = load_state(newest_checkpoint(tmp_path / "whole/checkpoints")[0])
+    rows = read_metrics(tmp_path / "whole" / METRICS_FILE)
+    if more is CONTEST:
+        judged = [step for step, name, _ in rows if name == "train/discriminator"]
+        assert judged == [3, 4, 5, 6], "from its start step on"
+        assert len(state["optimizer_states"]) == 2
+        assert state["global_step"] == 6, "the judge's steps do not count"
+    else:
+        assert state["plateau"]["scale"] < 1
+        assert state["optimizer_states"][0]["param_groups"][0]["lr"] == pytest.approx(0.3 * state["plateau"]["scale"])
 
 
 def test_more_steps_go_on_from_the_last(trained_tae, tae_stage, toy_lake, tmp_path):

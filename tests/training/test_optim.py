@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from training.optim import OptimizerConfig, lr_factor, make_optimizer, make_schedule
+from training.optim import OptimizerConfig, Plateau, lr_factor, make_optimizer, make_schedule
 
 
 def test_vectors_are_not_decayed_and_frozen_parameters_not_held():
@@ -56,3 +56,39 @@ def test_the_schedule_drives_the_optimizer():
 def test_settings_that_make_no_sense_are_refused(values):
     with pytest.raises(ValueError, match="optimizer"):
         OptimizerConfig(**values)
+
+
+def test_linear_falls_to_its_end():
+    """The audio network's finetuning: 5000 steps up to 1e-4, then linear to 1e-8 [S 6.1.6]."""
+    config = OptimizerConfig(lr=1e-4, warmup_steps=5000, schedule="linear", end_fraction=1e-4)
+    values = [1e-4 * lr_factor(step, config, 50_000) for step in (4999, 5000, 27_500, 50_000)]
+    assert values == pytest.approx([1e-4, 1e-4, 0.5e-4 * (1 + 1e-4), 1e-8])
+
+
+def test_a_plateau_halves_once_and_never_below_its_end():
+    plateau = Plateau(OptimizerConfig(schedule="plateau", plateau_patience=2, end_fraction=0.25))
+    losses = [3.0, 2.0, 2.1, 2.2, 2.3, 1.9, 2.0, 2.0, 2.0, 2.0]
+    assert [plateau.observe(loss) for loss in losses] == [
+        False,
+        False,
+        False,
+        True,
+        False,
+        False,
+        False,
+        True,
+        False,
+        False,
+    ]
+    assert plateau.scale == 0.25
+    fresh = Plateau(plateau.config)
+    fresh.load_state_dict(plateau.state_dict())
+    assert (fresh.scale, fresh.best, fresh.num_worse) == (0.25, 1.9, plateau.num_worse)
+
+
+def test_a_slower_network_keeps_its_own_rate_under_the_schedule():
+    fast, slow = nn.Linear(2, 2), nn.Linear(2, 2)
+    config = OptimizerConfig(lr=2e-5, warmup_steps=2)
+    optimizer = make_optimizer([fast], config, [(slow, 1e-7)])
+    make_schedule(optimizer, config, 10)
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([1e-5, 1e-5, 0.5e-7, 0.5e-7])

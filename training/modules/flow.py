@@ -4,22 +4,25 @@ Axis letters: B batch, C channels, T latent frames, H W latent rows and columns.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from moviegen.flow import flow_loss, flow_point, sample_t
+from moviegen.models.text import TextContext, TextEncoder
 from training.data.batch import Batch
 from training.modules.stage import VALIDATION_SEED, StageModule
+from training.modules.texts import FrozenTexts, hold_texts
+from training.optim import OptimizerConfig
 
 VALIDATION_T = tuple((i + 0.5) / 10 for i in range(10))
 """Times at which validation measures the loss: ten interior points, our decision; the paper does not say."""
 
 
 class FlowModule(StageModule):
-    """Noise, t, dropped texts, loss; subclasses give the data and the network."""
+    """Noise, t, loss; subclasses give the data, what it is conditioned on, and the network."""
 
-    uncond_prob: float
     t_mean: float
     t_std: float
 
@@ -27,37 +30,111 @@ class FlowModule(StageModule):
         """x_1 of a batch, normalised; the posterior's mean when there is no generator."""
         raise NotImplementedError
 
-    def texts(self, batch: Batch) -> list[str]:
-        """What the text encoders read of each sample."""
+    def condition(self, batch: Batch, x_1: Tensor, generator: torch.Generator | None) -> Any:
+        """What `velocity` sees beside x_t and t, some of it dropped for guidance; nothing is dropped without a generator."""
         raise NotImplementedError
 
-    def velocity(self, x_t: Tensor, t: Tensor, texts: Sequence[str]) -> Tensor:
+    def velocity(self, x_t: Tensor, t: Tensor, condition: Any) -> Tensor:
         """The network's prediction, of x_t's shape."""
         raise NotImplementedError
 
+    def flow_loss(self, prediction: Tensor, velocity: Tensor, condition: Any) -> Tensor:
+        """Mean squared error of the velocity [S §3.1.2, Eq 2]."""
+        return flow_loss(prediction, velocity)
+
+    def part(self, batch: Batch) -> str:
+        """Kind of a batch, whose loss is logged by itself."""
+        return getattr(batch, "part", "") or ("image" if batch.is_image else "video")
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Mean squared error of the velocity at random t, some texts dropped for guidance."""
+        """The loss at random t."""
         generator = self.generator(batch.index)
         x_1 = self.data_latents(batch, generator)
         x_0 = torch.randn(x_1.shape, generator=generator, device=x_1.device)
         t = sample_t(len(batch), generator, mean=self.t_mean, std=self.t_std)
-        dropped = torch.rand(len(batch), generator=generator, device=x_1.device) < self.uncond_prob
-        texts = ["" if drop else text for drop, text in zip(dropped.tolist(), self.texts(batch), strict=True)]
+        condition = self.condition(batch, x_1, generator)
         point = flow_point(x_0, x_1, t)
-        loss = flow_loss(self.velocity(point.x_t, t, texts), point.velocity)
-        medium = "image" if batch.is_image else "video"
-        self.log_batch({"loss": loss.detach(), f"loss_{medium}": loss.detach()}, batch)
-        return loss
+        loss = self.flow_loss(self.velocity(point.x_t, t, condition), point.velocity, condition)
+        self.log_batch({"loss": loss.detach(), f"loss_{self.part(batch)}": loss.detach()}, batch)
+        return loss * batch.weight
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """The loss on held-out clips at fixed t with fixed noise: comparable between steps and between runs."""
+        """The loss on held-out samples at fixed t with fixed noise: comparable between steps and between runs."""
         x_1 = self.data_latents(batch, None)
         generator = torch.Generator(x_1.device).manual_seed(VALIDATION_SEED + batch_idx)
         x_0 = torch.randn(x_1.shape, generator=generator, device=x_1.device)
-        texts = self.texts(batch)
+        condition = self.condition(batch, x_1, None)
         losses = []
         for time in VALIDATION_T:
             t = torch.full((len(batch),), time, device=x_1.device)
             point = flow_point(x_0, x_1, t)
-            losses.append(flow_loss(self.velocity(point.x_t, t, texts), point.velocity))
+            losses.append(self.flow_loss(self.velocity(point.x_t, t, condition), point.velocity, condition))
         self.log_validation({"loss": torch.stack(losses).mean()}, batch)
+
+
+class TextFlowModule(FlowModule):
+    """Flow matching under texts: subclasses give a network and its text encoders to `adopt`."""
+
+    def __init__(
+        self,
+        train_text: bool = True,
+        t_mean: float = 0.0,
+        t_std: float = 1.0,
+        optimizer: OptimizerConfig = OptimizerConfig(),  # noqa: B008
+        seed: int = 0,
+    ) -> None:
+        """What every stage of flow matching is told.
+
+        Args:
+            train_text: Whether the text encoder is trained too; the paper's encoders are frozen [S App A.2], the tiny one is not.
+            t_mean: Of the normal whose sigmoid is t; 0 and 1 are the paper's [S §3.1.2]. Below 0 there is more noise.
+            t_std: Standard deviation of that normal.
+            optimizer: Optimiser and lr schedule.
+            seed: Of noise, t, dropped texts and of the initial weights.
+        """
+        super().__init__(optimizer, seed)
+        torch.manual_seed(seed)
+        self.t_mean, self.t_std, self.train_text = t_mean, t_std, train_text
+
+    def adopt(self, network: nn.Module, encoders: Sequence[TextEncoder]) -> None:
+        """Takes the network and the text encoders in."""
+        self.network, self.text_encoders = network.train(), hold_texts(encoders)
+        self.train_text = self.train_text and not isinstance(self.text_encoders, FrozenTexts)
+        self.text_encoders.requires_grad_(self.train_text).train()
+
+    def trained(self) -> nn.ModuleDict:
+        """The network, and the text encoders where they train."""
+        networks: dict[str, nn.Module] = {self.kind: self.network}
+        return nn.ModuleDict({**networks, "text_encoders": self.text_encoders} if self.train_text else networks)
+
+    def train(self, mode: bool = True) -> "TextFlowModule":
+        """Training mode for what is trained; the rest stays in eval mode."""
+        trained = set(self.trained().values())
+        for child in self.children():
+            child.train(mode and child in trained)
+        self.training = mode
+        return self
+
+    def contexts(self, texts: Sequence[str] | list[TextContext], device: torch.device) -> list[TextContext]:
+        """What the text encoders make of texts; features that were cached are given as they are."""
+        if texts and isinstance(texts[0], TextContext):
+            return list(texts)  # type: ignore[arg-type]
+        return [encoder.encode(texts, device) for encoder in self.text_encoders]  # type: ignore[union-attr,arg-type]
+
+    def on_fit_start(self) -> None:
+        """Moves the frozen text encoders to where the network is."""
+        if isinstance(self.text_encoders, FrozenTexts):
+            for encoder in self.text_encoders:
+                encoder.to(self.device)  # type: ignore[attr-defined]
+
+
+def drop(probability: float, batch: int, generator: torch.Generator | None, device: torch.device) -> list[bool]:
+    """Of each sample, whether something is dropped; never without a generator."""
+    if generator is None:
+        return [False] * batch
+    return (torch.rand(batch, generator=generator, device=device) < probability).tolist()
+
+
+def without(texts: Sequence[str], dropped: Sequence[bool]) -> list[str]:
+    """The texts, empty where dropped."""
+    return ["" if drop else text for drop, text in zip(dropped, texts, strict=True)]

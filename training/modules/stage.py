@@ -8,8 +8,9 @@ from lightning.pytorch import LightningModule
 from torch import nn
 
 from moviegen.contracts.clip import hash_id
+from training.cli import say
 from training.data.batch import Batch
-from training.optim import OptimizerConfig, make_optimizer, make_schedule
+from training.optim import OptimizerConfig, Plateau, make_optimizer, make_schedule
 
 VALIDATION_SEED = 20241004
 """Seed of validation noise: the same in every run, so that curves of two runs compare."""
@@ -28,6 +29,7 @@ class StageModule(LightningModule):
     def __init__(self, optimizer: OptimizerConfig, seed: int) -> None:
         super().__init__()
         self.optimizer_config = optimizer
+        self.plateau = Plateau(optimizer)
         self.seed = seed
         self.batch_metrics: dict[str, Any] = {}
         """Training metrics of this step by name; callbacks write them to files."""
@@ -43,11 +45,46 @@ class StageModule(LightningModule):
         """Writes the model folder that `from_pretrained` reads."""
         raise NotImplementedError
 
-    def configure_optimizers(self) -> dict:
+    def slower(self) -> dict[str, float]:
+        """Learning rates of those of `trained` that have one of their own."""
+        return {}
+
+    def configure_optimizers(self) -> Any:
         """AdamW and its schedule, stepped once an optimiser step."""
-        optimizer = make_optimizer(self.trained().values(), self.optimizer_config)
-        schedule = make_schedule(optimizer, self.optimizer_config, self.trainer.max_steps)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        networks, rates = self.trained(), self.slower()
+        optimizer = make_optimizer(
+            [network for name, network in networks.items() if name not in rates],
+            self.optimizer_config,
+            [(networks[name], rate) for name, rate in rates.items()],
+        )
+        return {"optimizer": optimizer, "lr_scheduler": self.schedule(optimizer)}
+
+    def schedule(self, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+        """An optimiser's lr schedule, as Lightning wants it."""
+        schedule = make_schedule(optimizer, self.optimizer_config, self.trainer.max_steps, lambda: self.plateau.scale)
+        return {"scheduler": schedule, "interval": "step"}
+
+    def on_validation_epoch_end(self) -> None:
+        """Lowers the learning rate at a plateau of the validation loss, from the next step on."""
+        metrics = self.trainer.callback_metrics
+        is_asked = self.optimizer_config.schedule == "plateau" and self.trainer.state.fn == "fit"
+        if not is_asked or "val/loss" not in metrics or not self.plateau.observe(float(metrics["val/loss"])):
+            return
+        for row in self.trainer.lr_scheduler_configs:
+            rates = zip(row.scheduler.base_lrs, row.scheduler.lr_lambdas, strict=True)
+            for group, (base, factor) in zip(row.scheduler.optimizer.param_groups, rates, strict=True):
+                group["lr"] = base * factor(row.scheduler.last_epoch)
+        if self.trainer.is_global_zero:
+            say(f"step {self.trainer.global_step}: the validation loss no longer falls, lr x {self.plateau.scale:g}")
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keeps how far the learning rate has been lowered."""
+        checkpoint["plateau"] = self.plateau.state_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """The inverse of `on_save_checkpoint`."""
+        if "plateau" in checkpoint:
+            self.plateau.load_state_dict(checkpoint["plateau"])
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Seeds torch's own generators too: dropout draws from them."""

@@ -24,12 +24,12 @@ from training.losses import (
     outlier_penalty,
     psnr,
 )
-from training.modules.stage import StageModule
+from training.modules.adversarial import AdversarialModule, adaptive_weight
 from training.optim import OptimizerConfig
 from training.perceptual import LPIPS
 
 
-class TAEModule(StageModule):
+class TAEModule(AdversarialModule):
     """Reconstructs clips and single frames."""
 
     kind = "tae"
@@ -40,6 +40,8 @@ class TAEModule(StageModule):
         init_from: str | None = None,
         losses: TAELossConfig = TAELossConfig(),  # noqa: B008
         linear_fit_batches: int = 64,
+        discriminator_lr: float | None = None,
+        clip: float = 1.0,
         optimizer: OptimizerConfig = OptimizerConfig(),  # noqa: B008
         seed: int = 0,
     ) -> None:
@@ -50,17 +52,20 @@ class TAEModule(StageModule):
             init_from: Model folder of the stage before, or an image autoencoder's (diffusers' AutoencoderKL) to inflate [S §3.1.1].
             losses: Weights of the losses.
             linear_fit_batches: Batches to which the linear path of a TAE that has one is fitted before the first step.
+            discriminator_lr: Learning rate of the discriminator; the TAE's when not given.
+            clip: Largest norm of the TAE's and of the discriminator's gradient, where there is a contest; trainer.gradient_clip_val
+                must be null then.
             optimizer: Optimiser and lr schedule.
             seed: Of the posterior's samples and of the initial weights.
         """
-        super().__init__(optimizer, seed)
+        super().__init__(optimizer, seed, discriminator_lr, clip)
         if (tae is None) == (init_from is None):
             raise UsageError("model: give either tae (the sizes of a new network) or init_from (a model folder)")
         torch.manual_seed(seed)
         self.tae = TAE(tae) if tae is not None else _begun_from(Path(str(init_from)))
         self.losses = losses
         self.linear_fit_batches = linear_fit_batches
-        self.discriminator = PatchDiscriminator() if losses.gan else None
+        self.judge_by(PatchDiscriminator(losses.gan_channels) if losses.gan else None)
         self.lpips = LPIPS.from_file(str(losses.lpips_weights)) if losses.lpips else None
         self.tae.train()
 
@@ -77,16 +82,15 @@ class TAEModule(StageModule):
         if self.trainer.is_global_zero:
             say(f"linear path: {path.encode.out_features} numbers a block keep {kept:.1%} of the variance")
 
-    def trained(self) -> nn.ModuleDict:
-        """The TAE, and the discriminator where there is one."""
-        networks = {"tae": self.tae, "discriminator": self.discriminator}
-        return nn.ModuleDict({name: network for name, network in networks.items() if network is not None})
+    def generator_networks(self) -> nn.ModuleDict:
+        """The TAE."""
+        return nn.ModuleDict({"tae": self.tae})
 
     def export(self, folder: Path) -> None:
         """Writes the TAE's folder."""
         save_model(self.tae, folder)
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
         """The weighted sum of the losses on a batch of pixels."""
         pixels = _pixels(batch)
         posterior = self.tae.encode(pixels)
@@ -96,7 +100,11 @@ class TAEModule(StageModule):
         loss = torch.stack([weight * value for weight, value in terms.values()]).sum()
         values = {name: value.detach() for name, (_, value) in terms.items()}
         self.log_batch({"loss": loss.detach(), **values, "psnr": psnr(reconstruction.detach(), pixels).mean()}, batch)
-        return loss
+        loss = loss * batch.weight
+        if self.discriminator is None:
+            return loss
+        self.step(loss, "discriminator" in terms)
+        return None
 
     def loss_terms(
         self, pixels: Tensor, posterior: LatentDistribution, z: Tensor, reconstruction: Tensor
@@ -114,10 +122,21 @@ class TAEModule(StageModule):
         if self.lpips is not None:
             terms["lpips"] = (weights.lpips, self.lpips(reconstruction, pixels))
         if self.discriminator is not None and self.global_step >= weights.gan_start_step:
-            terms["gan"] = (weights.gan, -frozen_forward(self.discriminator, reconstruction).mean())
+            contest = -frozen_forward(self.discriminator, reconstruction).mean()
+            if weights.gan_adaptive:
+                contest = contest * adaptive_weight(
+                    self._reconstruction(terms), contest, self.tae.decoder.conv_out.spatial.weight
+                )
+            terms["gan"] = (weights.gan, contest)
             fake, real = self.discriminator(reconstruction.detach()), self.discriminator(pixels)
             terms["discriminator"] = (1.0, discriminator_loss(real, fake))
         return terms
+
+    def _reconstruction(self, terms: dict[str, tuple[float, Tensor]]) -> Tensor:
+        """What the contest is balanced with: the weighted differences to the pixels."""
+        return torch.stack(
+            [weight * value for name, (weight, value) in terms.items() if name in ("l1", "l2", "lpips")]
+        ).sum()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """PSNR (dB) and L1 of the reconstruction from the posterior's mean."""

@@ -1,0 +1,99 @@
+"""Every recipe of the paper in its tiny form, end to end: each stage leaves its model and lowers its validation loss."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+import torch
+
+from moviegen.contracts.stage import parse_stage_folder, read_stage
+from moviegen.models.tae import TAE, TAEConfig
+from moviegen.models.text import ByteTextEncoder, ByteTextEncoderConfig
+from moviegen.models.video_dit import VideoDiT, VideoDiTConfig
+from moviegen.pipelines.product import load_product, pipeline_of
+from moviegen.pipelines.video import VideoDefaults, VideoPipeline
+from moviegen.testing.lake import write_toy_lake
+from moviegen.testing.toy_sets import write_toy_edits, write_toy_personal
+from training.callbacks.metrics import METRICS_FILE, read_metrics
+from training.cli import train
+
+SMALL = {"fps": 6, "width": 64, "height": 64}
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory) -> Path:
+    """A lake of clips with sound and captions of it, and sets of people and of edits."""
+    root = tmp_path_factory.mktemp("stages_lake")
+    write_toy_lake(root, 5, 16, with_audio_captions=True, max_samples=8, **SMALL)
+    write_toy_personal(root, 6, 8, **SMALL)
+    write_toy_edits(root, 7, 8, **SMALL)
+    return root
+
+
+@pytest.fixture(scope="module")
+def t2v(tmp_path_factory) -> Path:
+    """A text-to-video product whose networks know nothing: of the sizes that the tiny recipes begin from."""
+    torch.manual_seed(0)
+    tae = TAE(TAEConfig(channels=8, multipliers=(1, 1, 1, 2), num_res_blocks=1, latent_channels=8, norm_groups=4))
+    tae.latent_std.fill_(0.5)
+    dit = VideoDiT(
+        VideoDiTConfig(dim=48, num_layers=2, num_heads=2, ffn_dim=128, latent_channels=8, context_widths=(32,),
+                       max_frames=4, max_height=8, max_width=8)
+    )  # fmt: skip
+    text = ByteTextEncoder(ByteTextEncoderConfig(32, 1, 2, 64, 64))
+    folder = tmp_path_factory.mktemp("t2v") / "model"
+    VideoPipeline(tae, dit, [text], VideoDefaults(16, 64, 64, Fraction(4))).save_pretrained(folder)
+    return folder
+
+
+def run(repo_root: Path, name: str, lake: Path, output: Path, t2v: Path | None) -> dict[str, Path]:
+    """Runs a tiny recipe; the folders of its stages by name."""
+    needs = ["--needs.t2v", str(t2v)] if t2v else []
+    recipe = repo_root / f"configs/recipes/{name}_tiny.yaml"
+    assert train(["run", str(recipe), "--lake", str(lake), "--output", str(output), *needs]) == 0
+    return {parse_stage_folder(folder.name)[1]: folder for folder in output.iterdir()}
+
+
+def check_learned(stages: dict[str, Path]) -> None:
+    """Each trained stage's last validation is better than its first, or AssertionError with all of them."""
+    curves = {}
+    for name, folder in stages.items():
+        assert read_stage(folder) is not None, name
+        values = [value for _, metric, value in read_metrics(folder / METRICS_FILE) if metric == "val/loss"]
+        curves |= {name: values} if values else {}
+    assert curves
+    assert all(values[-1] < values[0] for values in curves.values()), curves
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "pipeline", "networks"),
+    [
+        ("personalize", "personalize", "PersonalPipeline", {"tae", "personal_dit", "vision"}),
+        ("edit", "edit", "EditPipeline", {"tae", "edit_dit"}),
+        ("audio", "audio_dit", "SoundtrackPipeline", {"audio_codec", "audio_dit", "vision"}),
+        ("image_and_upsampler", "upsampler", "UpsamplePipeline", {"tae", "upsampler"}),
+    ],
+)
+def test_a_products_stages_learn(name, kind, pipeline, networks, repo_root, lake, t2v, tmp_path):
+    stages = run(repo_root, name, lake, tmp_path, None if name == "audio" else t2v)
+    check_learned(stages)
+    last = max(stages.values(), key=lambda folder: folder.name)
+    assert read_stage(last).kind == kind
+    assert pipeline_of(last / "model") == pipeline
+    assert set(load_product(last / "model", pipeline).networks) == networks
+
+
+@pytest.mark.slow
+def test_text_to_video_from_the_autoencoder_to_the_average(repo_root, lake, tmp_path):
+    stages = run(repo_root, "video", lake, tmp_path, None)
+    check_learned(stages)
+    tables = {
+        name: VideoPipeline.from_pretrained(stages[name] / "model").video_dit.positions
+        for name in ("t2i_256px", "t2v_256px", "t2v_768px", "average")
+    }
+    rows = {name: (len(t.time), len(t.height), len(t.width)) for name, t in tables.items()}
+    assert rows == {
+        "t2i_256px": (1, 2, 2), "t2v_256px": (4, 4, 4), "t2v_768px": (4, 8, 8), "average": (4, 8, 8),
+    }  # fmt: skip
+    metrics = {metric for _, metric, _ in read_metrics(stages["tae_256px"] / METRICS_FILE)}
+    assert {"train/opl", "train/gan", "train/discriminator", "train/judge_grad_norm"} <= metrics

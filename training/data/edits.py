@@ -1,0 +1,164 @@
+"""Batches of an editing stage: an instruction, the video before, the video after; and text-to-video beside them [S §5.1.2-5.1.4]."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from moviegen.contracts.bucket import BucketSet, encode_bucket
+from moviegen.contracts.sets import EditMeta, EditTask
+from moviegen.errors import UsageError
+from moviegen.pipelines.video import VideoDefaults
+from training.data.buckets import BatchSpec
+from training.data.datamodule import Validation
+from training.data.loader import Source
+from training.data.mixture import MixedDataModule, PartBatch, shape_of, tars, with_subset
+from training.data.sets import SetSource, Shape, read_set
+from training.data.shards import read_subset
+from training.data.sources import ShardSource
+
+T2V = "t2v"
+"""The task of making a video of a text; its input video is black [S §5.1.2]."""
+
+T2V_INSTRUCTION = "Generate a video: {caption}"
+"""A caption as an instruction; the paper rephrases it with a language model [S §5.1.2], these words are our decision."""
+
+TASKS_OF_EDITS = {
+    "black_and_white": "style",
+    "sepia": "style",
+    "posterise": "style",
+    "pixelate": "texture",
+    "blur": "texture",
+}
+"""Task of an edit by its name, where it is not `global` (our decision: the paper does not list its tasks [spec 5.1])."""
+
+
+@dataclass
+class EditBatch(PartBatch):
+    """Targets as pixels, inputs beside them."""
+
+    inputs: Tensor | None = None
+    """(B, 3, T, H, W) in [-1, 1]: the videos before; None: black."""
+    tasks: list[str] = field(default_factory=list)
+    """One of the network's tasks a sample."""
+
+
+@dataclass(frozen=True)
+class EditPart:
+    """A kind of batch: of editing samples, or with `t2v` of clips and their captions."""
+
+    samples_per_batch: int
+    """Samples in a global batch."""
+    tasks: tuple[EditTask, ...] = ()
+    """Tasks of the samples of an editing set that are used; none with `t2v`."""
+    t2v: bool = False
+    """Clips of a subset with their captions instead."""
+    share: int = 1
+    """Batches of this kind to those of the others."""
+    subset: str | None = None
+    """Name of the editing set, or of the subset; the lake's only one when not given."""
+    num_frames: int | None = None
+    """Frames over each sample; as its duration bucket says when not given."""
+    as_images: bool = False
+    """Single frames instead of videos: image editing [S §5.1.2]."""
+
+    def __post_init__(self) -> None:
+        if self.t2v == bool(self.tasks):
+            raise ValueError(f"a part has t2v {self.t2v} and tasks {self.tasks}: wanted either t2v or tasks")
+
+
+class EditSource(SetSource):
+    """The samples of an editing set."""
+
+    def __init__(self, root: Path, part: EditPart, shape: Shape) -> None:
+        super().__init__(read_set(root, "edits", part.subset, part.tasks), shape)
+
+    def load(self, spec: BatchSpec) -> EditBatch:
+        """Inputs and targets of a batch; of an image batch the same frame of both."""
+        samples = [self._reader.read(self.refs[i]) for i in spec.samples]
+        metas: list[EditMeta] = [meta for meta, *_ in samples]
+        counts = [meta.num_frames for meta in metas]
+        is_image, frames = spec.bucket.is_image, spec.bucket.num_frames
+        return EditBatch(
+            index=spec.index, bucket=encode_bucket(spec.bucket), keys=[meta.key for meta in metas],
+            captions=[instruction for _, instruction, *_ in samples],
+            fps=[0.0 if is_image else frames * m.fps_num / m.fps_den / m.num_frames for m in metas],
+            pixels=self.pixels([after for *_, after in samples], counts, spec),
+            inputs=self.pixels([before for _, _, before, _ in samples], counts, spec),
+            tasks=[task_of(meta) for meta in metas],
+        )  # fmt: skip
+
+
+def task_of(meta: EditMeta) -> str:
+    """The network's task of an editing sample."""
+    return "segment" if meta.task == "segment" else TASKS_OF_EDITS.get(meta.edit, "global")
+
+
+class ClipSource(ShardSource):
+    """The clips of a subset as samples of the task t2v."""
+
+    def load(self, spec: BatchSpec) -> EditBatch:
+        """Clips, their captions as instructions, no input."""
+        batch = super().load(spec)
+        values = {name: getattr(batch, name) for name in ("index", "bucket", "keys", "fps", "pixels")}
+        captions = [T2V_INSTRUCTION.format(caption=caption) for caption in batch.captions]
+        return EditBatch(**values, captions=captions, tasks=[T2V] * len(batch))
+
+
+class EditDataModule(MixedDataModule):
+    """Editing samples and clips, in kinds of batches."""
+
+    def __init__(
+        self,
+        lake: str,
+        buckets: BucketSet,
+        resolution: int,
+        parts: dict[str, EditPart],
+        subset: str | None = None,
+        validation: Validation = Validation(),  # noqa: B008
+        num_workers: int = 0,
+        seed: int = 0,
+    ) -> None:
+        """Loaders over the editing sets and the shards of a lake.
+
+        Args:
+            lake: Root of the lake.
+            buckets: Aspects and durations.
+            resolution: Side in px of the square of equal area.
+            parts: Kinds of batches by name.
+            subset: Subset of the part of clips, when it names none; the lake's only one when not given.
+            validation: What is held out.
+            num_workers: Processes that load batches; 0 loads in the training process.
+            seed: Order of the samples.
+        """
+        super().__init__(lake, parts, validation, num_workers, seed)
+        self.buckets, self.resolution, self.subset = buckets, resolution, subset
+        for name, part in parts.items():
+            if part.t2v and part.num_frames is not None:
+                raise UsageError(
+                    f"data.parts.{name}: the frames of clips are those of their shards; leave num_frames out"
+                )
+
+    def open_part(self, name: str) -> Source:
+        """The samples of a kind."""
+        part = self.parts[name]
+        if part.t2v:
+            subset = with_subset(part, self.subset).subset
+            return ClipSource(Path(self.lake), subset, self.buckets, self.resolution, cache_bytes=0)
+        return EditSource(Path(self.lake), part, Shape(self.buckets, self.resolution, part.num_frames))
+
+    def defaults(self) -> VideoDefaults:
+        """The shape of what is trained on: that of the part with the longest videos."""
+        shapes = [
+            shape_of(self.sources[name], self.samples[name][0], self.buckets, self.resolution) for name in self.parts
+        ]
+        return max(shapes, key=lambda shape: shape.num_frames)
+
+    @classmethod
+    def tars_of(cls, part: Mapping[str, Any], init_args: Mapping[str, Any]) -> dict[str, str]:
+        """Path -> SHA-256 of the tars of a subset or of an editing set."""
+        if part.get("t2v"):
+            return tars(read_subset(init_args["lake"], part.get("subset") or init_args.get("subset")))
+        return tars(read_set(init_args["lake"], "edits", part.get("subset")))

@@ -1,0 +1,176 @@
+"""Samples of the sets beside the shards, `personal` and `edits`: tars compared with their committed rows, members read by seeking."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from moviegen.contracts.bucket import (
+    Bucket,
+    BucketSet,
+    assign_bucket,
+    encode_bucket,
+    nearest_aspect,
+    sample_frame_indices,
+)
+from moviegen.contracts.clip import hash_id
+from moviegen.contracts.lake import existing_lake
+from moviegen.contracts.sets import SET_SUFFIXES, decode_edit, decode_personal
+from moviegen.contracts.shard import Shard, ShardError, check_size, committed_tar
+from moviegen.errors import UsageError
+from moviegen.media.read import read_video
+from training.data.buckets import BatchSpec
+from training.data.decode import to_tensor
+from training.data.shards import read_rows
+from training.data.tars import CheckedTar, TarReader, open_tar
+
+
+@dataclass(frozen=True)
+class SetRef:
+    """A sample of a set by name: what the table of samples says of it."""
+
+    key: str
+    shard: str
+    """Path of its tar below the lake's root."""
+    task: str
+    text: str
+
+
+@dataclass(frozen=True)
+class SampleSet:
+    """A set of a lake as committed, sorted, so that two readers see the same order."""
+
+    root: Path
+    kind: str
+    name: str
+    shards: tuple[Shard, ...]
+    samples: tuple[SetRef, ...]
+
+    @property
+    def digest(self) -> str:
+        """Hash of all tars and of which samples are used."""
+        used = [sample.key for sample in self.samples]
+        return hash_id(self.kind, self.name, [shard.sha256 for shard in self.shards], used)
+
+
+def read_set(root: Path | str, kind: str, name: str | None, tasks: Sequence[str] = ()) -> SampleSet:
+    """The committed samples of a set, of these tasks only where any are given; without a name, of the only set of that kind.
+
+    Raises UsageError when there is none."""
+    lake = existing_lake(Path(root))
+    columns = ("path", "kind", "subset", "num_samples", "size_bytes", "sha256")
+    rows = [row for row in read_rows(lake, "set_shards", columns) if row["kind"] == kind]
+    names = sorted({row["subset"] for row in rows})
+    if name is None and len(names) == 1:
+        name = names[0]
+    if name not in names:
+        there = f"it has {', '.join(names)}" if names else f"it has no {kind}; moviegen curate {kind} makes them"
+        raise UsageError(f"{root}: no set {name or ''!r} of kind {kind}: {there}")
+    shards = [
+        Shard(r["path"], r["subset"], kind, r["num_samples"], r["size_bytes"], r["sha256"])
+        for r in rows
+        if r["subset"] == name
+    ]
+    kept = {shard.path for shard in shards}
+    samples = [
+        SetRef(row["key"], row["path"], row["task"], row["text"])
+        for row in read_rows(lake, "set_samples", ("kind", "subset", "key", "task", "text", "path"))
+        if row["path"] in kept and (not tasks or row["task"] in tasks)
+    ]
+    if not samples:
+        raise UsageError(f"{root}: set {name} of kind {kind} holds no sample of {', '.join(tasks) or 'any task'}")
+    ordered = sorted(shards, key=lambda shard: shard.path), sorted(samples, key=lambda sample: sample.key)
+    return SampleSet(Path(root), kind, str(name), *map(tuple, ordered))
+
+
+class SetReader:
+    """Reads single samples of a set. A tar is checked once, before its first sample; one that is replaced is refused."""
+
+    def __init__(self, samples: SampleSet) -> None:
+        self._lake = existing_lake(samples.root)
+        self._kind = samples.kind
+        self._shards = {shard.path: shard for shard in samples.shards}
+        self._tars = TarReader(self._check)
+
+    def read(self, ref: SetRef) -> tuple[Any, ...]:
+        """What `decode_personal` or `decode_edit` makes of a sample. Raises ShardError when the tar is not what was committed."""
+        members = {suffix: bytes(content) for suffix, content in self._tars.read(ref.shard, ref.key).items()}
+        decode = {"personal": decode_personal, "edits": decode_edit}[self._kind]
+        try:
+            sample = decode(members)
+        except ValueError as error:
+            raise ShardError(f"{ref.shard}: {error}") from error
+        if (sample[0].key, sample[1]) != (ref.key, ref.text):
+            raise ShardError(f"{ref.shard}: sample {ref.key} is another than the table of samples says")
+        return sample
+
+    def facts(self, ref: SetRef) -> dict[str, Any]:
+        """Size, length and source of a sample's clip, out of its `.json` alone. Raises ShardError."""
+        try:
+            values = json.loads(bytes(self._tars.read(ref.shard, ref.key, ("json",))["json"]))
+            clip = values.get("clip", values)
+            return {name: clip[name] for name in ("video_id", "width", "height", "num_frames", "fps_num", "fps_den")}
+        except (KeyError, ValueError, AttributeError) as error:
+            raise ShardError(
+                f"{ref.shard}: sample {ref.key}: its .json is none of a {self._kind} sample: {error!r}"
+            ) from error
+
+    def _check(self, name: str) -> CheckedTar:
+        shard, suffixes = self._shards[name], SET_SUFFIXES[self._kind]
+        is_local = self._lake.store is None  # else it is fetched whole, and nobody writes to what was fetched
+        path = check_size(shard, self._lake.root) if is_local else committed_tar(shard, self._lake)
+        return open_tar(
+            path, shard.sha256, shard.num_samples, check=lambda: committed_tar(shard, self._lake), suffixes=suffixes
+        )
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Frames and frame size that samples of a set are read at."""
+
+    buckets: BucketSet
+    resolution: int
+    num_frames: int | None = None
+    """Frames over the whole clip; None: as the clip's duration bucket says."""
+
+    def bucket(self, facts: Mapping[str, Any]) -> str | None:
+        """The bucket of a sample, None when no duration bucket takes it."""
+        if self.num_frames is not None:
+            aspect = nearest_aspect(facts["width"], facts["height"], self.buckets.aspects)
+            return encode_bucket(Bucket(aspect.aspect_width, aspect.aspect_height, self.num_frames))
+        seconds = facts["num_frames"] * facts["fps_den"] / facts["fps_num"]
+        bucket = assign_bucket(facts["width"], facts["height"], seconds, self.buckets)
+        return None if bucket is None else encode_bucket(bucket)
+
+
+class SetSource:
+    """The samples of a set that a bucket takes; subclasses load them."""
+
+    def __init__(self, samples: SampleSet, shape: Shape) -> None:
+        self.subset, self._reader, self._shape = samples, SetReader(samples), shape
+        rows = [(ref, self._reader.facts(ref)) for ref in samples.samples]
+        placed = [(ref, facts, shape.bucket(facts)) for ref, facts in rows]
+        kept = [row for row in placed if row[2] is not None]
+        if len(kept) < len(rows):
+            raise UsageError(
+                f"set {samples.name}: {len(rows) - len(kept)} of {len(rows)} samples are in none of the duration buckets "
+                f"{shape.buckets.durations}; widen them, or give num_frames"
+            )
+        self.refs = [ref for ref, *_ in kept]
+        self.buckets = [str(bucket) for *_, bucket in kept]
+        self.groups = [facts["video_id"] for _, facts, _ in kept]
+
+    def pixels(self, media: Sequence[bytes], num_source: Sequence[int], spec: BatchSpec) -> Tensor:
+        """(B, 3, T, H, W) of the clips of a batch; of an image batch one frame, at the place the plan drew."""
+        size = self._shape.buckets.frame_size(spec.bucket, self._shape.resolution)
+        clips = []
+        for number, (content, count) in enumerate(zip(media, num_source, strict=True)):
+            indices = sample_frame_indices(count, spec.bucket.num_frames)
+            if spec.bucket.is_image:
+                indices = [int(spec.frames[number] * count)]
+            clips.append(to_tensor(read_video(content, indices=indices, size=size)))
+        return torch.stack(clips)
