@@ -34,7 +34,7 @@ import torch
 import yaml
 
 import moviegen.testing.lake
-from moviegen.testing.forks import Outcome, Run, fork_run
+from moviegen.testing.forks import Outcome, Run, fork_run, warm
 from training.callbacks.guard import NonFiniteGuard
 from training.callbacks.metrics import METRICS_FILE, read_metrics
 from training.checkpoint import (
@@ -85,11 +85,10 @@ class Kind:
 KINDS = (
     Kind(
         "tae", "training.modules.tae.TAEModule",
-        {"tae": {"channels": 8, "multipliers": [1, 1, 1, 2], "num_res_blocks": 1, "latent_channels": 4, "norm_groups": 4,
-                 "linear_path": True},
+        {"tae": {"channels": 4, "multipliers": [1, 1, 1, 1], "num_res_blocks": 1, "latent_channels": 4, "norm_groups": 4},
          "losses": {"opl": 1.0}},
         "training.data.datamodule.ShardDataModule",
-        {"resolution": 32, "tokens_per_batch": 32, "mix": {"image": 1, "video": 3}},
+        {"resolution": 16, "tokens_per_batch": 4, "mix": {"image": 1, "video": 3}},
         {"data.lake": "lake"},
     ),
     Kind(
@@ -98,7 +97,7 @@ KINDS = (
                        "max_frames": 4, "max_height": 8, "max_width": 8},
          "text": {"dim": 16, "num_layers": 1, "num_heads": 2, "ffn_dim": 32, "max_length": 64}, "uncond_prob": 0.3},
         "training.data.datamodule.LatentDataModule",
-        {"tokens_per_batch": 64, "mix": {"image": 1, "video": 2}},
+        {"tokens_per_batch": 8, "mix": {"image": 1, "video": 2}},
         {"data.latents": "latents", "model.tae": "tae"},
     ),
 )  # fmt: skip
@@ -114,11 +113,11 @@ class Bench:
         self.stages = {kind.name: self._write(kind) for kind in KINDS}
 
     def _write(self, kind: Kind) -> Path:
-        data = {"buckets": BUCKETS, "validation": {"fraction": 0.2}, **kind.settings}
+        data = {"buckets": BUCKETS, "validation": {"fraction": 0.2, "max_samples": 2}, **kind.settings}
         stage = {
             "model": {"class_path": kind.module, "init_args": {**kind.model, "optimizer": OPTIMIZER}},
             "data": {"class_path": kind.data, "init_args": data},
-            "trainer": {"max_steps": STEPS, "val_check_interval": 12, "accelerator": "cpu"},
+            "trainer": {"max_steps": STEPS, "val_check_interval": 19, "accelerator": "cpu"},
             "checkpoints": {"every_steps": EVERY},
         }
         path = self.folder / f"{kind.name}.yaml"
@@ -153,6 +152,7 @@ class Bench:
         """Types a command that must end well."""
         outcome = fork_run(run, prepare)
         assert outcome.code == 0, f"{run}: ended with {outcome.code}: {outcome.said}"
+        warm(outcome.modules)
         return outcome
 
     def output(self) -> Path:
@@ -210,7 +210,7 @@ def state_digest(path: Path) -> str:
     loaders = state["loops"]["fit_loop"]["state_dict"]["combined_loader"]
     for place, leaf in torch.utils._pytree.tree_leaves_with_path([{name: state[name] for name in kept}, loaders]):
         content = (
-            leaf.contiguous().view(torch.uint8).numpy().tobytes()
+            leaf.reshape(-1).contiguous().view(torch.uint8).numpy().tobytes()
             if isinstance(leaf, torch.Tensor)
             else repr(leaf).encode()
         )
@@ -273,12 +273,13 @@ class Campaign:
     def __init__(self, bench: Bench, kind: Kind) -> None:
         self.bench, self.kind, self.rng = bench, kind, bench.rng
         output = bench.output()
-        bench.must(Run(bench.words(kind, output)), functools.partial(log_samples, output))
+        outcome = bench.must(Run(bench.words(kind, output)), functools.partial(log_samples, output))
         self.wanted = result_of(output)
         begun = (output / "identity.json").stat().st_mtime
         self.train_s = (output / "stage.json").stat().st_mtime - begun
         """From the first file to the last."""
         self.save_s = 0.01
+        print(f"{kind.name:<12}reference: {outcome.seconds:.1f} s, {self.train_s:.1f} s of them training", flush=True)
 
     def interrupt(self, output: Path, when: str, after_s: float, number: int, *flags: str) -> Outcome:
         """Types the command and sends a signal."""

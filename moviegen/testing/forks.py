@@ -52,6 +52,8 @@ class Outcome:
     seconds: float
     is_met: bool
     """Whether the signals were sent while it ran."""
+    modules: tuple[str, ...] = ()
+    """What it imported besides; none when it was killed."""
 
 
 def fork_runs(
@@ -76,15 +78,23 @@ def fork_run(run: Run, prepare: Callable[[], None] | None = None) -> Outcome:
         raise RuntimeError(
             f"threads run in the process that is to be forked ({', '.join(found)}): set OMP_NUM_THREADS=1, compute nothing in it"
         )
-    said, started = os.memfd_create("said"), time.monotonic()
+    said, modules, started = os.memfd_create("said"), os.memfd_create("modules"), time.monotonic()
     child = os.fork()
     if not child:
-        _become(run, said, prepare)
+        _become(run, said, modules, prepare)
     is_met = _meet(run, child, started)
     code = _wait(child, started)
-    words = os.pread(said, 1 << 20, 0).decode(errors="replace")
+    words, names = (os.pread(file, 1 << 20, 0).decode(errors="replace") for file in (said, modules))
     os.close(said)
-    return Outcome(code, words, time.monotonic() - started, is_met)
+    os.close(modules)
+    return Outcome(code, words, time.monotonic() - started, is_met, tuple(names.split()))
+
+
+def warm(modules: Sequence[str]) -> None:
+    """Imports what a child had to import, so that the next need not."""
+    for name in modules:
+        with contextlib.suppress(Exception):  # such as a part of a package that is imported in its own way only
+            importlib.import_module(name)
 
 
 def threads() -> list[str]:
@@ -125,9 +135,9 @@ def _runs(pid: int) -> bool:
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
 
 
-def _become(run: Run, said: int, prepare: Callable[[], None] | None) -> None:
+def _become(run: Run, said: int, modules: int, prepare: Callable[[], None] | None) -> None:
     """The child: runs the command and never returns."""
-    code = 1
+    code, known = 1, set(sys.modules)
     try:
         from moviegen.cli import main as moviegen
 
@@ -143,6 +153,7 @@ def _become(run: Run, said: int, prepare: Callable[[], None] | None) -> None:
     except BaseException:
         traceback.print_exc()
     sys.stderr.flush()
+    os.write(modules, " ".join(name for name in sys.modules if name not in known).encode())
     os._exit(code)
 
 
@@ -153,7 +164,9 @@ def main() -> None:
         importlib.import_module(name)
     for values in request["runs"]:
         run = Run(**{**values, "argv": tuple(values["argv"]), "signals": tuple(values["signals"])})
-        print(json.dumps(asdict(fork_run(run))), flush=True)
+        outcome = fork_run(run)
+        warm(outcome.modules)
+        print(json.dumps(asdict(outcome)), flush=True)
 
 
 if __name__ == "__main__":
