@@ -135,7 +135,7 @@ class Bench:
             "tae": tae / "model",
             "lake": self.places["lake"],
             "buckets": BUCKETS,
-            "resolution": 32,
+            "resolution": 16,
             "image_frames": 3,
         }
         flags |= {"output": self.folder / "encode"}

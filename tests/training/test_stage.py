@@ -140,12 +140,12 @@ def test_killed_at_a_crash_point_and_done_again_equals_never_killed(point, passi
 
 
 def test_a_folder_in_use_is_refused(tmp_path):
-    with hold_stage(tmp_path / "run"):
-        with (
-            pytest.raises(UsageError, match=r"run: another process trains in it; wait for it"),
-            hold_stage(tmp_path / "run"),
-        ):
-            pass
+    with (
+        hold_stage(tmp_path / "run"),
+        pytest.raises(UsageError, match=r"run: another process trains in it; wait for it"),
+        hold_stage(tmp_path / "run"),
+    ):
+        pass
     with hold_stage(tmp_path / "run"):
         pass
 
