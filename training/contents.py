@@ -11,8 +11,11 @@ MAX_NAMED = 3
 """Files named of each kind of change."""
 
 
-def data_contents(init_args: Mapping[str, Any]) -> dict[str, str]:
-    """File -> SHA-256 of what a data module's arguments name: the tars of a lake's subset, or the files of cached latents."""
+def data_contents(data: type, init_args: Mapping[str, Any]) -> dict[str, str]:
+    """File -> SHA-256 of what a data module's arguments name: what its `contents_of` says, else the files of cached latents or the
+    tars of a lake's subset; empty where none of these is named."""
+    if hasattr(data, "contents_of"):
+        return dict(data.contents_of(init_args))
     if init_args.get("latents"):
         return {file.path: file.sha256 for file in read_index(Path(init_args["latents"])).files}
     if init_args.get("lake"):
@@ -32,13 +35,15 @@ def describe_change(former: Mapping[str, str], now: Mapping[str, str]) -> list[s
     return [*lines, f"data: {_count(former)} -> {_count(now)}"] if lines else []
 
 
-def shards_of(source: Any, keys: Sequence[str]) -> list[str | None]:
-    """Path of the file that each sample of a source lies in, None where the source does not say."""
+def shards_of(data: Any, keys: Sequence[str]) -> list[str | None]:
+    """Path of the file that each sample of a data module lies in, None where its source does not say."""
     places: dict[str, str] = {}
-    if hasattr(source, "subset"):
-        places = {ref.key: ref.shard for ref in source.subset.samples}
-    elif hasattr(source, "index"):
-        places = {sample.key: file.path for file in source.index.files for sample in file.samples}
+    sources = getattr(data, "sources", None) or {"": getattr(data, "source", None)}
+    for source in sources.values():
+        if hasattr(source, "subset"):
+            places |= {ref.key: ref.shard for ref in source.subset.samples}
+        elif hasattr(source, "index"):
+            places |= {sample.key: file.path for file in source.index.files for sample in file.samples}
     return [places.get(key) for key in keys]
 
 

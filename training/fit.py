@@ -123,7 +123,7 @@ class StageCLI(LightningCLI):
         if self.look_only or (self.verb == "fit" and self.state.result is not None):
             raise _NothingToBuild
         if self.state.changes and not config["allow_changed"]:
-            refuse_changes(self.state, data_contents(config["data"]["init_args"]))
+            refuse_changes(self.state, data_contents(data, config["data"]["init_args"]))
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """The trainer with our checkpoints and, unless another logger was asked for, TensorBoard's."""
@@ -142,9 +142,9 @@ class StageCLI(LightningCLI):
             if self.trainer.is_global_zero:
                 held.enter_context(hold_stage(folder))
                 recover(self.state)
-                begin_stage(
-                    folder, self.identity, self.stage_config, data_contents(self.stage_config["data"]["init_args"])
-                )
+                data = self.stage_config["data"]
+                contents = data_contents(_class(data), data["init_args"])
+                begin_stage(folder, self.identity, self.stage_config, contents)
             checkpoint = ckpt_path or self.state.checkpoint
             if checkpoint is not None:
                 say(f"{folder}: going on from {Path(checkpoint).name}")

@@ -74,10 +74,9 @@ class NonFiniteGuard(Callback):
 
     def _record(self, trainer: Trainer, pl_module: StageModule, optimizer: Optimizer, norm: float) -> dict[str, Any]:
         """All that is needed to see this step again: which batch it was of, and which of its parts are not finite."""
-        source = getattr(trainer.datamodule, "source", None)  # type: ignore[attr-defined]
         batches = []
         for each in self._batches:
-            shards = shards_of(source, each["keys"])
+            shards = shards_of(trainer.datamodule, each["keys"])  # type: ignore[attr-defined]
             samples = [{"key": key, "shard": shard} for key, shard in zip(each["keys"], shards, strict=True)]
             loss = None if each["loss"] is None else repr(float(each["loss"]))
             batches.append({"batch": each["batch"], "bucket": each["bucket"], "loss": loss, "samples": samples})

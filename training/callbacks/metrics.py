@@ -5,6 +5,7 @@ the rest stays, so an interrupted run's file ends up equal to an uninterrupted o
 """
 
 import csv
+import math
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -110,10 +111,11 @@ def draw_curve(rows: list[tuple[int, str, float]], path: Path) -> None:
 
 
 def running_mean(values: Iterable[float], keep: float = 0.95) -> list[float]:
-    """Exponential running mean of values, without the bias of its beginning."""
+    """Exponential running mean of the finite values, without the bias of its beginning; NaN before the first."""
     mean, weight, means = 0.0, 0.0, []
     for value in values:
-        mean = keep * mean + (1 - keep) * value
-        weight = keep * weight + (1 - keep)
-        means.append(mean / weight)
+        if math.isfinite(value):
+            mean = keep * mean + (1 - keep) * value
+            weight = keep * weight + (1 - keep)
+        means.append(mean / weight if weight else math.nan)
     return means
