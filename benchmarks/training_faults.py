@@ -2,7 +2,7 @@
 
     python benchmarks/training_faults.py                                             # a few of each
     python benchmarks/training_faults.py --sigterms 20 --kills 20 --save_kills 100
-    python benchmarks/training_faults.py --kinds tae --kills 50
+    python benchmarks/training_faults.py --kinds --stages runs/tiny/0*_upsampler runs/tiny/0*_audio   # of a recipe that ran
 
 Compared with a run that nothing happened to: every row of metrics.csv (losses, gradient norms, validation), the samples of every
 batch (those done again after a kill too), stage.json with the SHA-256 of the model, and all tensors and counters of the last
@@ -46,6 +46,8 @@ from training.checkpoint import (
     newest_checkpoint,
     parse_checkpoint_name,
 )
+from training.config import TRAINER
+from training.stage import CONFIG_FILE
 
 ROOT = Path(__file__).resolve().parents[1]
 STEPS, EVERY = 76, 8
@@ -73,35 +75,60 @@ class Kind:
     """A tiny stage of one kind of network."""
 
     name: str
-    module: str
     model: Mapping[str, Any]
-    data: str
-    settings: Mapping[str, Any]
-    """Of the data."""
-    places: Mapping[str, str]
+    data: Mapping[str, Any]
+    places: Mapping[str, str] = field(default_factory=dict)
     """Setting -> what of the bench's places it names."""
+    other: Mapping[str, Any] = field(default_factory=dict)
+    """Further settings of the stage."""
+
+    @property
+    def classes(self) -> tuple[str, str]:
+        """Dotted paths of module and data."""
+        return self.model["class_path"], self.data["class_path"]
 
 
+def _part(class_path: str, **init_args: Any) -> dict[str, Any]:
+    return {"class_path": class_path, "init_args": init_args}
+
+
+VALIDATION = {"fraction": 0.2, "max_samples": 2}
 KINDS = (
     Kind(
-        "tae", "training.modules.tae.TAEModule",
-        {"tae": {"channels": 4, "multipliers": [1, 1, 1, 1], "num_res_blocks": 1, "latent_channels": 4, "norm_groups": 4},
-         "losses": {"opl": 1.0}},
-        "training.data.datamodule.ShardDataModule",
-        {"resolution": 16, "tokens_per_batch": 4, "mix": {"image": 1, "video": 3}},
+        "tae",
+        _part("training.modules.tae.TAEModule", losses={"opl": 1.0}, optimizer=OPTIMIZER,
+              tae={"channels": 4, "multipliers": [1, 1, 1, 1], "num_res_blocks": 1, "latent_channels": 4, "norm_groups": 4}),
+        _part("training.data.datamodule.ShardDataModule", buckets=BUCKETS, validation=VALIDATION, resolution=16, tokens_per_batch=4,
+              mix={"image": 1, "video": 3}),
         {"data.lake": "lake"},
     ),
     Kind(
-        "video_dit", "training.modules.video_dit.VideoDiTModule",
-        {"video_dit": {"dim": 32, "num_layers": 2, "num_heads": 2, "ffn_dim": 64, "latent_channels": 4, "context_widths": [16],
-                       "max_frames": 4, "max_height": 8, "max_width": 8},
-         "text": {"dim": 16, "num_layers": 1, "num_heads": 2, "ffn_dim": 32, "max_length": 64}, "uncond_prob": 0.3},
-        "training.data.datamodule.LatentDataModule",
-        {"tokens_per_batch": 8, "mix": {"image": 1, "video": 2}},
+        "video_dit",
+        _part("training.modules.video_dit.VideoDiTModule", uncond_prob=0.3, optimizer=OPTIMIZER,
+              video_dit={"dim": 32, "num_layers": 2, "num_heads": 2, "ffn_dim": 64, "latent_channels": 4, "context_widths": [16],
+                         "max_frames": 4, "max_height": 8, "max_width": 8},
+              text={"dim": 16, "num_layers": 1, "num_heads": 2, "ffn_dim": 32, "max_length": 64}),
+        _part("training.data.datamodule.LatentDataModule", buckets=BUCKETS, validation=VALIDATION, tokens_per_batch=8,
+              mix={"image": 1, "video": 2}),
         {"data.latents": "latents", "model.tae": "tae"},
     ),
 )  # fmt: skip
-"""A new kind of network is one more entry."""
+"""A new kind of network is one more entry, or the folder of a stage (`--stages`)."""
+
+
+def kind_of(folder: Path) -> Kind:
+    """The kind of stage that a folder holds, a stage of a tiny recipe for instance, on the same data with the same networks."""
+    config = yaml.safe_load((folder / CONFIG_FILE).read_text())
+    for part in (config["model"], config["data"]):
+        part["init_args"].pop("seed", None)  # follows seed_everything
+    trainer = {name: config["trainer"][name] for name in TRAINER}
+    other = {
+        "trainer": trainer,
+        "ema": config["ema"],
+        "seed_everything": config["seed_everything"],
+        "name": config["name"],
+    }
+    return Kind(folder.name, config["model"], config["data"], {}, other)
 
 
 class Bench:
@@ -110,24 +137,29 @@ class Bench:
     def __init__(self, folder: Path, seed: int) -> None:
         self.folder, self.rng, self.number = folder, random.Random(seed), 0
         self.places = {"lake": folder / "lake", "latents": folder / "encode/latents", "tae": folder / "encode/model"}
-        self.stages = {kind.name: self._write(kind) for kind in KINDS}
+        self.stages: dict[str, Path] = {}
 
-    def _write(self, kind: Kind) -> Path:
-        data = {"buckets": BUCKETS, "validation": {"fraction": 0.2, "max_samples": 2}, **kind.settings}
+    def write(self, kind: Kind) -> None:
+        """A stage's YAML."""
+        trainer = {**kind.other.get("trainer", {}), "max_steps": STEPS, "val_check_interval": 19, "accelerator": "cpu"}
         stage = {
-            "model": {"class_path": kind.module, "init_args": {**kind.model, "optimizer": OPTIMIZER}},
-            "data": {"class_path": kind.data, "init_args": data},
-            "trainer": {"max_steps": STEPS, "val_check_interval": 19, "accelerator": "cpu"},
+            **kind.other,
+            "model": kind.model,
+            "data": kind.data,
+            "trainer": trainer,
             "checkpoints": {"every_steps": EVERY},
         }
-        path = self.folder / f"{kind.name}.yaml"
-        path.write_text(yaml.safe_dump(stage))
-        return path
+        self.stages[kind.name] = self.folder / f"{kind.name}.yaml"
+        self.stages[kind.name].write_text(yaml.safe_dump(stage))
 
     def make_places(self, kinds: list[Kind]) -> None:
         """A toy lake, and its latents where a kind takes them; a TAE that was hardly trained will do."""
-        self.must(Run(("--version",)), lambda: write_lake(self.places["lake"]))
-        if all("data.latents" not in kind.places for kind in kinds):
+        for kind in (*KINDS, *kinds):
+            self.write(kind)
+        wanted = {place for kind in kinds for place in kind.places.values()}
+        if wanted:
+            self.must(Run(("--version",)), lambda: write_lake(self.places["lake"]))
+        if not wanted & {"latents", "tae"}:
             return
         tae = self.folder / "tae"
         self.must(Run(self.words(KINDS[0], tae, "--trainer.max_steps", "2")))
@@ -384,12 +416,16 @@ def main() -> int:
     for name, default in (("sigterms", 3), ("kills", 3), ("save_kills", 10)):
         parser.add_argument(f"--{name}", type=int, default=default)
     names = [kind.name for kind in KINDS]
-    parser.add_argument("--kinds", nargs="+", choices=names, default=names)
+    parser.add_argument("--kinds", nargs="*", choices=names, default=names)
+    parser.add_argument(
+        "--stages", nargs="*", type=Path, default=[], help="folders of stages, as a tiny recipe leaves them"
+    )
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    kinds, started = [kind for kind in KINDS if kind.name in options.kinds], time.monotonic()
+    kinds = [*(kind for kind in KINDS if kind.name in options.kinds), *map(kind_of, options.stages)]
+    started = time.monotonic()
     torch.set_num_threads(1)
-    for name in (*IMPORTS, *(path.rpartition(".")[0] for kind in kinds for path in (kind.module, kind.data))):
+    for name in (*IMPORTS, *(path.rpartition(".")[0] for kind in kinds for path in kind.classes)):
         importlib.import_module(name)
     with tempfile.TemporaryDirectory(prefix="moviegen-faults-") as folder:
         bench = Bench(Path(folder), options.seed)

@@ -40,10 +40,9 @@ def shards_of(data: Any, keys: Sequence[str]) -> list[str | None]:
     places: dict[str, str] = {}
     sources = getattr(data, "sources", None) or {"": getattr(data, "source", None)}
     for source in sources.values():
-        if hasattr(source, "subset"):
-            places |= {ref.key: ref.shard for ref in source.subset.samples}
-        elif hasattr(source, "index"):
-            places |= {sample.key: file.path for file in source.index.files for sample in file.samples}
+        places |= {ref.key: ref.shard for ref in getattr(getattr(source, "subset", None), "samples", ())}
+        files = getattr(getattr(source, "index", None), "files", ())
+        places |= {sample.key: file.path for file in files for sample in file.samples}
     return [places.get(key) for key in keys]
 
 

@@ -6,7 +6,7 @@ import errno
 import json
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -148,7 +148,8 @@ class StageCLI(LightningCLI):
             checkpoint = ckpt_path or self.state.checkpoint
             if checkpoint is not None:
                 say(f"{folder}: going on from {Path(checkpoint).name}")
-            self.trainer.fit(model, datamodule=datamodule, ckpt_path=checkpoint, weights_only=True)
+            with _fitting(checkpoint):
+                self.trainer.fit(model, datamodule=datamodule, ckpt_path=checkpoint, weights_only=True)
             if not self.stop.exit_code and self.trainer.is_global_zero:
                 self._finish(model)
 
@@ -179,17 +180,32 @@ def fit(argv: Sequence[str]) -> int:
     """`moviegen train fit`: 0 when the stage is finished, 143, 130 or 129 when a signal stopped it; a step that was running is finished
     and saved first."""
     stop = StopOnSignal()
-    with stop.taken():
-        try:
+    try:
+        with stop.taken():
             cli = _run("fit", argv, stop)
-        except Stopped:
-            say("stopped where there was nothing to save; the same command goes on")
-            return stop.exit_code
+    except Stopped:
+        say("stopped where there was nothing to save; the same command goes on")
+        return stop.exit_code
     if stop.exit_code:
         say(f"{cli.state.folder}: saved and stopped; the same command goes on")
     elif cli.state.result is not None:
         say(closing(cli.state.folder, cli.state.text))
     return stop.exit_code
+
+
+@contextlib.contextmanager
+def _fitting(checkpoint: Path | str | None) -> Iterator[None]:
+    """Turns torch's error about a checkpoint of another network, gone on from with --allow_changed, into a UsageError."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "Error(s) in loading state_dict" not in str(error):
+            raise
+        reasons = "\n  ".join(line.strip() for line in str(error).splitlines()[1:6])
+        raise UsageError(
+            f"{checkpoint}: is of another network:\n  {reasons}\nchoose another --output; weights of another stage are begun from "
+            "with --model.init_from"
+        ) from error
 
 
 def closing(folder: Path, text: str) -> str:
