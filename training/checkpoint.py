@@ -1,26 +1,33 @@
 """Checkpoints as folders that appear whole or not at all, and the newest one that is whole.
 
 `step-00000100.ckpt/` holds `state.pt` (weights, optimiser, lr schedule, EMA, loader, counters) and `sha256sums.json`. It is
-written beside its final place, synced and renamed. Lightning's own writer goes through the system's temporary folder and
-is atomic only when that lies on the same disk.
+written beside its final place, synced and renamed; the file `latest`, which names it, comes last. Lightning's own writer goes
+through the system's temporary folder and is atomic only when that lies on the same disk.
 """
 
+import hashlib
 import json
 import os
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
+from torch.utils._pytree import tree_leaves
 
 from moviegen.contracts.clip import file_sha256
-from moviegen.contracts.lake import crash_point
+from moviegen.contracts.lake import atomic_write, crash_point
+from moviegen.disk import writing
 from moviegen.errors import MovieGenError
 
 STATE_FILE = "state.pt"
 SUMS_FILE = "sha256sums.json"
+LATEST_FILE = "latest"
+"""Holds the name of the checkpoint written last: for people and other programs."""
+
 _NAME = re.compile(r"step-(\d{8})\.ckpt")
 
 
@@ -67,8 +74,37 @@ def newest_checkpoint(folder: Path) -> tuple[Path | None, list[str]]:
         except CheckpointError as error:
             faults.append(str(error))
         else:
-            return path, faults
-    return None, faults
+            return path, _missing(folder, path) + faults
+    return None, _missing(folder, None) + faults
+
+
+def _missing(folder: Path, newest: Path | None) -> list[str]:
+    """The fault that the checkpoint which `latest` names is gone, when it is newer than the newest there is."""
+    latest = folder / LATEST_FILE
+    name = latest.read_text().strip() if latest.is_file() else ""
+    step = parse_checkpoint_name(name)
+    if step is None or (folder / name).exists() or (newest is not None and newest.name >= name):
+        return []
+    return [f"{latest}: names {name}, which is gone"]
+
+
+def set_damaged_aside(folder: Path, newest: Path | None) -> list[Path]:
+    """Renames every checkpoint newer than the newest whole one, so that it is neither counted nor overwritten; their new places."""
+    places = []
+    for path in checkpoints(folder):
+        if newest is None or path.name > newest.name:
+            place = path.with_name(f"{path.name}.damaged")
+            shutil.rmtree(place, ignore_errors=True)
+            os.replace(path, place)
+            crash_point("damaged.renamed")
+            places.append(place)
+    return places
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Deletes what runs that were killed left half-written; for whoever holds the stage's lock."""
+    for path in folder.glob(".*.tmp"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def load_state(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
@@ -81,26 +117,13 @@ class FolderCheckpointIO(CheckpointIO):
     """Lightning's plugin for folders as above."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
-        """Writes a checkpoint; one of the same name is replaced."""
+        """Writes a checkpoint, then `latest`; one of the same name is replaced. Raises DiskError when the disk refuses."""
         path = Path(path)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        try:
-            torch.save(checkpoint, temporary / STATE_FILE)
-            crash_point("checkpoint.written")
-            sums = {STATE_FILE: file_sha256(temporary / STATE_FILE)}
-            (temporary / SUMS_FILE).write_text(json.dumps(sums) + "\n")
-            for place in (temporary / STATE_FILE, temporary / SUMS_FILE, temporary):
-                _fsync(place)
-            crash_point("checkpoint.synced")
-            if path.exists():
-                shutil.rmtree(path)
-            os.replace(temporary, path)
-            _fsync(path.parent)
-            crash_point("checkpoint.renamed")
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+        with writing(path, lambda: num_bytes(checkpoint)):
+            _write_folder(path, lambda folder: _write_state(checkpoint, folder))
+            if parse_checkpoint_name(path.name) is not None:
+                with atomic_write(path.parent / LATEST_FILE, "latest") as temporary:
+                    temporary.write_text(f"{path.name}\n")
 
     def load_checkpoint(
         self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
@@ -111,7 +134,90 @@ class FolderCheckpointIO(CheckpointIO):
     def remove_checkpoint(self, path: str | Path) -> None:
         """Deletes a checkpoint: the sums first, so that one that is half deleted counts as broken."""
         (Path(path) / SUMS_FILE).unlink(missing_ok=True)
+        crash_point("checkpoint.unsummed")
         shutil.rmtree(path, ignore_errors=True)
+
+
+def num_bytes(state: Any) -> int:
+    """Size of all tensors of a state: what its file needs, roughly."""
+    return sum(leaf.nbytes for leaf in tree_leaves(state) if isinstance(leaf, torch.Tensor))
+
+
+def _write_folder(path: Path, write: Callable[[Path], None]) -> None:
+    """A folder that `write` fills, under its name only when it is whole."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    former = path.with_name(f".{path.name}.{os.getpid()}.old.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        write(temporary)
+        _fsync(temporary)
+        crash_point("checkpoint.synced")
+        if path.exists():
+            os.replace(path, former)
+            crash_point("checkpoint.replaced")
+        os.replace(temporary, path)
+        crash_point("checkpoint.renamed")
+        _fsync(path.parent)
+        crash_point("checkpoint.settled")
+    finally:
+        for place in (temporary, former):
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def _write_state(checkpoint: dict[str, Any], folder: Path) -> None:
+    with _SummedFile(folder / STATE_FILE) as file:
+        file.save(checkpoint)
+    crash_point("checkpoint.written")
+    sums = folder / SUMS_FILE
+    sums.write_text(json.dumps({STATE_FILE: file.sha256}) + "\n")
+    _fsync(sums)
+
+
+class _SummedFile:
+    """A new file for `torch.save` that sums what is written while it is written, and keeps the disk's own error: torch raises another."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = open(path, "wb", buffering=0)  # noqa: SIM115
+        self._sum = hashlib.sha256()
+        self._error: OSError | None = None
+
+    def __enter__(self) -> "_SummedFile":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.close()
+
+    def save(self, state: Any) -> None:
+        """Writes a state and syncs it. Raises OSError when the disk refuses."""
+        try:
+            torch.save(state, self)
+        except RuntimeError as error:
+            if self._error is not None:
+                raise self._error from error
+            raise
+        os.fsync(self._file.fileno())
+
+    def write(self, content: Any) -> int:
+        """All of it, or OSError."""
+        view = memoryview(content).cast("B")
+        self._sum.update(view)
+        try:
+            place = 0
+            while place < len(view):
+                place += self._file.write(view[place:])
+        except OSError as error:
+            self._error = error
+            raise
+        return len(view)
+
+    def flush(self) -> None:
+        """Nothing to do: nothing is buffered."""
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of all that was written."""
+        return self._sum.hexdigest()
 
 
 def _fsync(path: Path) -> None:

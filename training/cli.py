@@ -1,5 +1,7 @@
 """The verb `moviegen train`."""
 
+import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -78,6 +80,8 @@ def train(argv: Sequence[str]) -> int:
     if argv[0] in ("fit", "validate") and {"-h", "--help"} & set(argv[1:]) and "--full" not in argv:
         print(FIT_HELP.format(verb=argv[0]))
         return 0
+    if signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL:  # SLURM's notice: what SIGTERM does, whichever verb runs
+        signal.signal(signal.SIGUSR1, lambda number, frame: os.kill(os.getpid(), signal.SIGTERM))
     if argv[0] in ("fit", "validate"):
         from training.places import check_places
 

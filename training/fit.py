@@ -1,10 +1,12 @@
 """`moviegen train fit` and `validate`: one stage by LightningCLI, resumed where it stopped, finished with a model folder."""
 
 import argparse
+import contextlib
+import errno
 import json
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
 
+from moviegen.disk import FULL, writing_below
 from moviegen.errors import UsageError
 from training.callbacks import (
     EMA,
@@ -26,11 +29,13 @@ from training.callbacks import (
 )
 from training.callbacks.metrics import CURVE_FILE, METRICS_FILE, read_metrics
 from training.callbacks.samples import ORACLE_FILE
+from training.callbacks.signals import Stopped
 from training.checkpoint import FolderCheckpointIO
 from training.cli import say
 from training.config import expand_flags, stage_identity, stage_sha256
+from training.contents import data_contents
 from training.messages import explain
-from training.stage import StageState, begin_stage, finish_stage, refuse_changes, stage_state
+from training.stage import StageState, begin_stage, finish_stage, hold_stage, recover, refuse_changes, stage_state
 
 TRAINER_DEFAULTS = {
     "num_sanity_val_steps": 0,
@@ -52,6 +57,9 @@ QUIET = (
 )
 """Warnings that say nothing to whoever runs a stage."""
 
+REFUSED = FULL | {errno.EROFS}
+"""What a disk says to a write anywhere in the stage's folder that ends the run with a message; the rest may be the data's."""
+
 CALLBACKS = {
     "ema": EMA,
     "samples": Samples,
@@ -66,11 +74,10 @@ CALLBACKS = {
 class StageCLI(LightningCLI):
     """LightningCLI that knows a stage's folder: nothing to do when it is finished, resumed when it is not."""
 
-    def __init__(self, verb: str, argv: Sequence[str], look_only: bool = False) -> None:
+    def __init__(self, verb: str, argv: Sequence[str], stop: StopOnSignal, look_only: bool = False) -> None:
         """`look_only` stops before anything is built; `state` then tells what would be done."""
         self.verb, self.look_only = verb, look_only
-        self.exit_code = 0
-        self.stop = StopOnSignal()
+        self.stop = stop
         parser_kwargs: dict[str, Any] = {
             name: {
                 "exit_on_error": False,
@@ -126,7 +133,7 @@ class StageCLI(LightningCLI):
         if self.look_only or (self.verb == "fit" and self.state.result is not None):
             raise _NothingToBuild
         if self.state.changes and not config["allow_changed"]:
-            refuse_changes(self.state)
+            refuse_changes(self.state, data_contents(data, config["data"]["init_args"]))
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """The trainer with our checkpoints and, unless another logger was asked for, TensorBoard's."""
@@ -141,21 +148,26 @@ class StageCLI(LightningCLI):
         folder = self.state.folder
         if self.trainer.max_steps < 1 and self.stage_config["trainer"]["max_time"] is None:
             raise UsageError("a stage ends by steps or by time: set --trainer.max_steps or --trainer.max_time")
-        if self.trainer.is_global_zero:
-            begin_stage(folder, self.identity, self.stage_config)
-        for fault in self.state.faults:
-            say(f"{fault}: left aside")
-        checkpoint = ckpt_path or self.state.checkpoint
-        if checkpoint is not None:
-            say(f"{folder}: going on from {Path(checkpoint).name}")
-        self.trainer.fit(model, datamodule=datamodule, ckpt_path=checkpoint, weights_only=True)
-        self.exit_code = self.stop.exit_code
-        if self.exit_code or not self.trainer.is_global_zero:
-            return
+        with contextlib.ExitStack() as held, writing_below(folder, REFUSED):
+            if self.trainer.is_global_zero:
+                held.enter_context(hold_stage(folder))
+                recover(self.state)
+                data = self.stage_config["data"]
+                contents = data_contents(_class(data), data["init_args"])
+                begin_stage(folder, self.identity, self.stage_config, contents)
+            checkpoint = ckpt_path or self.state.checkpoint
+            if checkpoint is not None:
+                say(f"{folder}: going on from {Path(checkpoint).name}")
+            with _fitting(checkpoint):
+                self.trainer.fit(model, datamodule=datamodule, ckpt_path=checkpoint, weights_only=True)
+            if not self.stop.exit_code and self.trainer.is_global_zero:
+                self._finish(model)
+
+    def _finish(self, model: Any) -> None:
         ema = next(callback for callback in self.trainer.callbacks if isinstance(callback, EMA))
         with ema.swapped_in(model):
             name, step = self.stage_config["name"], self.trainer.global_step
-            result = finish_stage(folder, model.kind, name, step, self.config_sha256, model.export)
+            result = finish_stage(self.state.folder, model.kind, name, step, self.config_sha256, model.export)
         self.state = replace(self.state, result=result)
 
     def validate(self, model: Any, datamodule: Any = None, ckpt_path: Any = None, **kwargs: Any) -> None:
@@ -175,14 +187,35 @@ class _NothingToBuild(Exception):
 
 
 def fit(argv: Sequence[str]) -> int:
-    """`moviegen train fit`: 0 when the stage is finished, 130 or 143 when a signal stopped it after saving."""
-    cli = _run("fit", argv)
-    if cli.exit_code:
+    """`moviegen train fit`: 0 when the stage is finished, 143, 130 or 129 when a signal stopped it; a step that was running is finished
+    and saved first."""
+    stop = StopOnSignal()
+    try:
+        with stop.taken():
+            cli = _run("fit", argv, stop)
+    except Stopped:
+        say("stopped where there was nothing to save; the same command goes on")
+        return stop.exit_code
+    if stop.exit_code:
         say(f"{cli.state.folder}: saved and stopped; the same command goes on")
-        return cli.exit_code
-    if cli.state.result is not None:
+    elif cli.state.result is not None:
         say(closing(cli.state.folder, cli.state.text))
-    return 0
+    return stop.exit_code
+
+
+@contextlib.contextmanager
+def _fitting(checkpoint: Path | str | None) -> Iterator[None]:
+    """Turns torch's error about a checkpoint of another network, gone on from with --allow_changed, into a UsageError."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "Error(s) in loading state_dict" not in str(error):
+            raise
+        reasons = "\n  ".join(line.strip() for line in str(error).splitlines()[1:6])
+        raise UsageError(
+            f"{checkpoint}: is of another network:\n  {reasons}\nchoose another --output; weights of another stage are begun from "
+            "with --model.init_from"
+        ) from error
 
 
 def closing(folder: Path, text: str) -> str:
@@ -197,15 +230,16 @@ def closing(folder: Path, text: str) -> str:
 
 def validate(argv: Sequence[str]) -> int:
     """`moviegen train validate`: metrics on stdout, one a line."""
-    return _run("validate", argv).exit_code
+    _run("validate", argv, StopOnSignal())
+    return 0
 
 
 def look(argv: Sequence[str]) -> StageState:
     """How far the stage of a `fit` command is, without building or running anything."""
-    return _run("fit", argv, look_only=True).state
+    return _run("fit", argv, StopOnSignal(), look_only=True).state
 
 
-def _run(verb: str, argv: Sequence[str], look_only: bool = False) -> StageCLI:
+def _run(verb: str, argv: Sequence[str], stop: StopOnSignal, look_only: bool = False) -> StageCLI:
     """Runs LightningCLI. Raises UsageError on anything it cannot read."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
@@ -214,7 +248,7 @@ def _run(verb: str, argv: Sequence[str], look_only: bool = False) -> StageCLI:
         for text in QUIET:
             warnings.filterwarnings("ignore", message=text)
         try:
-            cli.__init__(verb, argv, look_only)  # type: ignore[misc]
+            cli.__init__(verb, argv, stop, look_only)  # type: ignore[misc]
         except _NothingToBuild:
             pass
         except UsageError:

@@ -1,5 +1,6 @@
 """One stage from command to model folder, interrupted in every way, against the run that was not."""
 
+import json
 import os
 import signal
 import subprocess
@@ -7,16 +8,18 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from moviegen.contracts.stage import read_stage
 from moviegen.errors import MovieGenError, UsageError
 from moviegen.models.tae import TAE
 from moviegen.pipelines.video import VideoPipeline
-from training.callbacks.guard import NonFiniteGuard
+from training.callbacks.guard import RECORDS_FOLDER, NonFiniteGuard
 from training.callbacks.metrics import CURVE_FILE, METRICS_FILE, read_metrics
-from training.checkpoint import STATE_FILE, checkpoints, load_state, newest_checkpoint
+from training.checkpoint import STATE_FILE, checkpoints, load_state, newest_checkpoint, parse_checkpoint_name
 from training.config import weights_sha256
 from training.fit import fit, look, validate
+from training.modules.tae import TAEModule
 
 
 def tae_flags(stage: Path, lake: Path, folder: Path, *more: str) -> list[str]:
@@ -70,7 +73,7 @@ def test_a_finished_stage_is_not_run_again(trained_tae, tae_stage, toy_lake, mon
 
 def test_interrupted_and_resumed_equals_uninterrupted(trained_tae, tae_stage, toy_lake, tmp_path, signal_at):
     flags = tae_flags(tae_stage, toy_lake, tmp_path / "run")
-    for step, number, exit_code in ((2, signal.SIGTERM, 143), (4, signal.SIGINT, 130)):
+    for step, number, exit_code in ((0, signal.SIGUSR1, 143), (2, signal.SIGTERM, 143), (4, signal.SIGINT, 130)):
         signal_at(step, number)
         assert fit(flags) == exit_code
         assert newest_checkpoint(tmp_path / "run/checkpoints")[0].name == f"step-{step + 1:08d}.ckpt"
@@ -195,8 +198,58 @@ def test_what_cannot_be_read_is_said(tae_stage, toy_lake, tmp_path):
 
 def test_a_gradient_that_stays_infinite_ends_the_run(tae_stage, toy_lake, tmp_path):
     flags = tae_flags(tae_stage, toy_lake, tmp_path / "run", "--model.losses.l1", "1e39", "--guard.patience", "3")
-    with pytest.raises(MovieGenError, match=r"not finite in 3 steps in a row; last clips: [0-9a-f]{32}"):
+    with pytest.raises(
+        MovieGenError, match=r"not finite in 3 steps in a row; its samples: [0-9a-f]{32} \(shards/.+\.tar\)"
+    ):
         fit(flags)
+    assert len(list((tmp_path / "run" / RECORDS_FOLDER).iterdir())) == 3
+
+
+def test_a_sample_that_is_not_finite_costs_one_step_and_is_named(tae_stage, toy_lake, tmp_path, monkeypatch, capsys):
+    original = NonFiniteGuard.on_train_batch_start
+
+    def spoilt(self, trainer, pl_module, batch, batch_idx):
+        if batch.index == 1:
+            batch.pixels[-1, 0, 0, 0, 0] = float("nan")
+            spoilt.key = batch.keys[-1]
+        original(self, trainer, pl_module, batch, batch_idx)
+
+    monkeypatch.setattr(NonFiniteGuard, "on_train_batch_start", spoilt)
+    assert fit(tae_flags(tae_stage, toy_lake, tmp_path, "--trainer.max_steps", "3")) == 0
+    (path,) = (tmp_path / RECORDS_FOLDER).iterdir()
+    assert path.name == "step-00000001.rank-0.json"
+    record = json.loads(path.read_text())
+    (batch,) = record["batches"]
+    assert (record["step"], batch["batch"], batch["loss"], record["gradient_norm"]) == (1, 1, "nan", "nan")
+    assert [sample["key"] for sample in batch["samples"] if not sample["data"]["pixels"]["is_finite"]] == [spoilt.key]
+    assert record["not_finite"][0].startswith("tae.")
+    shard = next(sample["shard"] for sample in batch["samples"] if sample["key"] == spoilt.key)
+    assert (toy_lake / shard).is_file()
+    assert f"its data are not finite in: {spoilt.key} ({shard}); record: {path}" in capsys.readouterr().err
+    weights = load_state(newest_checkpoint(tmp_path / "checkpoints")[0])["state_dict"]
+    assert all(torch.isfinite(tensor).all() for tensor in weights.values())
+
+
+def test_a_signal_while_validation_runs_waits_for_its_end(trained_tae, tae_stage, toy_lake, tmp_path, monkeypatch):
+    original, flags = TAEModule.validation_step, tae_flags(tae_stage, toy_lake, tmp_path)
+
+    def interrupted(self, batch, batch_idx):
+        os.kill(os.getpid(), signal.SIGTERM) if batch_idx == 0 else None
+        return original(self, batch, batch_idx)
+
+    monkeypatch.setattr(TAEModule, "validation_step", interrupted)
+    assert fit(flags) == 143
+    assert newest_checkpoint(tmp_path / "checkpoints")[0].name == "step-00000003.ckpt"
+    monkeypatch.undo()
+    assert fit(flags) == 0
+    assert (tmp_path / METRICS_FILE).read_text() == (trained_tae / METRICS_FILE).read_text()
+    assert weights_sha256(tmp_path / "model") == weights_sha256(trained_tae / "model")
+
+
+def test_permanent_checkpoints_stay(tae_stage, toy_lake, tmp_path):
+    more = ("--checkpoints.every_steps", "1", "--checkpoints.keep", "1", "--checkpoints.permanent_every_steps", "2")
+    assert fit(tae_flags(tae_stage, toy_lake, tmp_path, "--trainer.max_steps", "5", *more)) == 0
+    assert [parse_checkpoint_name(path.name) for path in checkpoints(tmp_path / "checkpoints")] == [2, 4, 5]
 
 
 def test_validate_prints_what_training_logged(trained_tae, tae_stage, toy_lake, capsys):

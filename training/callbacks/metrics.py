@@ -5,6 +5,8 @@ the rest stays, so an interrupted run's file ends up equal to an uninterrupted o
 """
 
 import csv
+import math
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -48,7 +50,7 @@ class MetricsFile(Callback):
 
     def _rewrite(self, rows: Iterable[tuple[int, str, float]]) -> None:
         kept = list(rows)
-        with atomic_write(self._path) as temporary, open(temporary, "w", newline="") as file:
+        with atomic_write(self._path, "metrics") as temporary, open(temporary, "w", newline="") as file:
             csv.writer(file).writerows([HEADER, *kept])
 
     def on_train_batch_end(
@@ -75,6 +77,12 @@ class MetricsFile(Callback):
         with open(self._path, "a", newline="") as file:
             csv.writer(file).writerows(rows)
 
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Syncs the rows up to this step: after a power cut they are there whenever the checkpoint is."""
+        if trainer.is_global_zero and self._path.exists():
+            with open(self._path, "rb") as file:
+                os.fsync(file.fileno())
+
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draws the curve."""
         if trainer.is_global_zero:
@@ -98,15 +106,16 @@ def draw_curve(rows: list[tuple[int, str, float]], path: Path) -> None:
         axes.plot(*zip(*held_out, strict=True), "o-", color="tab:orange", markersize=3, label="held out")
     axes.set(xlabel="step", ylabel="loss", yscale="log")
     axes.legend()
-    with atomic_write(path) as temporary:
+    with atomic_write(path, "curve") as temporary:
         figure.savefig(temporary, format="png", dpi=110, metadata={"Software": None})
 
 
 def running_mean(values: Iterable[float], keep: float = 0.95) -> list[float]:
-    """Exponential running mean of values, without the bias of its beginning."""
+    """Exponential running mean of the finite values, without the bias of its beginning; NaN before the first."""
     mean, weight, means = 0.0, 0.0, []
     for value in values:
-        mean = keep * mean + (1 - keep) * value
-        weight = keep * weight + (1 - keep)
-        means.append(mean / weight)
+        if math.isfinite(value):
+            mean = keep * mean + (1 - keep) * value
+            weight = keep * weight + (1 - keep)
+        means.append(mean / weight if weight else math.nan)
     return means

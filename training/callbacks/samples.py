@@ -134,5 +134,5 @@ def draw_oracle(rows: Sequence[tuple[int, str, float]], path: Path) -> None:
             axes.axhline(chance, linestyle="--", linewidth=0.8, color=f"C{number}", alpha=0.6)
     axes.set(xlabel="step", ylabel="share right (dashed: chance)", ylim=(0, 1.02))
     axes.legend(loc="lower right")
-    with atomic_write(path) as temporary:
+    with atomic_write(path, "curve") as temporary:
         figure.savefig(temporary, format="png", dpi=110, metadata={"Software": None})

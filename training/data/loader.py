@@ -16,6 +16,7 @@ from training.cli import say
 from training.data.batch import Batch
 from training.data.buckets import BatchPlan, BatchSpec
 from training.data.cost import rank_efficiency
+from training.data.worker import shield
 
 ENDLESS = 10**9
 """Length of the loader in batches. Lightning skips a batch on resume when a loader has no length."""
@@ -106,6 +107,7 @@ class BatchLoader(DataLoader):
             num_workers=num_workers,
             multiprocessing_context="spawn" if num_workers else None,
             persistent_workers=bool(num_workers),
+            worker_init_fn=shield,
         )
         self.num_given = 0
         self.last = ""

@@ -17,6 +17,7 @@ def test_running_mean_of_a_constant_is_the_constant():
     rising = running_mean(range(100))
     assert rising == sorted(rising)
     assert rising[-1] < 99
+    assert running_mean([2.0, float("nan"), 2.0]) == pytest.approx([2.0] * 3), "a step that was skipped"
 
 
 def test_the_curve_is_a_picture_also_without_validation(tmp_path):
