@@ -9,7 +9,7 @@ import os
 import time
 import zlib
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,16 +40,17 @@ class TarIndex:
     def __init__(self, rows: np.ndarray, suffixes: Sequence[str]) -> None:
         """`rows` of `_ROW`, sorted by key and offset; `suffixes` are what their numbers stand for."""
         self.rows, self.suffixes = rows, tuple(suffixes)
-        self._first = array("Q", rows["key"][:, 0].tobytes())
+        self._first, self._second = (array("Q", rows["key"][:, i].tobytes()) for i in (0, 1))
 
     def find(self, key: str) -> list[tuple[str, int, int, int]]:
         """(suffix, offset, size, CRC-32) of each member of a key, in the tar's order; none when the key is not there."""
         high, low = int(key[:16], 16), int(key[16:], 16)
-        begin = end = bisect_left(self._first, high)
-        while end < len(self._first) and self._first[end] == high:
-            end += 1
+        begin = bisect_left(self._first, high)
+        end = bisect_right(self._first, high, begin)
+        begin = bisect_left(self._second, low, begin, end)
+        end = bisect_right(self._second, low, begin, end)
         found = self.rows[begin:end].tolist()
-        return [(self.suffixes[s], offset, size, crc) for (_, lower), s, offset, size, crc in found if lower == low]
+        return [(self.suffixes[suffix], offset, size, crc) for _, suffix, offset, size, crc in found]
 
     @property
     def keys(self) -> set[str]:
