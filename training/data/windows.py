@@ -16,6 +16,7 @@ from moviegen.errors import MovieGenError, UsageError
 from training.cli import say
 from training.data.batch import Batch
 from training.data.buckets import BatchMix, BatchSpec
+from training.data.cost import BatchRule
 from training.data.datamodule import ShardDataModule, Validation
 from training.data.decode import to_tensor
 from training.data.shards import ShardReader, Subset, read_rows
@@ -131,6 +132,7 @@ class WindowDataModule(ShardDataModule):
         validation: Validation = Validation(),  # noqa: B008
         num_workers: int = 0,
         seed: int = 0,
+        batch: BatchRule = BatchRule(),  # noqa: B008
     ) -> None:
         """Loaders over windows of the clips of a lake.
 
@@ -145,10 +147,12 @@ class WindowDataModule(ShardDataModule):
             validation: What is held out.
             num_workers: Processes that load batches beside the training process; 0 loads in it.
             seed: Order of the samples, and the windows' places.
+            batch: A FLOP budget beside the one of tokens, and what sizes divide by.
         """
         super().__init__(
-            lake, buckets, resolution, tokens_per_batch, subset, mix, validation, num_workers, cache_bytes=0, seed=seed
-        )
+            lake, buckets, resolution, tokens_per_batch, subset, mix, validation, num_workers, cache_bytes=0, seed=seed,
+            batch=batch,
+        )  # fmt: skip
         self.window = window
 
     def open_source(self) -> WindowSource:
