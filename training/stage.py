@@ -102,7 +102,7 @@ def recover(state: StageState) -> None:
 
     Raises CheckpointError when there were checkpoints and none is whole: to begin anew without a word would throw them away."""
     folder = state.folder / CHECKPOINTS_FOLDER
-    for place in (state.folder, folder):
+    for place in (state.folder, *(path for path in state.folder.iterdir() if path.is_dir())):
         remove_temporaries(place)
     for fault in state.faults:
         say(f"{fault}: left aside")

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-TIMEOUT_S = 300.0
+TIMEOUT_S = 3600.0
 """A child that has not ended by then is killed, and the outcome says so."""
 
 
