@@ -14,8 +14,8 @@ import yaml
 from moviegen.contracts.clip import file_sha256, hash_id
 from moviegen.errors import UsageError
 
-WITHOUT_EFFECT = ("num_workers", "cache_bytes")
-"""Settings that change how fast a stage runs and nothing of what it computes."""
+WITHOUT_EFFECT = ("num_workers", "cache_bytes", "execution")
+"""Settings that change how fast a stage runs, and of what it computes at most the last digits."""
 
 LIMITS = ("max_steps", "max_time")
 """Settings of the trainer that say when a stage ends: a stage may be resumed with other limits."""
@@ -86,6 +86,7 @@ def stage_identity(
         if model.get(name) is not None:
             model[name] = weights_sha256(Path(model[name]))
     data = {name: value for name, value in data.items() if name not in (*data_places, *WITHOUT_EFFECT)}
+    model = {name: value for name, value in model.items() if name not in WITHOUT_EFFECT}
     identity = {
         "model": {"class_path": config["model"]["class_path"], **model},
         "data": {"class_path": config["data"]["class_path"], "digest": data_digest, **data},

@@ -26,6 +26,7 @@ from moviegen.contracts.stage import STAGE_FILE, read_stage
 from moviegen.disk import megabytes
 from moviegen.errors import DiskError, MovieGenError
 from moviegen.models.tae import TAE
+from moviegen.models.text_encoders import TextEncodersConfig, load_encoders
 from moviegen.weights import load_model, save_model
 from training.cli import say
 from training.config import expand_flags, weights_sha256
@@ -40,7 +41,7 @@ from training.data.caching import (
     record_path,
     text_bytes,
 )
-from training.data.encoders import TextFiles, encode_texts, read_text_encoder, trim
+from training.data.encoders import encode_texts, trim
 from training.data.latents import NO_TEXT_FILE, LatentFile, LatentIndex, write_index
 from training.data.shards import Subset
 from training.data.sources import ShardSource
@@ -70,7 +71,7 @@ class EncodeConfig:
     """Single frames of each clip that are encoded as images."""
     batch_clips: int = 4
     """Clips encoded at once."""
-    text_files: tuple[TextFiles, ...] = ()
+    frozen_texts: TextEncodersConfig | None = None
     """Frozen text encoders whose features are cached too, in the network's order; none where the text encoder trains."""
     precision: Precision = "float32"
     """Of what is written; `bfloat16` halves the cache."""
@@ -120,7 +121,21 @@ def encode_sha256(config: EncodeConfig, subset: Subset) -> str:
         config.image_frames,
         repr(config.buckets),
         config.precision,
-        [(weights_sha256(Path(files.path)), files.max_length, files.role) for files in config.text_files],
+        text_digests(config),
+    )
+
+
+def text_digests(config: EncodeConfig) -> tuple[str, ...]:
+    """Of each text encoder a hash of its weights, or of its hub id, and of how it reads."""
+    sources = config.frozen_texts.encoders if config.frozen_texts else ()
+    return tuple(
+        hash_id(
+            weights_sha256(Path(each.source)) if Path(each.source).is_dir() else each.source,
+            each.max_length,
+            each.role,
+            each.dtype,
+        )
+        for each in sources
     )
 
 
@@ -170,7 +185,7 @@ def open_encoders(config: EncodeConfig, device: str | None = None) -> Encoders:
     """The TAE and the text encoders."""
     device = device or config.device
     tae = load_model(TAE, Path(config.tae), device).requires_grad_(False)
-    texts = tuple(read_text_encoder(files, device) for files in config.text_files)
+    texts = tuple(encoder.to(device) for encoder in load_encoders(config.frozen_texts)) if config.frozen_texts else ()
     return Encoders(tae, texts, device, config.image_frames, config.batch_clips, config.precision)
 
 
@@ -264,7 +279,7 @@ def _commit(config: EncodeConfig, source: ShardSource, sha256: str) -> bool:
         )
         return False
     files = tuple(file for file, _ in whole)
-    texts = tuple(weights_sha256(Path(files.path)) for files in config.text_files)
+    texts = text_digests(config)
     no_text = file_sha256(folder / "latents" / NO_TEXT_FILE) if texts else ""
     index = LatentIndex(
         subset.name, subset.digest, weights_sha256(Path(config.tae)), config.resolution, config.image_frames, files, texts, no_text

@@ -63,6 +63,14 @@ def run(module: nn.Module, *args: Any) -> Any:
     return module(*args)
 
 
+def blocks_of(network: nn.Module) -> nn.ModuleList:
+    """The blocks of a transformer, or of the one within it. Raises ValueError when there are none."""
+    for module in network.modules():
+        if isinstance(blocks := getattr(module, "blocks", None), nn.ModuleList):
+            return blocks
+    raise ValueError(f"{type(network).__name__} has no blocks")
+
+
 OPS = ("block", "attention", "cross_attention", "ffn")
 """Kinds of op whose activations can be recomputed, each counted in blocks."""
 
@@ -72,7 +80,7 @@ def set_checkpointing(network: nn.Module, counts: Mapping[str, int]) -> None:
 
     Raises ValueError for an op that does not exist or more blocks than there are.
     """
-    blocks = list(network.blocks)  # type: ignore[arg-type]
+    blocks = list(blocks_of(network))
     for op, number in counts.items():
         if op not in OPS or not 0 <= number <= len(blocks):
             raise ValueError(
@@ -89,7 +97,7 @@ def compile_blocks(network: nn.Module, **options: Any) -> None:
 
     Names of weights stay. `options` are torch.compile's.
     """
-    for block in network.blocks:  # type: ignore[union-attr]
+    for block in blocks_of(network):
         block.compile(**options)
 
 

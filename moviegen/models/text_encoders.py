@@ -16,7 +16,7 @@ from moviegen.models.clip_text import OpenClipTextEncoder
 from moviegen.models.text import ByteTextEncoder, Role, TextEncoder, TransformersTextEncoder
 from moviegen.weights import load_model, save_model
 
-Library = Literal["transformers", "open_clip"]
+Library = Literal["transformers", "open_clip", "moviegen"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class EncoderSource:
     library: Library
     """Whose format it has."""
     source: str
-    """A folder, or a hub id."""
+    """A folder, or a hub id; of an encoder of our own (`library: moviegen`) a folder."""
     width: int
     """D of its features; checked against the weights."""
     max_length: int
@@ -68,8 +68,12 @@ def names_encoders(path: Path) -> bool:
 def load_encoder(source: EncoderSource) -> TextEncoder:
     """The encoder of a folder or hub id, frozen, on the CPU. Raises UsageError when it is not there or of another width."""
     dtype = getattr(torch, source.dtype)
-    kind = {"transformers": TransformersTextEncoder, "open_clip": OpenClipTextEncoder}[source.library]
-    encoder = kind.from_pretrained(source.source, max_length=source.max_length, role=source.role, dtype=dtype)
+    encoder: TextEncoder
+    if source.library == "moviegen":
+        encoder = load_model(ByteTextEncoder, Path(source.source)).requires_grad_(False)
+    else:
+        kind = {"transformers": TransformersTextEncoder, "open_clip": OpenClipTextEncoder}[source.library]
+        encoder = kind.from_pretrained(source.source, max_length=source.max_length, role=source.role, dtype=dtype)
     if encoder.width != source.width:
         raise UsageError(f"text encoder {source.source} is {encoder.width} wide, wanted {source.width}")
     return encoder

@@ -66,6 +66,7 @@ def identity(**changes):
 def test_identity_is_what_is_computed_not_where_or_how_fast():
     assert identity(data__init_args__lake="/there", data__init_args__num_workers=4) == identity()
     assert identity(trainer__devices=2, trainer__max_steps=9) == identity()
+    assert identity(model__init_args__execution={"checkpointing": {"ffn": 2}}) == identity()
     for change in (
         {"model__init_args__dim": 8},
         {"data__init_args__seed": 2},

@@ -280,3 +280,17 @@ def test_killed_while_saving_goes_on_from_the_last_whole_checkpoint(
     assert fit(flags) == 0
     assert (tmp_path / "run" / METRICS_FILE).read_text() == (trained_tae / METRICS_FILE).read_text()
     assert weights_sha256(tmp_path / "run/model") == weights_sha256(trained_tae / "model")
+
+
+def test_what_is_computed_again_changes_no_digit_and_no_stage(dit_stage, encoded, tmp_path, capsys):
+    whole, again = tmp_path / "whole", tmp_path / "again"
+    assert fit(dit_flags(dit_stage, encoded, whole)) == 0
+    flags = ["--model.execution.checkpointing", '{"block": 1, "ffn": 2}']
+    assert fit(dit_flags(dit_stage, encoded, again, *flags)) == 0
+    assert (again / METRICS_FILE).read_bytes() == (whole / METRICS_FILE).read_bytes()
+    assert weights_sha256(again / "model") == weights_sha256(whole / "model")
+    capsys.readouterr()
+    assert fit(dit_flags(dit_stage, encoded, again)) == 0, "the same stage: nothing to do"
+    assert "done" in capsys.readouterr().err
+    with pytest.raises(UsageError, match="checkpointing"):
+        fit(dit_flags(dit_stage, encoded, tmp_path / "wrong", "--model.execution.checkpointing", '{"fn": 2}'))

@@ -5,9 +5,7 @@ Axis letters: B batch, C channels, T frames, L tokens, D width.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -16,34 +14,12 @@ from torch import Tensor
 from moviegen.models.tae import TAE, LatentDistribution
 from moviegen.models.text import (
     ByteTextEncoder,
-    Role,
     TextContext,
     TextEncoder,
     TransformersTextEncoder,
     read_by,
 )
 from moviegen.prompts import with_fps
-from moviegen.weights import load_model
-
-
-@dataclass(frozen=True)
-class TextFiles:
-    """A frozen text encoder: of the transformers library, or the model folder of one of our own."""
-
-    path: str
-    """Folder with model and tokenizer."""
-    max_length: int = 512
-    """Tokens of a text that are read."""
-    role: Role = "prompt"
-    """`quoted`: only the strings in quotation marks, as ByT5 does [S §3.1.4]."""
-
-
-def read_text_encoder(files: TextFiles, device: str = "cpu") -> TextEncoder:
-    """The encoder of a folder."""
-    config = Path(files.path) / "config.json"
-    if config.is_file() and '"model_type"' not in config.read_text():
-        return load_model(ByteTextEncoder, Path(files.path), device).requires_grad_(False)
-    return TransformersTextEncoder.from_pretrained(files.path, max_length=files.max_length, role=files.role).to(device)
 
 
 @torch.no_grad()

@@ -16,6 +16,7 @@ from moviegen.errors import UsageError
 from moviegen.models.audio_codec import AudioCodec
 from moviegen.models.audio_dit import AudioDiT, AudioDiTConfig, nearest_frames
 from moviegen.models.text import ByteTextEncoderConfig
+from moviegen.models.text_encoders import TextEncodersConfig
 from moviegen.models.vision import (
     SmallVisionConfig,
     SmallVisionEncoder,
@@ -24,7 +25,6 @@ from moviegen.models.vision import (
 )
 from moviegen.pipelines.product import Product, load_product, save_product
 from moviegen.weights import load_model
-from training.data.encoders import TextFiles
 from training.data.sound import SoundBatch
 from training.modules.flow import TextFlowModule, drop, without
 from training.modules.texts import new_texts
@@ -81,7 +81,7 @@ class AudioDiTModule(TextFlowModule):
         codec: str | None = None,
         audio_dit: AudioDiTConfig | None = None,
         text: ByteTextEncoderConfig | None = None,
-        text_files: list[TextFiles] | None = None,
+        frozen_texts: TextEncodersConfig | None = None,
         vision: SmallVisionConfig | None = None,
         vision_from: str | None = None,
         init_from: str | None = None,
@@ -95,7 +95,7 @@ class AudioDiTModule(TextFlowModule):
             codec: Folder of the audio codec, its latents' mean and std measured (`moviegen train measure`); not with `init_from`.
             audio_dit: Sizes of a new network; not with `init_from`.
             text: Sizes of a new byte text encoder; not with `init_from`.
-            text_files: Frozen text encoders instead: T5-base in the paper [S §6.1.3]; not with `init_from`.
+            frozen_texts: Frozen text encoders instead: T5-base in the paper [S §6.1.3]; not with `init_from`.
             vision: Sizes of a new encoder of video frames; not with `init_from`.
             vision_from: Folder of an encoder of video frames: MetaCLIP in the paper [S §6.1.3]; not with `init_from`.
             init_from: Product folder of the stage before: brings all of these.
@@ -105,7 +105,7 @@ class AudioDiTModule(TextFlowModule):
         super().__init__(**options)
         self.masks, self.train_vision = masks, train_vision
         if init_from is not None:
-            if any(given is not None for given in (codec, audio_dit, text, text_files, vision, vision_from)):
+            if any(given is not None for given in (codec, audio_dit, text, frozen_texts, vision, vision_from)):
                 raise UsageError("model: init_from brings codec, audio_dit, text and vision along; leave those out")
             before = load_product(init_from, PIPELINE)
             self.codec, self.vision = before.networks["audio_codec"], before.networks["vision"]
@@ -115,7 +115,7 @@ class AudioDiTModule(TextFlowModule):
                 raise UsageError("model: give codec, audio_dit, text and vision (or their files), or init_from")
             self.codec = load_model(AudioCodec, Path(codec))
             self.vision = load_image_encoder(Path(vision_from)) if vision_from else SmallVisionEncoder(vision)  # type: ignore[arg-type]
-            self.adopt(AudioDiT(audio_dit), new_texts(text, text_files))
+            self.adopt(AudioDiT(audio_dit), new_texts(text, frozen_texts))
         self.codec.requires_grad_(False).eval()
         self.vision.requires_grad_(train_vision).train(train_vision)
         check_sizes(self.codec, self.network.config, self.vision.width)  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from moviegen.flow import flow_loss, flow_point, sample_t
+from moviegen.models.execution import Execution
 from moviegen.models.text import TextContext, TextEncoder
 from training.data.batch import Batch
 from training.modules.stage import VALIDATION_SEED, StageModule
@@ -82,6 +83,7 @@ class TextFlowModule(FlowModule):
         t_std: float = 1.0,
         optimizer: OptimizerConfig = OptimizerConfig(),  # noqa: B008
         seed: int = 0,
+        execution: Execution = Execution(),  # noqa: B008
     ) -> None:
         """What every stage of flow matching is told.
 
@@ -91,14 +93,16 @@ class TextFlowModule(FlowModule):
             t_std: Standard deviation of that normal.
             optimizer: Optimiser and lr schedule.
             seed: Of noise, t, dropped texts and of the initial weights.
+            execution: Attention kernel, what is computed again in the backward, compiling; may change between two runs of a stage.
         """
         super().__init__(optimizer, seed)
         torch.manual_seed(seed)
-        self.t_mean, self.t_std, self.train_text = t_mean, t_std, train_text
+        self.t_mean, self.t_std, self.train_text, self.execution = t_mean, t_std, train_text, execution
 
     def adopt(self, network: nn.Module, encoders: Sequence[TextEncoder]) -> None:
         """Takes the network and the text encoders in."""
         self.network, self.text_encoders = network.train(), hold_texts(encoders)
+        self.execution.apply(network)
         self.train_text = self.train_text and not isinstance(self.text_encoders, FrozenTexts)
         self.text_encoders.requires_grad_(self.train_text).train()
 

@@ -6,7 +6,7 @@ from torch import nn
 
 from moviegen.errors import UsageError
 from moviegen.models.text import ByteTextEncoder, ByteTextEncoderConfig, TextEncoder
-from training.data.encoders import TextFiles, read_text_encoder
+from moviegen.models.text_encoders import TextEncodersConfig, load_encoders
 
 
 class FrozenTexts(nn.Module):
@@ -27,8 +27,10 @@ def hold_texts(encoders: Sequence[TextEncoder]) -> nn.Module:
     return FrozenTexts(encoders)
 
 
-def new_texts(text: ByteTextEncoderConfig | None, files: Sequence[TextFiles] | None) -> list[TextEncoder]:
-    """New text encoders: one of our own of these sizes, or those of the files. Raises UsageError unless one of the two is given."""
-    if (text is None) == (files is None):
-        raise UsageError("model: give either text (sizes of a new text encoder) or text_files (frozen ones)")
-    return [ByteTextEncoder(text)] if text is not None else [read_text_encoder(row) for row in files or ()]
+def new_texts(text: ByteTextEncoderConfig | None, frozen: TextEncodersConfig | None) -> list[TextEncoder]:
+    """New text encoders: one of our own of these sizes, or frozen ones. Raises UsageError unless one of the two is given."""
+    if (text is None) == (frozen is None):
+        raise UsageError("model: give either text (sizes of a new text encoder) or frozen_texts (those of files)")
+    if frozen is not None:
+        return load_encoders(frozen)
+    return [ByteTextEncoder(text)]  # type: ignore[arg-type]

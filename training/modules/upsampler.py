@@ -14,12 +14,12 @@ from moviegen.degradation import DegradationConfig, degrade
 from moviegen.errors import UsageError
 from moviegen.models.tae import TAE
 from moviegen.models.text import ByteTextEncoderConfig
+from moviegen.models.text_encoders import TextEncodersConfig
 from moviegen.models.upsampler import Upsampler, UpsamplerConfig, encode_frames, enlarge
 from moviegen.pipelines.product import Product, load_product, pipeline_of, save_product
 from moviegen.pipelines.video import VideoPipeline, encode_defaults
 from moviegen.weights import load_model
 from training.data.batch import Batch
-from training.data.encoders import TextFiles
 from training.modules.flow import drop, without
 from training.modules.latent_flow import LatentFlowModule
 from training.modules.stage import VALIDATION_SEED
@@ -48,7 +48,7 @@ class UpsamplerModule(LatentFlowModule):
         tae: str,
         upsampler: UpsamplerConfig | None = None,
         text: ByteTextEncoderConfig | None = None,
-        text_files: list[TextFiles] | None = None,
+        frozen_texts: TextEncodersConfig | None = None,
         init_from: str | None = None,
         round_trip_tae: str | None = None,
         scale: float = 2.0,
@@ -61,7 +61,7 @@ class UpsamplerModule(LatentFlowModule):
             tae: Folder of the image autoencoder that encodes and decodes single frames, latents' mean and std measured.
             upsampler: Sizes of a new network; not with `init_from`.
             text: Sizes of a new byte text encoder; not with `init_from`.
-            text_files: Frozen text encoders instead; not with `init_from`.
+            frozen_texts: Frozen text encoders instead; not with `init_from`.
             init_from: Product folder of a text-to-image model to begin with [S §3.1.5], or of the upsampler's stage before.
             round_trip_tae: Folder of the temporal autoencoder whose artefacts stand in for the damage at random [S §3.1.5].
             scale: Of the sides, small to large [S §3.1.5].
@@ -77,7 +77,7 @@ class UpsamplerModule(LatentFlowModule):
                 "model: give either upsampler (the sizes of a new network) or init_from (a product folder)"
             )
         if upsampler is not None:
-            self.adopt(Upsampler(upsampler), new_texts(text, text_files))
+            self.adopt(Upsampler(upsampler), new_texts(text, frozen_texts))
         elif pipeline_of(str(init_from)) == PIPELINE:
             before = load_product(str(init_from), PIPELINE)
             self.adopt(before.networks["upsampler"], before.text_encoders)

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from moviegen.errors import UsageError
 from moviegen.models.text import ByteTextEncoderConfig, TextContext
+from moviegen.models.text_encoders import TextEncodersConfig
 from moviegen.models.video_dit import GrowMode, VideoDiT, VideoDiTConfig, grow_positions
 from moviegen.pipelines.video import VideoPipeline
-from training.data.encoders import TextFiles
 from training.modules.latent_flow import LatentFlowModule
 from training.modules.texts import new_texts
 
@@ -42,7 +42,7 @@ class VideoDiTModule(LatentFlowModule):
         tae: str,
         video_dit: VideoDiTConfig | None = None,
         text: ByteTextEncoderConfig | None = None,
-        text_files: list[TextFiles] | None = None,
+        frozen_texts: TextEncodersConfig | None = None,
         init_from: str | None = None,
         positions: PositionTables | None = None,
         **options: Any,
@@ -53,25 +53,25 @@ class VideoDiTModule(LatentFlowModule):
             tae: Folder of the TAE whose latents are learned, with their mean and std measured (`moviegen train encode`).
             video_dit: Sizes of a new network; not with `init_from`.
             text: Sizes of a new byte text encoder; not with `init_from`.
-            text_files: Frozen text encoders instead, in the order of the network's context_widths; not with `init_from`.
+            frozen_texts: Frozen text encoders instead, in the order of the network's context_widths; not with `init_from`.
             init_from: Product folder of the stage before.
             positions: Rows to which the position tables of `init_from` are grown.
         """
         super().__init__(tae, **options)
         if init_from is not None:
-            if (video_dit, text, text_files) != (None, None, None):
+            if (video_dit, text, frozen_texts) != (None, None, None):
                 raise UsageError("model: init_from brings video_dit and text along; leave those two out")
             before = VideoPipeline.from_pretrained(Path(init_from))
             self.adopt(grown(before.video_dit, positions), before.text_encoders)
             return
-        if video_dit is None or (text is None) == (text_files is None):
+        if video_dit is None or (text is None) == (frozen_texts is None):
             raise UsageError(
-                "model: give video_dit and text or text_files (sizes of new networks), or init_from (a product folder)"
+                "model: give video_dit and text or frozen_texts (sizes of new networks), or init_from (a product folder)"
             )
         if positions is not None:
             raise UsageError("model: positions grow the tables of init_from; a new network has those of video_dit")
         network = VideoDiT(video_dit)
-        self.adopt(network, new_texts(text, text_files))
+        self.adopt(network, new_texts(text, frozen_texts))
 
     def velocity(self, x_t: Tensor, t: Tensor, condition: Sequence[str] | list[TextContext]) -> Tensor:
         """u(x_t, P, t) [S §3.1.2]."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from moviegen.errors import UsageError
 from moviegen.models.catalog import KINDS
+from moviegen.models.execution import blocks_of
 
 LENGTHS = (64, 128)
 """Patches in time, of 16x16 patches each, at which a video network is run; so many tokens that the most memory is held where activations
@@ -79,7 +80,7 @@ def trace(kind: str, config: Any) -> Trace:
         raise UsageError(f"moviegen train plan: {kind} is no transformer; plans are made for networks of equal blocks")
     runs = [_run(kind, config, length) for length in LENGTHS]
     network = _built(kind, config, LENGTHS[0])
-    block = sum(p.numel() for p in _first_block(network).parameters())
+    block = sum(p.numel() for p in blocks_of(network)[0].parameters())
     positions = _position_rows(config) * config.dim  # the traced network has short tables
     other = sum(p.numel() for p in network.parameters()) - block + positions - _position_parameters(network)
     lines = [
@@ -105,7 +106,7 @@ def _run(kind: str, config: Any, length: int) -> _Run:
         inputs = KINDS[kind].inputs(_small(config, length))
         args, tokens = _of_length(inputs.args, inputs.tokens, length * AREA), length * AREA
         block_args: list[tuple[Any, ...]] = []
-        block = _first_block(network)
+        block = blocks_of(network)[0]
         handle = block.register_forward_pre_hook(lambda module, args: block_args.append(args))
         with FlopCounterMode(display=False) as whole, torch.no_grad():
             network(*args)
@@ -165,10 +166,6 @@ def _small(config: Any, length: int) -> Any:
 def _built(kind: str, config: Any, length: int) -> nn.Module:
     with torch.device("meta") if torch.get_default_dtype() == torch.float32 else torch.device("cpu"):
         return KINDS[kind].network(_small(config, length))
-
-
-def _first_block(network: nn.Module) -> nn.Module:
-    return next(m.blocks for m in network.modules() if hasattr(m, "blocks"))[0]  # type: ignore[index]
 
 
 def _of_length(args: tuple[Any, ...], tokens: int, wanted: int) -> tuple[Any, ...]:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from moviegen.models.text import ByteTextEncoder, ByteTextEncoderConfig
+from moviegen.models.text_encoders import EncoderSource, TextEncodersConfig
 from moviegen.testing.lake import TOY_BUCKETS
 from moviegen.weights import save_model
 from training.data.buckets import BatchMix
@@ -33,15 +34,19 @@ def flags(trained_tae, toy_lake, buckets_yaml, text_folders, tmp_path_factory):
     """Arguments of an encoding with texts, as a YAML file."""
     return {
         "tae": str(trained_tae / "model"), "lake": str(toy_lake), "buckets": str(buckets_yaml), "resolution": 32,
-        "image_frames": 2, "text_files": [{"path": str(folder), "role": folder.name} for folder in text_folders],
+        "image_frames": 2, "frozen_texts": {"encoders": [text_row(folder) for folder in text_folders]},
     }  # fmt: skip
 
 
-def config_of(flags, output, **more):
-    from training.data.encoders import TextFiles
+def text_row(folder):
+    """What YAML says of one of them."""
+    width = {"prompt": 16, "quoted": 8}[folder.name]
+    return {"library": "moviegen", "source": str(folder), "width": width, "max_length": 40, "role": folder.name}
 
-    files = tuple(TextFiles(**row) for row in flags["text_files"])
-    return EncodeConfig(**{**flags, "buckets": TOY_BUCKETS, "text_files": files, "output": str(output), **more})
+
+def config_of(flags, output, **more):
+    texts = TextEncodersConfig(tuple(EncoderSource(**row) for row in flags["frozen_texts"]["encoders"]))
+    return EncodeConfig(**{**flags, "buckets": TOY_BUCKETS, "frozen_texts": texts, "output": str(output), **more})
 
 
 @pytest.fixture(scope="module")
@@ -138,10 +143,10 @@ def test_the_size_said_before_is_the_size_after(cached, flags, tmp_path, capsys)
 
 
 def test_text_encoders_are_named_on_the_command_line_or_in_yaml(flags, tmp_path, capsys):
-    words = [f"--{name}={value}" for name, value in flags.items() if name != "text_files"]
-    files = f"--text_files={json.dumps(flags['text_files'])}"
+    words = [f"--{name}={value}" for name, value in flags.items() if name != "frozen_texts"]
+    files = f"--frozen_texts={json.dumps(flags['frozen_texts'])}"
     assert encode([*words, files, f"--output={tmp_path / 'one'}", "--dry_run=true"]) == 0
-    (tmp_path / "encode.yaml").write_text(json.dumps({"text_files": flags["text_files"]}))
+    (tmp_path / "encode.yaml").write_text(json.dumps({"frozen_texts": flags["frozen_texts"]}))
     assert (
         encode([*words, f"--config={tmp_path / 'encode.yaml'}", f"--output={tmp_path / 'one'}", "--dry_run=true"]) == 0
     )
@@ -151,7 +156,7 @@ def test_text_encoders_are_named_on_the_command_line_or_in_yaml(flags, tmp_path,
 
 
 def test_half_precision_halves_the_cache(flags, cached, tmp_path):
-    assert run_encode(config_of(flags, tmp_path / "half", precision="bfloat16", text_files=()))
+    assert run_encode(config_of(flags, tmp_path / "half", precision="bfloat16", frozen_texts=None))
     whole, half = LatentSource(cached / "latents"), LatentSource(tmp_path / "half/latents")
     assert half.buckets == whole.buckets
     one, two = whole._reader.read(whole.index.files[0].path, 0), half._reader.read(half.index.files[0].path, 0)
