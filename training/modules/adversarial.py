@@ -61,7 +61,8 @@ class AdversarialModule(StageModule):
         if is_judged:
             self._step_judge(judge.optimizer)
         main.step()  # alone counted as a step, and looked at by the callbacks
-        for schedule in self.lr_schedulers():  # type: ignore[union-attr]
+        schedules = self.lr_schedulers()
+        for schedule in schedules if is_judged else schedules[:1]:  # type: ignore[union-attr,index]
             schedule.step()  # type: ignore[call-arg]
 
     def _step_judge(self, optimizer: torch.optim.Optimizer) -> None:
