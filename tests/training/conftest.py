@@ -1,5 +1,6 @@
 """A small toy lake, tiny networks, and the arguments of stages on them; made once a session."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,17 @@ def _own_cache(tmp_path_factory):
     patch.setenv("MOVIEGEN_CACHE", str(tmp_path_factory.mktemp("cache")))
     yield
     patch.undo()
+
+
+@pytest.fixture
+def signals_as_typed():
+    """Signals as in a terminal: nohup and `&` have some ignored, and those stay ignored."""
+    former = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGHUP)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    for number, handler in former.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

@@ -32,7 +32,7 @@ def dit_flags(stage: Path, encoded: Path, folder: Path, *more: str) -> list[str]
 
 
 @pytest.fixture
-def signal_at(monkeypatch):
+def signal_at(monkeypatch, signals_as_typed):
     """Sends a signal to this process while a step is running."""
 
     original = NonFiniteGuard.on_train_batch_start

@@ -9,6 +9,7 @@ import pytest
 from training.callbacks import signals as module
 from training.callbacks.signals import SIGNALS, StopOnSignal, Stopped
 
+pytestmark = pytest.mark.usefixtures("signals_as_typed")
 CODES = {signal.SIGTERM: 143, signal.SIGUSR1: 143, signal.SIGINT: 130, signal.SIGHUP: 129}
 
 
