@@ -101,6 +101,18 @@ def set_damaged_aside(folder: Path, newest: Path | None) -> list[Path]:
     return places
 
 
+def restore_replaced(folder: Path) -> list[Path]:
+    """Puts back checkpoints of runs that were killed after one was moved aside and before its follower took its place; their paths."""
+    restored = []
+    for aside in folder.glob(f".*{ASIDE}"):
+        path = folder / aside.name.removeprefix(".").partition(".ckpt.")[0]
+        path = path.with_name(f"{path.name}.ckpt")
+        if parse_checkpoint_name(path.name) is not None and not path.exists():
+            os.replace(aside, path)
+            restored.append(path)
+    return restored
+
+
 def remove_temporaries(folder: Path) -> None:
     """Deletes what runs that were killed left half-written; for whoever holds the stage's lock."""
     for path in folder.glob(".*.tmp"):
@@ -143,10 +155,14 @@ def num_bytes(state: Any) -> int:
     return sum(leaf.nbytes for leaf in tree_leaves(state) if isinstance(leaf, torch.Tensor))
 
 
+ASIDE = ".old.tmp"
+"""End of the name of a checkpoint that another is about to replace."""
+
+
 def _write_folder(path: Path, write: Callable[[Path], None]) -> None:
     """A folder that `write` fills, under its name only when it is whole."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    former = path.with_name(f".{path.name}.{os.getpid()}.old.tmp")
+    former = path.with_name(f".{path.name}.{os.getpid()}{ASIDE}")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     try:

@@ -151,7 +151,9 @@ class StageCLI(LightningCLI):
         with contextlib.ExitStack() as held, writing_below(folder, REFUSED):
             if self.trainer.is_global_zero:
                 held.enter_context(hold_stage(folder))
-                recover(self.state)
+                seen, self.state = self.state.checkpoint, recover(self.state)
+                if self.state.checkpoint != seen and self.trainer.world_size > 1:  # the other ranks looked before
+                    raise UsageError(f"{folder}: a checkpoint is back in its place; type the same command again")
                 data = self.stage_config["data"]
                 contents = data_contents(_class(data), data["init_args"])
                 begin_stage(folder, self.identity, self.stage_config, contents)

@@ -5,7 +5,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from training.checkpoint import (
     newest_checkpoint,
     parse_checkpoint_name,
     remove_temporaries,
+    restore_replaced,
     set_damaged_aside,
 )
 from training.cli import say
@@ -97,11 +98,15 @@ def hold_stage(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def recover(state: StageState) -> None:
-    """Clears what earlier runs left half-written, and says which checkpoints are damaged; those are kept under another name.
+def recover(state: StageState) -> StageState:
+    """The state of a stage whose lock is held, once what earlier runs left half-written is cleared; says which checkpoints are damaged and
+    keeps those under another name.
 
     Raises CheckpointError when there were checkpoints and none is whole: to begin anew without a word would throw them away."""
     folder = state.folder / CHECKPOINTS_FOLDER
+    if restore_replaced(folder):
+        checkpoint, faults = newest_checkpoint(folder)
+        state = replace(state, checkpoint=checkpoint, faults=tuple(faults))
     for place in (state.folder, *(path for path in state.folder.iterdir() if path.is_dir())):
         remove_temporaries(place)
     for fault in state.faults:
@@ -112,6 +117,7 @@ def recover(state: StageState) -> None:
         )
     for place in set_damaged_aside(folder, state.checkpoint):
         say(f"{place}: kept under this name")
+    return state
 
 
 def begin_stage(

@@ -37,7 +37,7 @@ def live(folder: Path) -> None:
     """All that a stage writes, in its order, without a network: from its newest checkpoint to stage.json."""
     state = stage_state(folder, IDENTITY, "sha")
     with hold_stage(folder):
-        recover(state)
+        state = recover(state)
         begin_stage(folder, IDENTITY, {"name": "tiny"}, {"a.tar": "1"})
         total = float(load_state(state.checkpoint)["total"]) if state.checkpoint else 0.0
         start = checkpoint.parse_checkpoint_name(state.checkpoint.name) if state.checkpoint else 0

@@ -6,6 +6,7 @@ end of a job by SIGUSR1 where it is asked to.
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -18,20 +19,26 @@ from training.callbacks.checkpoints import is_validation_due
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
 
 
+SAME_S = 1.0
+"""Seconds in which a second signal is still the first: `timeout` and a terminal tell the process, and then its group."""
+
+
 class Stopped(BaseException):
     """A signal came while no step was running that could be finished."""
 
 
 class StopOnSignal(Callback):
-    """Remembers a signal and stops after the step, or after the validation that is running. A second signal ends the process at once,
-    without saving; so does, in its own way, a first one before the first step or after the last: then there is nothing to save.
+    """Remembers a signal and stops after the step, or after the validation that is running. A second signal, a second later, ends the
+    process at once, without saving; so does, in its own way, a first one before the first step or after the last: then there is nothing to save.
 
     Must come before `Checkpoints` in the list of callbacks, which saves at the step where this one says stop.
     """
 
     def __init__(self) -> None:
         self.received: int | None = None
+        self._received_s = 0.0
         self._is_training = False
+        self._has_stepped = True
 
     @contextmanager
     def taken(self) -> Iterator[None]:
@@ -51,9 +58,11 @@ class StopOnSignal(Callback):
             signal.signal(number, self._notice)
 
     def _notice(self, number: int, frame: FrameType | None) -> None:
-        if self.received is not None:  # whatever is half-written is garbage by its name
-            os._exit(self.exit_code)
-        self.received = number
+        if self.received is not None:
+            if time.monotonic() - self._received_s > SAME_S:  # whatever is half-written is garbage by its name
+                os._exit(self.exit_code)
+            return
+        self.received, self._received_s = number, time.monotonic()
         if not self._is_training:
             raise Stopped
 
@@ -66,14 +75,15 @@ class StopOnSignal(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Stops all ranks when one was told to, once the optimiser has stepped."""
-        if self._is_told(trainer) and (batch_idx + 1) % trainer.accumulate_grad_batches == 0:
+        self._has_stepped = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
+        if self._is_told(trainer) and self._has_stepped:
             trainer.should_stop = True
             if not is_validation_due(trainer, batch):
                 trainer.limit_val_batches = 0  # Lightning validates wherever training stops; here it only stops for now
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Stops when the signal came while validation ran."""
-        if trainer.state.fn == "fit" and self._is_told(trainer):
+        """Stops when the signal came while validation ran, unless gradients are still being gathered for a step."""
+        if trainer.state.fn == "fit" and self._is_told(trainer) and self._has_stepped:
             trainer.should_stop = True
 
     def _is_told(self, trainer: Trainer) -> bool:

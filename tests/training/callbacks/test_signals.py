@@ -57,7 +57,9 @@ def test_a_second_signal_ends_at_once(monkeypatch):
     with stop.taken():
         stop.on_train_start(trainer(), None)
         os.kill(os.getpid(), signal.SIGUSR1)
-        assert left == []
+        os.kill(os.getpid(), signal.SIGUSR1)
+        assert left == [], "the group was told too"
+        monkeypatch.setattr(module, "SAME_S", -1.0)
         os.kill(os.getpid(), signal.SIGINT)
     assert left == [143]
 
@@ -68,6 +70,18 @@ def test_a_signal_while_gradients_accumulate_waits_for_the_optimiser():
         stop.on_train_start(run, None)
         os.kill(os.getpid(), signal.SIGTERM)
         stop.on_train_batch_end(run, None, None, SimpleNamespace(index=0), 0)
+        assert not run.should_stop
+        stop.on_train_batch_end(run, None, None, SimpleNamespace(index=1), 1)
+    assert run.should_stop
+
+
+def test_a_validation_in_the_middle_of_a_step_stops_nothing():
+    stop, run = StopOnSignal(), trainer(accumulate_grad_batches=2)
+    with stop.taken():
+        stop.on_train_start(run, None)
+        os.kill(os.getpid(), signal.SIGTERM)
+        stop.on_train_batch_end(run, None, None, SimpleNamespace(index=0), 0)
+        stop.on_validation_end(run, None)
         assert not run.should_stop
         stop.on_train_batch_end(run, None, None, SimpleNamespace(index=1), 1)
     assert run.should_stop
