@@ -29,7 +29,8 @@ class Stopped(BaseException):
 
 class StopOnSignal(Callback):
     """Remembers a signal and stops after the step, or after the validation that is running. A second signal, a second later, ends the
-    process at once, without saving; so does, in its own way, a first one before the first step or after the last: then there is nothing to save.
+    process at once, without saving; so does, in its own way, a first one before the first step or after the last: then there is
+    nothing to save.
 
     Must come before `Checkpoints` in the list of callbacks, which saves at the step where this one says stop.
     """
