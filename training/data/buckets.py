@@ -151,6 +151,8 @@ class _Turns:
         self._bounds[-1] = BLOCK
         self._seed = seed
         self._before = [np.zeros(len(self._keys), dtype=np.int64)]
+        self._known = -1, np.zeros(0, dtype=np.int64)
+        """The block last asked for: most turns are of the same."""
 
     def turn(self, number: int) -> tuple[str, int]:
         block, place = divmod(number, BLOCK)
@@ -163,9 +165,11 @@ class _Turns:
 
     def _block(self, number: int) -> np.ndarray:
         """Bucket of each turn of a block: systematic sampling (unbiased, each count within one of its share), then shuffled."""
-        rng = _rng(*self._seed, _BUCKETS, number)
-        order = np.searchsorted(self._bounds, np.arange(BLOCK) + rng.random(), side="right")
-        return rng.permutation(np.minimum(order, len(self._keys) - 1))
+        if number != self._known[0]:
+            rng = _rng(*self._seed, _BUCKETS, number)
+            order = np.searchsorted(self._bounds, np.arange(BLOCK) + rng.random(), side="right")
+            self._known = number, rng.permutation(np.minimum(order, len(self._keys) - 1))
+        return self._known[1]
 
 
 @lru_cache(maxsize=64)

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from moviegen.models.tae import TAE, LatentDistribution
 from moviegen.models.text import (
@@ -48,9 +48,8 @@ def trim(context: TextContext) -> list[Tensor]:
 
 def pad(texts: Sequence[Tensor]) -> TextContext:
     """The inverse of `trim`: (B, L, D), L that of the longest."""
-    length = max(len(text) for text in texts)
-    features = torch.stack([F.pad(text, (0, 0, 0, length - len(text))) for text in texts])
-    mask = torch.arange(length)[None] < torch.tensor([len(text) for text in texts])[:, None]
+    features = pad_sequence(list(texts), batch_first=True)
+    mask = torch.arange(features.shape[1])[None] < torch.tensor([len(text) for text in texts])[:, None]
     return TextContext(features, mask)
 
 

@@ -124,20 +124,22 @@ class LatentReader:
 
     def read(self, path: str, position: int, frame: int | None = None) -> tuple[Tensor, Tensor]:
         """(mean, std), each (C, T, h, w) float32, of the clip at `position`, or of its single frame number `frame`."""
-        return self._moments(self._payload(path, position, frame, ("video" if frame is None else "image",)), frame)
+        tensors = self._payload(path, position, frame, ("video" if frame is None else "image",))
+        mean, std = self._moments(tensors, frame)
+        return mean.float(), std.float()
 
     def read_with_texts(
         self, path: str, position: int, frame: int | None = None
     ) -> tuple[tuple[Tensor, Tensor], list[Tensor]]:
-        """As `read`, and of each text encoder the features (L, D) of the clip's text, as a video's or as an image's."""
+        """As `read`, but as it was written, and of each text encoder the features (L, D) of the clip's text, as a video's or an image's."""
         kind = "video" if frame is None else "image"
         tensors = self._payload(path, position, frame, (kind, "text"))
         count = sum(name.startswith(f"{kind}.") for name in tensors)
         return self._moments(tensors, frame), [tensors[f"{kind}.{i}"] for i in range(count)]
 
     def _moments(self, tensors: dict[str, Tensor], frame: int | None) -> tuple[Tensor, Tensor]:
-        mean, std = (tensors[name] if frame is None else tensors[name][frame] for name in ("mean", "std"))
-        return mean.float(), std.float()
+        mean, std = tensors["mean"], tensors["std"]
+        return (mean, std) if frame is None else (mean[frame], std[frame])
 
     def _payload(self, path: str, position: int, frame: int | None, kinds: tuple[str, ...]) -> dict[str, Tensor]:
         key = self._files[path].samples[position].key
@@ -180,6 +182,6 @@ def frame_positions(num_frames: int, image_frames: int) -> list[int]:
 
 
 def stack_moments(moments: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    """(mean, std) of a batch, each (B, C, T, h, w)."""
+    """(mean, std) of a batch, each (B, C, T, h, w) float32."""
     means, stds = zip(*moments, strict=True)
-    return torch.stack(means), torch.stack(stds)
+    return torch.stack(means).float(), torch.stack(stds).float()

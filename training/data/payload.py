@@ -7,6 +7,7 @@ as its shape says. safetensors' own reader wants immutable bytes and copies each
 import json
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 
 import torch
 from safetensors.torch import save
@@ -32,18 +33,39 @@ def decode_payload(content: memoryview) -> dict[str, Tensor]:
         length = int.from_bytes(content[:8], "little")
         if len(content) < 8 or length > min(MAX_HEADER_BYTES, len(content) - 8):
             raise ValueError(f"header of {length} bytes in {len(content)}")
-        header = json.loads(bytes(content[8 : 8 + length]))
-        header.pop("__metadata__", None)
-        return {name: _tensor(row, content[8 + length :]) for name, row in header.items()}
+        header = bytes(content[8 : 8 + length])
+        layout = _layout if length <= MAX_KNOWN_BYTES else _layout.__wrapped__
+        return {name: _tensor(content, *place) for name, *place in layout(header, len(content))}
     except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
         raise ValueError(f"no safetensors payload: {error}") from error
 
 
-def _tensor(row: dict, data: memoryview) -> Tensor:
-    dtype, shape, (begin, end) = _DTYPES[row["dtype"]], row["shape"], row["data_offsets"]
-    count = math.prod(shape)
-    if not (0 <= begin <= end <= len(data)) or min(shape, default=0) < 0 or end - begin != count * dtype.itemsize:
-        raise ValueError(f"tensor of shape {shape} at {begin}..{end} of {len(data)} bytes")
-    if count == 0:
+def _tensor(content: memoryview, dtype: torch.dtype, shape: tuple[int, ...], count: int, begin: int) -> Tensor:
+    if not count:
         return torch.empty(shape, dtype=dtype)
-    return torch.frombuffer(data, dtype=dtype, count=count, offset=begin).view(shape)
+    return torch.frombuffer(content, dtype=dtype, count=count, offset=begin).view(shape)
+
+
+MAX_KNOWN_BYTES = 1 << 10
+"""Headers up to this size are remembered, read and checked: samples of one shape and length have the same."""
+
+
+@lru_cache(maxsize=4096)
+def _layout(header: bytes, size: int) -> list[tuple[str, torch.dtype, tuple[int, ...], int, int]]:
+    """(name, dtype, shape, number of values, place in the payload) of each tensor of a payload of `size` bytes. Raises ValueError when one
+    does not lie inside it."""
+    rows = json.loads(header)
+    rows.pop("__metadata__", None)
+    start = 8 + len(header)
+    found = []
+    for name, row in rows.items():
+        dtype, shape, (begin, end) = _DTYPES[row["dtype"]], tuple(row["shape"]), row["data_offsets"]
+        count = math.prod(shape)
+        if (
+            not (0 <= begin <= end <= size - start)
+            or min(shape, default=0) < 0
+            or end - begin != count * dtype.itemsize
+        ):
+            raise ValueError(f"tensor of shape {shape} at {begin}..{end} of {size - start} bytes")
+        found.append((name, dtype, shape, count, start + begin))
+    return found
