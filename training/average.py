@@ -13,14 +13,13 @@ from safetensors import safe_open
 
 from moviegen.config import parse_config
 from moviegen.contracts.clip import file_sha256, hash_id
-from moviegen.contracts.stage import read_stage
 from moviegen.errors import UsageError
 from moviegen.pipelines.video import INDEX_FILE
 from moviegen.weights import average as mean_of
 from moviegen.weights import save_state
 from training.cli import say
 from training.config import weights_sha256
-from training.stage import finish_stage
+from training.stage import finish_stage, is_settled
 
 VERSION = 1
 """Raised when the same models give another mean."""
@@ -67,16 +66,12 @@ def run_average(config: AverageConfig) -> bool:
     output, shares = Path(config.output), {name: config.weights.get(name, 1.0) for name in config.models}
     sums = [(name, weights_sha256(Path(folder)), shares[name]) for name, folder in sorted(config.models.items())]
     sha256 = hash_id("average", VERSION, sums)
-    result = read_stage(output)
-    if result is not None and result.config_sha256 == sha256:
-        say(f"{output.name}: done, mean of {len(config.models)} models")
-        return True
-    if config.dry_run:
-        say(f"{output.name}: to do, mean of {len(config.models)} models")
-        return False
+    what = f"mean of {len(config.models)} models"
+    if (settled := is_settled(output, sha256, what, config.dry_run)) is not None:
+        return settled
     folders = {Path(config.models[name]): share for name, share in shares.items()}
     finish_stage(output, config.kind, config.name, 0, sha256, lambda path: average_folders(folders, path))
-    say(f"{output.name}: done, mean of {len(config.models)} models")
+    say(f"{output.name}: done, {what}")
     return True
 
 

@@ -11,14 +11,13 @@ from torch import Tensor
 from moviegen.config import parse_config
 from moviegen.contracts.bucket import decode_bucket
 from moviegen.contracts.clip import hash_id
-from moviegen.contracts.stage import read_stage
 from moviegen.models.audio_codec import AudioCodec
 from moviegen.weights import load_model, save_model
 from training.cli import say
 from training.config import weights_sha256
 from training.data.buckets import BatchSpec
 from training.data.sound import SoundPart, SoundShape, SoundSource
-from training.stage import finish_stage
+from training.stage import finish_stage, is_settled
 
 VERSION = 1
 """Raised when the same inputs give other numbers."""
@@ -69,13 +68,8 @@ def run_measure(config: MeasureConfig) -> bool:
     sha256 = hash_id(
         "measure", VERSION, weights_sha256(Path(config.codec)), source.subset.digest, config.seconds, config.max_clips
     )
-    result = read_stage(folder)
-    if result is not None and result.config_sha256 == sha256:
-        say(f"{folder.name}: done, {count} clips")
-        return True
-    if config.dry_run:
-        say(f"{folder.name}: to do, {count} clips")
-        return False
+    if (settled := is_settled(folder, sha256, f"{count} clips", config.dry_run)) is not None:
+        return settled
     mean, std = latent_moments(codec, source, count)
     codec.latent_mean.copy_(mean)
     codec.latent_std.copy_(std)

@@ -98,6 +98,19 @@ def hold_stage(folder: Path) -> Iterator[None]:
         ) from error
 
 
+def is_settled(folder: Path, sha256: str, what: str, dry_run: bool) -> bool | None:
+    """Of a stage without steps: True when it is finished with that hash, False when it is not and only that was asked, None when it is
+    to be done now. Says the first two."""
+    result = read_stage(folder)
+    if result is not None and result.config_sha256 == sha256:
+        say(f"{folder.name}: done, {what}")
+        return True
+    if dry_run:
+        say(f"{folder.name}: to do, {what}")
+        return False
+    return None
+
+
 def recover(state: StageState) -> StageState:
     """The state of a stage whose lock is held, once what earlier runs left half-written is cleared; says which checkpoints are damaged and
     keeps those under another name.

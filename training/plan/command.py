@@ -124,7 +124,9 @@ def _mesh(config: PlanConfig) -> Mesh | None:
 def _shapes(config: PlanConfig, traced: Trace) -> list[Shape]:
     """Shapes with their share of the steps; batches cost as nearly the same as whole samples allow."""
     if traced.kind == "audio_dit":
-        sizes = [(f"{seconds:g} s", round(25 * seconds), 1.0) for seconds in config.seconds]
+        from moviegen.models.audio_dit import LATENTS_PER_SECOND
+
+        sizes = [(f"{seconds:g} s", round(LATENTS_PER_SECOND * seconds), 1.0) for seconds in config.seconds]
     else:
         sizes = _picture_shapes(config)
     total = sum(share for *_, share in sizes)

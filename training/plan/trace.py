@@ -79,7 +79,8 @@ def trace(kind: str, config: Any) -> Trace:
     if kind not in KINDS or not hasattr(config, "num_layers"):
         raise UsageError(f"moviegen train plan: {kind} is no transformer; plans are made for networks of equal blocks")
     runs = [_run(kind, config, length) for length in LENGTHS]
-    network = _built(kind, config, LENGTHS[0])
+    with torch.device("meta"):
+        network = KINDS[kind].network(_small(config, LENGTHS[0]))
     block = sum(p.numel() for p in blocks_of(network)[0].parameters())
     positions = _position_rows(config) * config.dim  # the traced network has short tables
     other = sum(p.numel() for p in network.parameters()) - block + positions - _position_parameters(network)
@@ -102,7 +103,7 @@ def _run(kind: str, config: Any, length: int) -> _Run:
     from torch.utils.flop_counter import FlopCounterMode
 
     with _fake():
-        network = _built(kind, config, length)
+        network = KINDS[kind].network(_small(config, length))
         inputs = KINDS[kind].inputs(_small(config, length))
         args, tokens = _of_length(inputs.args, inputs.tokens, length * AREA), length * AREA
         block_args: list[tuple[Any, ...]] = []
@@ -161,11 +162,6 @@ def _small(config: Any, length: int) -> Any:
     """One block, and as many patches as the run has."""
     sizes = {"max_frames": length, "max_height": 16, "max_width": 16} if hasattr(config, "max_frames") else {}
     return replace(config, num_layers=1, **sizes)
-
-
-def _built(kind: str, config: Any, length: int) -> nn.Module:
-    with torch.device("meta") if torch.get_default_dtype() == torch.float32 else torch.device("cpu"):
-        return KINDS[kind].network(_small(config, length))
 
 
 def _of_length(args: tuple[Any, ...], tokens: int, wanted: int) -> tuple[Any, ...]:
