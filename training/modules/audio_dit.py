@@ -56,6 +56,16 @@ class MaskConfig:
 
 
 @dataclass(frozen=True)
+class Hidden:
+    """What the network is not shown of a batch."""
+
+    text: list[bool]
+    video: list[bool]
+    audio: Tensor
+    """(B, N) bool: latents to be made."""
+
+
+@dataclass(frozen=True)
 class Heard:
     """What the network sees beside x_t."""
 
@@ -136,21 +146,13 @@ class AudioDiTModule(TextFlowModule):
 
     def condition(self, batch: SoundBatch, x_1: Tensor, generator: torch.Generator | None) -> Heard:  # type: ignore[override]
         """Text, frames and known audio, some of each dropped or masked [S §6.1.6]; validation makes all of the audio."""
-        num, device, masks = len(batch), x_1.device, self.masks
-        empty = drop(masks.drop_all, num, generator, device)
-        no_text, no_video = (drop(p, num, generator, device) for p in (masks.drop_text, masks.drop_video))
         real = self._real(batch, x_1)
-        hidden = torch.tensor(empty, device=device) | torch.tensor(
-            drop(masks.hide_audio, num, generator, device), device=device
-        )
-        span = real if generator is None else random_spans(real, masks.span, generator)
-        target = torch.where(hidden[:, None], real, span)
-        without_video = [a or b for a, b in zip(empty, no_video, strict=True)]
+        hidden = draw_hidden(self.masks, real, generator)
         return Heard(
-            without(batch.captions, [a or b for a, b in zip(empty, no_text, strict=True)]),
-            self._video(batch, x_1.shape[1], without_video),
-            x_1 * (real & ~target)[..., None],
-            target,
+            without(batch.captions, hidden.text),
+            self._video(batch, x_1.shape[1], hidden.video),
+            x_1 * (real & ~hidden.audio)[..., None],
+            hidden.audio,
             real,
         )
 
@@ -183,6 +185,17 @@ class AudioDiTModule(TextFlowModule):
         """Writes the product folder: codec, transformer, encoder of frames, text encoders."""
         networks = {"audio_codec": self.codec, "audio_dit": self.network, "vision": self.vision}
         save_product(Product(PIPELINE, networks, list(self.text_encoders)), folder)  # type: ignore[arg-type]
+
+
+def draw_hidden(masks: MaskConfig, real: Tensor, generator: torch.Generator | None) -> Hidden:
+    """What is dropped and masked of each sample [S §6.1.6], whose `real` latents are no padding; without a generator all of the audio
+    and nothing else."""
+    num, device = len(real), real.device
+    shares = (masks.drop_all, masks.drop_text, masks.drop_video, masks.hide_audio)
+    empty, text, video, audio = (torch.tensor(drop(share, num, generator, device), device=device) for share in shares)
+    span = real if generator is None else random_spans(real, masks.span, generator)
+    target = torch.where((empty | audio)[:, None], real, span)
+    return Hidden((empty | text).tolist(), (empty | video).tolist(), target)
 
 
 def random_spans(real: Tensor, span: tuple[float, float], generator: torch.Generator) -> Tensor:
