@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from moviegen.contracts.sample import SampleMeta
 from moviegen.errors import UsageError
+from training.config import load_yaml
 from training.data.mixture import PartTurns
 from training.data.windows import Window, window_indices
 
@@ -34,12 +35,24 @@ def test_kinds_are_spread_evenly(shares):
             assert abs(seen[name] - share * (place + 1) / size) <= len(shares)
 
 
-def test_the_papers_shares():
-    """10 s and 30 s as 5 : 1 [S 6.2.4]; editing stages [S Eq 3, 4]."""
-    for shares in ({"ten": 5, "thirty": 1}, {"t2v": 1, "image": 5}, {"t2v": 1, "animate": 3, "segment": 1}):
-        total = sum(shares.values())
-        counts = Counter(PartTurns(shares).turn(i)[0] for i in range(60 * total))
-        assert counts == {name: 60 * share for name, share in shares.items()}
+def counts_of(repo_root, path, batches):
+    """Batches of each kind among the first `batches` of a stage of the paper."""
+    parts = load_yaml(repo_root / f"configs/training/{path}.yaml")["data"]["init_args"]["parts"]
+    turns = PartTurns({name: part["share"] for name, part in parts.items()})
+    return Counter(turns.turn(i)[0] for i in range(batches))
+
+
+def test_editing_batches_are_a_sixth_and_a_fifth_text_to_video_s_5_1_3(repo_root):
+    """Equation 3 of the first stage, Equation 4 of the second [S 5.1.2, 5.1.3]."""
+    assert counts_of(repo_root, "edit/01_single_frame", 6000) == {"t2v": 1000, "image": 5000}
+    assert counts_of(repo_root, "edit/02_multi_frame", 5000) == {"t2v": 1000, "animate": 3000, "segment": 1000}
+
+
+def test_batches_of_10_s_and_30_s_are_5_to_1_s_6_2_4(repo_root):
+    """And films to sound alone 10 : 1 [S 6.2.3]."""
+    counts = counts_of(repo_root, "audio_dit/02_finetune", 6600)
+    assert sum(count for name, count in counts.items() if name.endswith("10s")) == 5500
+    assert sum(count for name, count in counts.items() if name.startswith("films")) == 6000
 
 
 def test_a_share_of_nothing_is_refused():

@@ -58,7 +58,7 @@ TABLE_3 = [
 
 
 @pytest.mark.parametrize(("per_gpu", "gpus", "tensor", "context", "batch"), TABLE_3)
-def test_table_3_batches(per_gpu, gpus, tensor, context, batch):
+def test_the_global_batch_of_each_row_is_what_its_gpus_hold_s_table_3(per_gpu, gpus, tensor, context, batch):
     assert global_batch(per_gpu, gpus, tensor, context) == batch
     mesh = Mesh(1, gpus // (tensor * context), context, tensor)
     assert mesh.gpus == gpus
