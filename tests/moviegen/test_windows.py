@@ -112,3 +112,34 @@ def test_a_sum_gives_frames_as_soon_as_they_are_finished_and_holds_no_more_than_
         done += len(total.add(torch.ones(end - start)))
         assert done == (spans[number + 1][0] if number + 1 < len(spans) else length)
         assert len(total.open) <= size
+
+
+SEAMS = {
+    # windows, masks, frames shared, largest step in parts of 1 / shared
+    "tae": (tile_spans(128, 32, 16), fade_masks, 16, 1),  # decoding, in frames [S 3.1.1]
+    "upsampler": (tile_spans(44, 14, 4), fade_masks, 4, 1),  # [S 3.1.5]
+    "audio": (segment_spans(1500, 500, 250), shaped_masks, 250, 2),  # 20 s and 10 s of context [S 6.1.5]
+}
+
+
+@pytest.mark.parametrize("name", SEAMS)
+def test_a_seam_of_each_user_is_a_ramp(name):
+    """Windows that disagree by 1 meet without a step, and those that agree have no seam; a cut would be a step of 1."""
+    spans, masks, shared, steepness = SEAMS[name]
+    assert len(spans) > 2
+
+    def joined(values):
+        windows = [
+            torch.full((end - start,), value).double() for (start, end), value in zip(spans, values, strict=True)
+        ]
+        total = WindowSum(spans, masks(spans), 0)
+        streamed = torch.cat([total.add(window) for window in windows])
+        torch.testing.assert_close(streamed, blend(windows, spans, masks(spans), 0), rtol=0, atol=1e-12)
+        return streamed
+
+    places = range(len(spans))
+    torch.testing.assert_close(joined([0.7 for _ in places]), torch.full((spans[-1][1],), 0.7).double())
+    alternating = joined([float(place % 2) for place in places])
+    assert alternating.diff().abs().max() <= steepness / shared + 1e-9
+    assert alternating.min() >= 0
+    assert alternating.max() <= 1
