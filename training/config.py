@@ -4,6 +4,7 @@ A value that names a `.yaml` file is replaced by that file's content; the name i
 command line to the working folder. What is saved with a stage is therefore whole and refers to nothing.
 """
 
+import importlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -61,6 +62,12 @@ def expand_flags(argv: Sequence[str]) -> list[str]:
         else:
             expanded.append(word)
     return expanded
+
+
+def class_of(config: Mapping[str, Any]) -> Any:
+    """The class that a part of a stage, its `model` or its `data`, names."""
+    module, _, name = config["class_path"].rpartition(".")
+    return getattr(importlib.import_module(module), name)
 
 
 def weights_sha256(folder: Path) -> str:
