@@ -7,17 +7,19 @@ from typing import Any
 
 from torch import Tensor
 
-from moviegen.contracts.bucket import BucketSet, encode_bucket
+from moviegen.contracts.bucket import BucketSet, decode_bucket, encode_bucket
 from moviegen.contracts.sets import EditMeta, EditTask
 from moviegen.errors import UsageError
 from moviegen.pipelines.video import VideoDefaults
 from training.data.buckets import BatchSpec
+from training.data.cost import BatchRule, num_tokens
 from training.data.datamodule import Validation
 from training.data.loader import Source
-from training.data.mixture import MixedDataModule, PartBatch, shape_of, tars, with_subset
+from training.data.mixture import MixedDataModule, shape_of, tars, with_subset
+from training.data.parts import PartBatch
 from training.data.sets import SetSource, Shape, read_set
 from training.data.shards import read_subset
-from training.data.sources import ShardSource
+from training.data.sources import ShardSource, with_frames
 
 T2V = "t2v"
 """The task of making a video of a text; its input video is black [S §5.1.2]."""
@@ -120,6 +122,7 @@ class EditDataModule(MixedDataModule):
         validation: Validation = Validation(),  # noqa: B008
         num_workers: int = 0,
         seed: int = 0,
+        batch: BatchRule = BatchRule(),  # noqa: B008
     ) -> None:
         """Loaders over the editing sets and the shards of a lake.
 
@@ -132,8 +135,9 @@ class EditDataModule(MixedDataModule):
             validation: What is held out.
             num_workers: Processes that load batches; 0 loads in the training process.
             seed: Order of the samples.
+            batch: A FLOP budget beside the number of samples, and what sizes divide by.
         """
-        super().__init__(lake, parts, validation, num_workers, seed)
+        super().__init__(lake, parts, validation, num_workers, seed, batch)
         self.buckets, self.resolution, self.subset = buckets, resolution, subset
         for name, part in parts.items():
             if part.t2v and part.num_frames is not None:
@@ -148,6 +152,14 @@ class EditDataModule(MixedDataModule):
             subset = with_subset(part, self.subset).subset
             return ClipSource(Path(self.lake), subset, self.buckets, self.resolution, cache_bytes=0)
         return EditSource(Path(self.lake), part, Shape(self.buckets, self.resolution, part.num_frames))
+
+    def tokens(self, name: str, bucket: str) -> int:
+        """Of a sample in a bucket."""
+        return num_tokens(decode_bucket(bucket), self.buckets, self.resolution)
+
+    def part_buckets(self, name: str) -> BucketSet:
+        """The aspects, with the frames that a kind's samples are read as."""
+        return with_frames(self.buckets, self.parts[name].num_frames)
 
     def defaults(self) -> VideoDefaults:
         """The shape of what is trained on: that of the part with the longest videos."""

@@ -9,15 +9,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from moviegen.contracts.bucket import BucketSet, encode_bucket
+from moviegen.contracts.bucket import BucketSet, decode_bucket, encode_bucket
 from moviegen.contracts.sets import Pairing
 from moviegen.media.read import read_image
 from moviegen.pipelines.video import VideoDefaults
 from training.data.buckets import BatchSpec
+from training.data.cost import BatchRule, num_tokens
 from training.data.datamodule import Validation
 from training.data.decode import frame_rate
-from training.data.mixture import MixedDataModule, PartBatch, shape_of, tars, with_subset
+from training.data.mixture import MixedDataModule, shape_of, tars, with_subset
+from training.data.parts import PartBatch
 from training.data.sets import SetSource, Shape, read_set
+from training.data.sources import with_frames
 
 
 @dataclass
@@ -87,6 +90,7 @@ class PersonalDataModule(MixedDataModule):
         validation: Validation = Validation(),  # noqa: B008
         num_workers: int = 0,
         seed: int = 0,
+        batch: BatchRule = BatchRule(),  # noqa: B008
     ) -> None:
         """Loaders over the personal sets of a lake.
 
@@ -100,8 +104,9 @@ class PersonalDataModule(MixedDataModule):
             validation: What is held out.
             num_workers: Processes that load batches; 0 loads in the training process.
             seed: Order of the samples, and choice of pictures.
+            batch: A FLOP budget beside the number of samples, and what sizes divide by.
         """
-        super().__init__(lake, parts, validation, num_workers, seed)
+        super().__init__(lake, parts, validation, num_workers, seed, batch)
         self.buckets, self.resolution, self.face_px, self.subset = buckets, resolution, face_px, subset
 
     def open_part(self, name: str) -> PersonalSource:
@@ -109,6 +114,14 @@ class PersonalDataModule(MixedDataModule):
         part = with_subset(self.parts[name], self.subset)
         shape = Shape(self.buckets, self.resolution, part.num_frames)
         return PersonalSource(Path(self.lake), part, shape, self.face_px, self._seed_of(name))
+
+    def tokens(self, name: str, bucket: str) -> int:
+        """Of a sample in a bucket."""
+        return num_tokens(decode_bucket(bucket), self.buckets, self.resolution)
+
+    def part_buckets(self, name: str) -> BucketSet:
+        """The aspects, with the frames that a kind's clips are read as."""
+        return with_frames(self.buckets, self.parts[name].num_frames)
 
     def defaults(self) -> VideoDefaults:
         """The shape of what is trained on."""

@@ -1,6 +1,7 @@
 """Where batches come from: shards (decoded here) or cached latents."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -109,6 +110,14 @@ def bucket_keys(buckets: BucketSet) -> set[str]:
     """Keys of all buckets of a set."""
     frames = {row.num_frames for row in buckets.durations}
     return {encode_bucket(Bucket(a.aspect_width, a.aspect_height, f)) for a in buckets.aspects for f in frames}
+
+
+def with_frames(buckets: BucketSet, num_frames: int | None) -> BucketSet:
+    """The set with clips of any duration read as so many frames; as it is where None are given."""
+    if num_frames is None:
+        return buckets
+    first, last = buckets.durations[0], buckets.durations[-1]
+    return replace(buckets, durations=(replace(first, max_s=last.max_s, num_frames=num_frames),))
 
 
 def check_buckets(keys: Sequence[str], buckets: BucketSet) -> None:

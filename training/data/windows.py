@@ -20,7 +20,7 @@ from training.data.cost import BatchRule
 from training.data.datamodule import ShardDataModule, Validation
 from training.data.decode import to_tensor
 from training.data.shards import ShardReader, Subset, read_rows
-from training.data.sources import ShardSource
+from training.data.sources import ShardSource, with_frames
 
 
 @dataclass(frozen=True)
@@ -150,14 +150,14 @@ class WindowDataModule(ShardDataModule):
             batch: A FLOP budget beside the one of tokens, and what sizes divide by.
         """
         super().__init__(
-            lake, buckets, resolution, tokens_per_batch, subset, mix, validation, num_workers, cache_bytes=0, seed=seed,
-            batch=batch,
+            lake, with_frames(buckets, window.num_frames), resolution, tokens_per_batch, subset, mix, validation,
+            num_workers, cache_bytes=0, seed=seed, batch=batch,
         )  # fmt: skip
-        self.window = window
+        self.window, self._shard_buckets = window, buckets
 
     def open_source(self) -> WindowSource:
         """The committed samples of the subset that are long enough."""
-        return WindowSource(Path(self.lake), self.subset, self.buckets, self.resolution, self.window, self.seed)
+        return WindowSource(Path(self.lake), self.subset, self._shard_buckets, self.resolution, self.window, self.seed)
 
     @staticmethod
     def digest_of(init_args: Mapping[str, Any]) -> str:
