@@ -41,6 +41,7 @@ from training.data.caching import (
 )
 from training.data.encoders import encode_texts, trim
 from training.data.latents import NO_TEXT_FILE, LatentFile, LatentIndex, write_index
+from training.data.presence import missing_text, tars_of
 from training.data.sources import ShardSource
 from training.encode_config import EncodeConfig, encode_sha256, text_digests
 from training.stage import finish_stage
@@ -61,11 +62,19 @@ def encode(argv: Sequence[str]) -> int:
     return 0
 
 
+def _open(config: EncodeConfig) -> ShardSource:
+    """The clips, none of them kept once decoded."""
+    place = Path(config.lake)
+    return ShardSource(place, config.subset, config.buckets, config.resolution, 0, config.allow_missing)
+
+
 def run_encode(config: EncodeConfig) -> bool:
     """Encodes what is not encoded yet, and says so; whether the stage is done now (with `dry_run`, or while other ranks are not done, it
     may not be)."""
-    source = ShardSource(Path(config.lake), config.subset, config.buckets, config.resolution, cache_bytes=0)
+    source = _open(config)
     sha256, folder = encode_sha256(config, source.subset), Path(config.output)
+    if missing := missing_text(tars_of(source.subset)):
+        say(missing)
     result = read_stage(folder)
     count = len(source.subset.samples)
     if result is not None and result.config_sha256 == sha256:
@@ -164,7 +173,7 @@ def _work(config: EncodeConfig, sha256: str, number: int, shards: Sequence[Shard
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // config.processes))
     many = torch.cuda.device_count() if config.device == "cuda" else 0
     encoders = open_encoders(config, f"cuda:{number % many}" if many else config.device)
-    source = ShardSource(Path(config.lake), config.subset, config.buckets, config.resolution, cache_bytes=0)
+    source = _open(config)
     _encode_shards(config, encoders, source, sha256, shards)
 
 

@@ -36,6 +36,8 @@ class EncodeConfig:
     """Clips encoded at once."""
     frozen_texts: TextEncodersConfig | None = None
     """Frozen text encoders whose features are cached too, in the network's order; none where the text encoder trains."""
+    allow_missing: bool = False
+    """Go on without committed shards that are missing; the latents are then of the others alone."""
     precision: Precision = "float32"
     """Of what is written; `bfloat16` halves the cache."""
     processes: int = 1

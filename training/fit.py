@@ -32,6 +32,7 @@ from training.checkpoint import FolderCheckpointIO
 from training.cli import say
 from training.config import class_of, expand_flags, stage_identity, stage_sha256
 from training.contents import data_contents
+from training.data.presence import missing_text
 from training.messages import explain
 from training.stage import StageState, begin_stage, finish_stage, hold_stage, recover, refuse_changes, stage_state
 from training.telling import closing, taken_from
@@ -155,6 +156,8 @@ class StageCLI(LightningCLI):
                     raise UsageError(f"{folder}: a checkpoint is back in its place; type the same command again")
                 data = self.stage_config["data"]
                 contents = data_contents(class_of(data), data["init_args"])
+                if missing := missing_text(contents):
+                    say(missing)
                 begin_stage(folder, self.identity, self.stage_config, contents)
             checkpoint = ckpt_path or self.state.checkpoint
             if checkpoint is not None:

@@ -15,8 +15,9 @@ from training.data.buckets import BatchSpec
 from training.data.cost import BatchRule, num_tokens
 from training.data.datamodule import Validation
 from training.data.loader import Source
-from training.data.mixture import MixedDataModule, shape_of, tars, with_subset
+from training.data.mixture import MixedDataModule, shape_of, with_subset
 from training.data.parts import PartBatch
+from training.data.presence import may_miss, tars_of
 from training.data.sets import SetSource, Shape, read_set
 from training.data.shards import read_subset
 from training.data.sources import ShardSource, with_frames
@@ -74,8 +75,8 @@ class EditPart:
 class EditSource(SetSource):
     """The samples of an editing set."""
 
-    def __init__(self, root: Path, part: EditPart, shape: Shape) -> None:
-        super().__init__(read_set(root, "edits", part.subset, part.tasks), shape)
+    def __init__(self, root: Path, part: EditPart, shape: Shape, allow_missing: bool = False) -> None:
+        super().__init__(read_set(root, "edits", part.subset, part.tasks, allow_missing), shape)
 
     def load(self, spec: BatchSpec) -> EditBatch:
         """Inputs and targets of a batch; of an image batch the same frame of both."""
@@ -123,6 +124,7 @@ class EditDataModule(MixedDataModule):
         num_workers: int = 0,
         seed: int = 0,
         batch: BatchRule = BatchRule(),  # noqa: B008
+        allow_missing: bool = False,
     ) -> None:
         """Loaders over the editing sets and the shards of a lake.
 
@@ -136,8 +138,9 @@ class EditDataModule(MixedDataModule):
             num_workers: Processes that load batches; 0 loads in the training process.
             seed: Order of the samples.
             batch: A FLOP budget beside the number of samples, and what sizes divide by.
+            allow_missing: Go on without committed files that are missing; they are told, and recorded in data.json.
         """
-        super().__init__(lake, parts, validation, num_workers, seed, batch)
+        super().__init__(lake, parts, validation, num_workers, seed, batch, allow_missing)
         self.buckets, self.resolution, self.subset = buckets, resolution, subset
         for name, part in parts.items():
             if part.t2v and part.num_frames is not None:
@@ -150,8 +153,9 @@ class EditDataModule(MixedDataModule):
         part = self.parts[name]
         if part.t2v:
             subset = with_subset(part, self.subset).subset
-            return ClipSource(Path(self.lake), subset, self.buckets, self.resolution, cache_bytes=0)
-        return EditSource(Path(self.lake), part, Shape(self.buckets, self.resolution, part.num_frames))
+            return ClipSource(Path(self.lake), subset, self.buckets, self.resolution, 0, self.allow_missing)
+        shape = Shape(self.buckets, self.resolution, part.num_frames)
+        return EditSource(Path(self.lake), part, shape, self.allow_missing)
 
     def tokens(self, name: str, bucket: str) -> int:
         """Of a sample in a bucket."""
@@ -172,5 +176,9 @@ class EditDataModule(MixedDataModule):
     def tars_of(cls, part: Mapping[str, Any], init_args: Mapping[str, Any]) -> dict[str, str]:
         """Path -> SHA-256 of the tars of a subset or of an editing set."""
         if part.get("t2v"):
-            return tars(read_subset(init_args["lake"], part.get("subset") or init_args.get("subset")))
-        return tars(read_set(init_args["lake"], "edits", part.get("subset")))
+            return tars_of(
+                read_subset(
+                    init_args["lake"], part.get("subset") or init_args.get("subset"), allow_missing=may_miss(init_args)
+                )
+            )
+        return tars_of(read_set(init_args["lake"], "edits", part.get("subset"), allow_missing=may_miss(init_args)))

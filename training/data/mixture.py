@@ -35,9 +35,11 @@ class MixedDataModule(LightningDataModule):
         num_workers: int,
         seed: int,
         batch: BatchRule = BatchRule(),  # noqa: B008
+        allow_missing: bool = False,
     ) -> None:
         super().__init__()
         self.lake, self.parts, self.validation, self.batch = lake, dict(parts), validation, batch
+        self.allow_missing = allow_missing
         self.num_workers, self.seed = num_workers, seed
         self.turns = PartTurns({name: part.share for name, part in self.parts.items()})
 
@@ -166,11 +168,6 @@ def shape_of(source: Source, samples: Sequence[int], buckets: BucketSet, resolut
     member = next(i for i in samples if source.buckets[i] == largest)
     fps = source.load(BatchSpec(0, bucket, (member,), ())).fps[0]
     return VideoDefaults(bucket.num_frames, width, height, Fraction(fps or 1).limit_denominator(1001))
-
-
-def tars(data: Any) -> dict[str, str]:
-    """Path -> SHA-256 of the tars of a subset or a set."""
-    return {shard.path: shard.sha256 for shard in data.shards}
 
 
 def with_subset(part: Any, subset: str | None) -> Any:

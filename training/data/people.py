@@ -17,8 +17,9 @@ from training.data.buckets import BatchSpec
 from training.data.cost import BatchRule, num_tokens
 from training.data.datamodule import Validation
 from training.data.decode import frame_rate
-from training.data.mixture import MixedDataModule, shape_of, tars, with_subset
+from training.data.mixture import MixedDataModule, shape_of, with_subset
 from training.data.parts import PartBatch
+from training.data.presence import may_miss, tars_of
 from training.data.sets import SetSource, Shape, read_set
 from training.data.sources import with_frames
 
@@ -52,8 +53,10 @@ class PersonalPart:
 class PersonalSource(SetSource):
     """The samples of a personal set."""
 
-    def __init__(self, root: Path, part: PersonalPart, shape: Shape, face_px: int, seed: int) -> None:
-        super().__init__(read_set(root, "personal", part.subset, part.pairing), shape)
+    def __init__(
+        self, root: Path, part: PersonalPart, shape: Shape, face_px: int, seed: int, allow_missing: bool = False
+    ) -> None:
+        super().__init__(read_set(root, "personal", part.subset, part.pairing, allow_missing), shape)
         self._face_px, self._seed = face_px, seed
 
     def load(self, spec: BatchSpec) -> PersonalBatch:
@@ -91,6 +94,7 @@ class PersonalDataModule(MixedDataModule):
         num_workers: int = 0,
         seed: int = 0,
         batch: BatchRule = BatchRule(),  # noqa: B008
+        allow_missing: bool = False,
     ) -> None:
         """Loaders over the personal sets of a lake.
 
@@ -105,15 +109,16 @@ class PersonalDataModule(MixedDataModule):
             num_workers: Processes that load batches; 0 loads in the training process.
             seed: Order of the samples, and choice of pictures.
             batch: A FLOP budget beside the number of samples, and what sizes divide by.
+            allow_missing: Go on without committed files that are missing; they are told, and recorded in data.json.
         """
-        super().__init__(lake, parts, validation, num_workers, seed, batch)
+        super().__init__(lake, parts, validation, num_workers, seed, batch, allow_missing)
         self.buckets, self.resolution, self.face_px, self.subset = buckets, resolution, face_px, subset
 
     def open_part(self, name: str) -> PersonalSource:
         """The samples of a kind."""
         part = with_subset(self.parts[name], self.subset)
         shape = Shape(self.buckets, self.resolution, part.num_frames)
-        return PersonalSource(Path(self.lake), part, shape, self.face_px, self._seed_of(name))
+        return PersonalSource(Path(self.lake), part, shape, self.face_px, self._seed_of(name), self.allow_missing)
 
     def tokens(self, name: str, bucket: str) -> int:
         """Of a sample in a bucket."""
@@ -131,4 +136,5 @@ class PersonalDataModule(MixedDataModule):
     @classmethod
     def tars_of(cls, part: Mapping[str, Any], init_args: Mapping[str, Any]) -> dict[str, str]:
         """Path -> SHA-256 of the set's tars."""
-        return tars(read_set(init_args["lake"], "personal", part.get("subset") or init_args.get("subset")))
+        name = part.get("subset") or init_args.get("subset")
+        return tars_of(read_set(init_args["lake"], "personal", name, allow_missing=may_miss(init_args)))

@@ -22,8 +22,9 @@ from training.data.buckets import BatchSpec
 from training.data.cost import BatchRule
 from training.data.datamodule import Validation
 from training.data.decode import to_tensor
-from training.data.mixture import MixedDataModule, tars, with_subset
+from training.data.mixture import MixedDataModule, with_subset
 from training.data.parts import PartBatch
+from training.data.presence import may_miss, tars_of
 from training.data.shards import SampleRef, ShardReader, read_subset
 
 
@@ -66,8 +67,8 @@ class SoundPart:
 class SoundSource:
     """The samples of a subset, a chunk of each."""
 
-    def __init__(self, root: Path, part: SoundPart, data: "SoundShape", seed: int) -> None:
-        self.subset = read_subset(root, part.subset)
+    def __init__(self, root: Path, part: SoundPart, data: "SoundShape", seed: int, allow_missing: bool = False) -> None:
+        self.subset = read_subset(root, part.subset, allow_missing)
         self._reader, self._part, self._shape, self._seed = ShardReader(self.subset), part, data, seed
         self.buckets = [f"1x1-f{max(2, self.num_frames)}"] * len(self.subset.samples)
         self.groups = [ref.video_id for ref in self.subset.samples]
@@ -152,6 +153,7 @@ class SoundDataModule(MixedDataModule):
         num_workers: int = 0,
         seed: int = 0,
         batch: BatchRule = BatchRule(),  # noqa: B008
+        allow_missing: bool = False,
     ) -> None:
         """Loaders over the sound of a lake.
 
@@ -164,13 +166,15 @@ class SoundDataModule(MixedDataModule):
             num_workers: Processes that load batches; 0 loads in the training process.
             seed: Order of the samples, and the chunks' places.
             batch: A FLOP budget beside the number of samples, and what sizes divide by.
+            allow_missing: Go on without committed files that are missing; they are told, and recorded in data.json.
         """
-        super().__init__(lake, parts, validation, num_workers, seed, batch)
+        super().__init__(lake, parts, validation, num_workers, seed, batch, allow_missing)
         self.shape, self.subset = shape, subset
 
     def open_part(self, name: str) -> SoundSource:
         """The samples of a kind."""
-        return SoundSource(Path(self.lake), with_subset(self.parts[name], self.subset), self.shape, self._seed_of(name))
+        part = with_subset(self.parts[name], self.subset)
+        return SoundSource(Path(self.lake), part, self.shape, self._seed_of(name), self.allow_missing)
 
     def tokens(self, name: str, bucket: str) -> int:
         """Latents of a chunk."""
@@ -179,4 +183,8 @@ class SoundDataModule(MixedDataModule):
     @classmethod
     def tars_of(cls, part: Mapping[str, Any], init_args: Mapping[str, Any]) -> dict[str, str]:
         """Path -> SHA-256 of the subset's tars."""
-        return tars(read_subset(init_args["lake"], part.get("subset") or init_args.get("subset")))
+        return tars_of(
+            read_subset(
+                init_args["lake"], part.get("subset") or init_args.get("subset"), allow_missing=may_miss(init_args)
+            )
+        )

@@ -12,15 +12,24 @@ from training.data.batch import Batch
 from training.data.buckets import BatchSpec, image_bucket
 from training.data.decode import ClipCache, DecodedClip, decode_clip, frame_rate, to_tensor
 from training.data.encoders import pad
-from training.data.latents import LatentReader, read_index, read_no_text, stack_moments
+from training.data.latents import LatentReader, read_no_text, stack_moments
+from training.data.presence import present_index
 from training.data.shards import ShardReader, read_subset
 
 
 class ShardSource:
     """The samples of a subset, decoded at a resolution."""
 
-    def __init__(self, root: Path, subset: str | None, buckets: BucketSet, resolution: int, cache_bytes: int) -> None:
-        self.subset = read_subset(root, subset)
+    def __init__(
+        self,
+        root: Path,
+        subset: str | None,
+        buckets: BucketSet,
+        resolution: int,
+        cache_bytes: int,
+        allow_missing: bool = False,
+    ) -> None:
+        self.subset = read_subset(root, subset, allow_missing)
         self.buckets = [sample.bucket for sample in self.subset.samples]
         check_buckets(self.buckets, buckets)
         self.groups = [sample.video_id for sample in self.subset.samples]
@@ -68,8 +77,8 @@ class ShardSource:
 class LatentSource:
     """The samples of a folder of cached latents."""
 
-    def __init__(self, folder: Path) -> None:
-        self.index = read_index(folder)
+    def __init__(self, folder: Path, allow_missing: bool = False) -> None:
+        self.index, _ = present_index(folder, allow_missing)
         self._places = [(file, position) for file in self.index.files for position in range(len(file.samples))]
         self.buckets = [file.bucket for file, _ in self._places]
         self.groups = [file.samples[position].video_id for file, position in self._places]
