@@ -4,6 +4,7 @@ A value that names a `.yaml` file is replaced by that file's content; the name i
 command line to the working folder. What is saved with a stage is therefore whole and refers to nothing.
 """
 
+import importlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,8 +15,8 @@ import yaml
 from moviegen.contracts.clip import file_sha256, hash_id
 from moviegen.errors import UsageError
 
-WITHOUT_EFFECT = ("num_workers", "cache_bytes", "execution")
-"""Settings that change how fast a stage runs, and of what it computes at most the last digits."""
+WITHOUT_EFFECT = ("num_workers", "cache_bytes", "execution", "allow_missing")
+"""Settings that change how fast a stage runs, and of what it computes at most the last digits; what is missing changes the digest."""
 
 LIMITS = ("max_steps", "max_time")
 """Settings of the trainer that say when a stage ends: a stage may be resumed with other limits."""
@@ -61,6 +62,12 @@ def expand_flags(argv: Sequence[str]) -> list[str]:
         else:
             expanded.append(word)
     return expanded
+
+
+def class_of(config: Mapping[str, Any]) -> Any:
+    """The class that a part of a stage, its `model` or its `data`, names."""
+    module, _, name = config["class_path"].rpartition(".")
+    return getattr(importlib.import_module(module), name)
 
 
 def weights_sha256(folder: Path) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from training.data.latents import read_index
+from training.data.presence import MISSING, may_miss, present_index, tars_of
 from training.data.shards import read_subset
 
 MAX_NAMED = 3
@@ -13,23 +13,28 @@ MAX_NAMED = 3
 
 def data_contents(data: type, init_args: Mapping[str, Any]) -> dict[str, str]:
     """File -> SHA-256 of what a data module's arguments name: what its `contents_of` says, else the files of cached latents or the
-    tars of a lake's subset; empty where none of these is named."""
+    tars of a lake's subset; empty where none of these is named. MISSING stands for the SHA-256 of a file that is gone on without."""
     if hasattr(data, "contents_of"):
         return dict(data.contents_of(init_args))
+    allow_missing = may_miss(init_args)
     if init_args.get("latents"):
-        return {file.path: file.sha256 for file in read_index(Path(init_args["latents"])).files}
+        index, missing = present_index(Path(init_args["latents"]), allow_missing)
+        return {file.path: file.sha256 for file in index.files} | dict.fromkeys(missing, MISSING)
     if init_args.get("lake"):
-        return {shard.path: shard.sha256 for shard in read_subset(init_args["lake"], init_args.get("subset")).shards}
+        return tars_of(read_subset(init_args["lake"], init_args.get("subset"), allow_missing))
     return {}
 
 
 def describe_change(former: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     """Lines such as `data: 2 files added: a.tar, b.tar`; none when both name the same bytes."""
-    common = former.keys() & now.keys()
+    common = {name for name in former.keys() & now.keys() if former[name] != now[name]}
+    lost, found = ({name for name in common if each[name] == MISSING} for each in (now, former))
     changes = {
         "added": now.keys() - former.keys(),
         "gone": former.keys() - now.keys(),
-        "with other bytes": {name for name in common if former[name] != now[name]},
+        "missing now": lost,
+        "no longer missing": found,
+        "with other bytes": common - lost - found,
     }
     lines = [f"data: {_count(names)} {what}: {_names(names)}" for what, names in changes.items() if names]
     return [*lines, f"data: {_count(former)} -> {_count(now)}"] if lines else []

@@ -18,7 +18,6 @@ from filelock import FileLock
 from safetensors.torch import save_file
 
 from moviegen.config import parse_config
-from moviegen.contracts.bucket import BucketSet
 from moviegen.contracts.clip import file_sha256, hash_id
 from moviegen.contracts.lake import atomic_write
 from moviegen.contracts.shard import Shard
@@ -26,13 +25,12 @@ from moviegen.contracts.stage import STAGE_FILE, read_stage
 from moviegen.disk import megabytes
 from moviegen.errors import DiskError, MovieGenError
 from moviegen.models.tae import TAE
-from moviegen.models.text_encoders import TextEncodersConfig, load_encoders
+from moviegen.models.text_encoders import load_encoders
 from moviegen.weights import load_model, save_model
 from training.cli import say
 from training.config import expand_flags, weights_sha256
 from training.data.caching import (
     Encoders,
-    Precision,
     add_sums,
     encode_shard,
     latent_bytes,
@@ -43,57 +41,10 @@ from training.data.caching import (
 )
 from training.data.encoders import encode_texts, trim
 from training.data.latents import NO_TEXT_FILE, LatentFile, LatentIndex, write_index
-from training.data.shards import Subset
+from training.data.presence import missing_text, tars_of
 from training.data.sources import ShardSource
+from training.encode_config import EncodeConfig, encode_sha256, text_digests
 from training.stage import finish_stage
-
-VERSION = 2
-"""Raised when the same inputs give other latents."""
-
-
-@dataclass(frozen=True)
-class EncodeConfig:
-    """What is encoded, with what, and how."""
-
-    tae: str
-    """Folder of the TAE."""
-    lake: str
-    """Root of the lake."""
-    output: str
-    """Folder of the result: `latents/`, `model/` (the TAE with mean and std) and `stage.json`."""
-    buckets: BucketSet
-    """Aspects and durations of the shards."""
-    subset: str | None = None
-    """Name of the selection; the lake's only one when not given."""
-    resolution: int = 256
-    """Side in px of the square of equal area."""
-    image_frames: int = 4
-    """Single frames of each clip that are encoded as images."""
-    batch_clips: int = 4
-    """Clips encoded at once."""
-    frozen_texts: TextEncodersConfig | None = None
-    """Frozen text encoders whose features are cached too, in the network's order; none where the text encoder trains."""
-    precision: Precision = "float32"
-    """Of what is written; `bfloat16` halves the cache."""
-    processes: int = 1
-    """Encoding processes on this machine; on several GPUs one each."""
-    rank: int = 0
-    """Number of this command among `world_size` that share the work: `--rank $SLURM_PROCID --world_size $SLURM_NTASKS`."""
-    world_size: int = 1
-    """Commands that share the work."""
-    name: str = "encode"
-    """Name of the stage in stage.json."""
-    device: str = "cpu"
-    """`cpu` or `cuda`."""
-    dry_run: bool = False
-    """Only tell what would be done."""
-
-    def __post_init__(self) -> None:
-        for name in ("resolution", "image_frames", "batch_clips", "processes", "world_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, wanted at least 1")
-        if not 0 <= self.rank < self.world_size:
-            raise ValueError(f"rank is {self.rank}, wanted 0 to {self.world_size - 1} (world_size {self.world_size})")
 
 
 def encode(argv: Sequence[str]) -> int:
@@ -111,39 +62,19 @@ def encode(argv: Sequence[str]) -> int:
     return 0
 
 
-def encode_sha256(config: EncodeConfig, subset: Subset) -> str:
-    """Hash of all that determines the latents."""
-    return hash_id(
-        VERSION,
-        weights_sha256(Path(config.tae)),
-        subset.digest,
-        config.resolution,
-        config.image_frames,
-        repr(config.buckets),
-        config.precision,
-        text_digests(config),
-    )
-
-
-def text_digests(config: EncodeConfig) -> tuple[str, ...]:
-    """Of each text encoder a hash of its weights, or of its hub id, and of how it reads."""
-    sources = config.frozen_texts.encoders if config.frozen_texts else ()
-    return tuple(
-        hash_id(
-            weights_sha256(Path(each.source)) if Path(each.source).is_dir() else each.source,
-            each.max_length,
-            each.role,
-            each.dtype,
-        )
-        for each in sources
-    )
+def _open(config: EncodeConfig) -> ShardSource:
+    """The clips, none of them kept once decoded."""
+    place = Path(config.lake)
+    return ShardSource(place, config.subset, config.buckets, config.resolution, 0, config.allow_missing)
 
 
 def run_encode(config: EncodeConfig) -> bool:
     """Encodes what is not encoded yet, and says so; whether the stage is done now (with `dry_run`, or while other ranks are not done, it
     may not be)."""
-    source = ShardSource(Path(config.lake), config.subset, config.buckets, config.resolution, cache_bytes=0)
+    source = _open(config)
     sha256, folder = encode_sha256(config, source.subset), Path(config.output)
+    if missing := missing_text(tars_of(source.subset)):
+        say(missing)
     result = read_stage(folder)
     count = len(source.subset.samples)
     if result is not None and result.config_sha256 == sha256:
@@ -242,7 +173,7 @@ def _work(config: EncodeConfig, sha256: str, number: int, shards: Sequence[Shard
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // config.processes))
     many = torch.cuda.device_count() if config.device == "cuda" else 0
     encoders = open_encoders(config, f"cuda:{number % many}" if many else config.device)
-    source = ShardSource(Path(config.lake), config.subset, config.buckets, config.resolution, cache_bytes=0)
+    source = _open(config)
     _encode_shards(config, encoders, source, sha256, shards)
 
 

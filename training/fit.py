@@ -6,7 +6,7 @@ import errno
 import json
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,15 +27,15 @@ from training.callbacks import (
     Samples,
     StopOnSignal,
 )
-from training.callbacks.metrics import CURVE_FILE, METRICS_FILE, read_metrics
-from training.callbacks.samples import ORACLE_FILE
 from training.callbacks.signals import Stopped
 from training.checkpoint import FolderCheckpointIO
 from training.cli import say
-from training.config import expand_flags, stage_identity, stage_sha256
+from training.config import class_of, expand_flags, stage_identity, stage_sha256
 from training.contents import data_contents
+from training.data.presence import missing_text
 from training.messages import explain
 from training.stage import StageState, begin_stage, finish_stage, hold_stage, recover, refuse_changes, stage_state
+from training.telling import closing, taken_from
 
 TRAINER_DEFAULTS = {
     "num_sanity_val_steps": 0,
@@ -125,7 +125,7 @@ class StageCLI(LightningCLI):
             str, Any
         ] = {}  # LightningCLI's copy for checkpoints: config.yaml is ours, and dumping takes a second
         config["trainer"].pop("default_root_dir", None)
-        module, data = _class(config["model"]), _class(config["data"])
+        module, data = class_of(config["model"]), class_of(config["data"])
         self.stage_config = config
         self.identity = stage_identity(config, data.digest_of(config["data"]["init_args"]), data.places, module.places)
         self.config_sha256 = stage_sha256(self.identity, config["trainer"])
@@ -155,12 +155,14 @@ class StageCLI(LightningCLI):
                 if self.state.checkpoint != seen and self.trainer.world_size > 1:  # the other ranks looked before
                     raise UsageError(f"{folder}: a checkpoint is back in its place; type the same command again")
                 data = self.stage_config["data"]
-                contents = data_contents(_class(data), data["init_args"])
+                contents = data_contents(class_of(data), data["init_args"])
+                if missing := missing_text(contents):
+                    say(missing)
                 begin_stage(folder, self.identity, self.stage_config, contents)
             checkpoint = ckpt_path or self.state.checkpoint
             if checkpoint is not None:
                 say(f"{folder}: going on from {Path(checkpoint).name}")
-            with _fitting(checkpoint):
+            with taken_from(checkpoint):
                 self.trainer.fit(model, datamodule=datamodule, ckpt_path=checkpoint, weights_only=True)
             if not self.stop.exit_code and self.trainer.is_global_zero:
                 self._finish(model)
@@ -205,31 +207,6 @@ def fit(argv: Sequence[str]) -> int:
     return stop.exit_code
 
 
-@contextlib.contextmanager
-def _fitting(checkpoint: Path | str | None) -> Iterator[None]:
-    """Turns torch's error about a checkpoint of another network, gone on from with --allow_changed, into a UsageError."""
-    try:
-        yield
-    except RuntimeError as error:
-        if "Error(s) in loading state_dict" not in str(error):
-            raise
-        reasons = "\n  ".join(line.strip() for line in str(error).splitlines()[1:6])
-        raise UsageError(
-            f"{checkpoint}: is of another network:\n  {reasons}\nchoose another --output; weights of another stage are begun from "
-            "with --model.init_from"
-        ) from error
-
-
-def closing(folder: Path, text: str) -> str:
-    """What a person reads at the end of a stage: how far, how good, where everything lies."""
-    rows = read_metrics(folder / METRICS_FILE)
-    last = {name: value for _, name, value in rows if name == "train/loss" or name.startswith("val/")}
-    losses = ", ".join(f"{name} {value:.4g}" for name, value in sorted(last.items()))
-    files = [folder / name for name in ("model", CURVE_FILE, ORACLE_FILE, METRICS_FILE) if (folder / name).exists()]
-    lines = [f"{folder}: {text}{f'; {losses}' if losses else ''}", *(f"  {path}" for path in files)]
-    return "\n".join(lines)
-
-
 def validate(argv: Sequence[str]) -> int:
     """`moviegen train validate`: metrics on stdout, one a line."""
     _run("validate", argv, StopOnSignal())
@@ -269,10 +246,3 @@ def _known() -> list[str]:
 
     trainer = [f"trainer.{name}" for name in inspect.signature(Trainer).parameters]
     return [*trainer, *CALLBACKS, "trainer", "model", "data", "name", "output", "seed_everything"]
-
-
-def _class(config: dict[str, Any]) -> Any:
-    import importlib
-
-    module, _, name = config["class_path"].rpartition(".")
-    return getattr(importlib.import_module(module), name)

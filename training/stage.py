@@ -14,6 +14,7 @@ import yaml
 from moviegen.contracts.lake import atomic_write, crash_point
 from moviegen.contracts.stage import STAGE_FILE, StageResult, encode_stage, read_stage
 from moviegen.errors import UsageError
+from moviegen.temporary import may_be_in_use, temporary_beside
 from training.checkpoint import (
     CheckpointError,
     newest_checkpoint,
@@ -159,8 +160,7 @@ def set_aside(folder: Path) -> Path:
 
 def finish_stage(folder: Path, kind: str, name: str, step: int, config_sha256: str, export: Any) -> StageResult:
     """Writes `model/` through `export(folder)`, then `stage.json`: the stage is finished when that lies there."""
-    temporary = folder / f".{MODEL_FOLDER}.tmp"
-    shutil.rmtree(temporary, ignore_errors=True)
+    temporary = _model_beside(folder)
     export(temporary)
     crash_point("model.written")
     shutil.rmtree(folder / MODEL_FOLDER, ignore_errors=True)
@@ -171,6 +171,15 @@ def finish_stage(folder: Path, kind: str, name: str, step: int, config_sha256: s
     with atomic_write(folder / STAGE_FILE, "commit") as path:
         path.write_text(encode_stage(result))
     return result
+
+
+def _model_beside(folder: Path) -> Path:
+    """Where `model/` is written before it is renamed: this process's alone, on every machine that shares the folder. What ended processes
+    left there is removed."""
+    for left in folder.glob(f".{MODEL_FOLDER}.*tmp"):
+        if not may_be_in_use(left):
+            shutil.rmtree(left, ignore_errors=True)
+    return temporary_beside(folder / MODEL_FOLDER)
 
 
 def refuse_changes(state: StageState, contents: Mapping[str, str]) -> None:

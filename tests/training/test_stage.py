@@ -12,6 +12,7 @@ import torch
 from moviegen.contracts import lake
 from moviegen.contracts.stage import read_stage
 from moviegen.errors import UsageError
+from moviegen.temporary import machine
 from training import checkpoint, stage
 from training.callbacks.checkpoints import superfluous
 from training.callbacks.guard import RECORDS_FOLDER, NonFiniteGuard
@@ -204,3 +205,22 @@ def test_the_same_data_have_no_change():
 def test_records_are_json_beside_the_checkpoints(whole):
     record = json.loads((whole / RECORDS_FOLDER / "step-00000002.rank-0.json").read_text())
     assert record == {"step": 2}
+
+
+def test_a_model_folder_is_written_under_a_name_of_ones_own(tmp_path):
+    seen = []
+
+    def exported(place: Path) -> None:
+        seen.append(place)
+        export(place, 1.0)
+
+    ended, elsewhere = tmp_path / ".model.tmp", tmp_path / ".model.0123abcd-7-89abcdef.tmp"
+    for left in (ended, elsewhere):
+        export(left, 0.5)
+    finish_stage(tmp_path, "tae", "tiny", 1, "sha", exported)
+    finish_stage(tmp_path, "tae", "tiny", 1, "sha", exported)
+    assert len(set(seen)) == 2
+    assert machine() in seen[0].name
+    assert not ended.exists()
+    assert elsewhere.exists(), "another machine may be writing it"
+    assert (tmp_path / "model/model.safetensors").read_bytes() == b"1.0"

@@ -6,11 +6,14 @@ never depend on the number of ranks: a run may be resumed on another number of t
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from moviegen.contracts.bucket import Bucket, BucketSet
 from moviegen.errors import UsageError
+
+K = TypeVar("K")
 
 TRAINING = 3
 """FLOPs of a training step over those of a forward: the backward is two more. Recomputation for memory is not counted."""
@@ -81,18 +84,21 @@ def num_tokens(bucket: Bucket, buckets: BucketSet, resolution: int) -> int:
     return -(-bucket.num_frames // 8) * (height // 16) * (width // 16)
 
 
-def check_sizes(sizes: Mapping[str, int], rule: BatchRule, world_size: int) -> None:
-    """Raises UsageError when a bucket's samples fit no batch, or when a batch has too few for the ranks."""
+def check_sizes(
+    sizes: Mapping[str, int], rule: BatchRule, world_size: int, bound: str = "data.tokens_per_batch"
+) -> None:
+    """Raises UsageError when a bucket's samples fit no batch, or when a batch has too few for the ranks; `bound` is the setting that bounds
+    a batch beside the rule."""
     if none := sorted(key for key, size in sizes.items() if size < 1):
         many = f"{rule.divisor} samples (batch.divisor)" if rule.divisor > 1 else "one sample"
         raise UsageError(
-            f"bucket {', '.join(none)}: {many} cost more than a batch may; raise data.tokens_per_batch"
+            f"bucket {', '.join(none)}: {many} cost more than a batch may; raise {bound}"
             f"{' or data.batch.flops_per_batch' if rule.flops_per_batch else ''}, or choose a subset without"
         )
     if few := sorted(key for key, size in sizes.items() if size < world_size):
         raise UsageError(
             f"bucket {', '.join(few)}: batches of {min(sizes[key] for key in few)} samples for {world_size} ranks; use fewer ranks, or "
-            "raise data.tokens_per_batch or data.batch.flops_per_batch (a new stage: it changes the batches)"
+            f"raise {bound} or data.batch.flops_per_batch (a new stage: it changes the batches)"
         )
 
 
@@ -101,8 +107,9 @@ def rank_efficiency(size: int, world_size: int) -> float:
     return size / world_size / -(-size // world_size)
 
 
-def step_efficiency(costs: Mapping[str, float], shares: Mapping[str, float]) -> float:
-    """Mean over maximum cost of the steps: `costs` of a step by bucket, `shares` of the steps by bucket."""
+def step_efficiency(costs: Mapping[K, float], shares: Mapping[K, float]) -> float:
+    """Mean over maximum cost of the steps: `costs` of a step by bucket, `shares` of the steps by bucket; or by whatever tells
+    steps apart."""
     keys = list(shares)
     weights = np.array([shares[key] for key in keys], dtype=float)
     values = np.array([costs[key] for key in keys], dtype=float)

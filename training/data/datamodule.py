@@ -20,8 +20,9 @@ from moviegen.pipelines.video import VideoDefaults
 from training.cli import say
 from training.data.buckets import BatchMix, BatchPlan, BatchSpec, image_bucket
 from training.data.cost import BatchRule, check_sizes, num_tokens, rank_efficiency, step_efficiency
-from training.data.latents import encode_index, read_index
+from training.data.latents import encode_index
 from training.data.loader import BatchLoader, PlannedBatches, Source, SpecBatches
+from training.data.presence import may_miss, present_index
 from training.data.shards import read_subset
 from training.data.sources import LatentSource, ShardSource, bucket_keys, check_buckets
 
@@ -197,6 +198,7 @@ class ShardDataModule(PlannedData):
         cache_bytes: int = 2**30,
         seed: int = 0,
         batch: BatchRule = BatchRule(),  # noqa: B008
+        allow_missing: bool = False,
     ) -> None:
         """Loaders over the shards of a lake.
 
@@ -212,18 +214,20 @@ class ShardDataModule(PlannedData):
             cache_bytes: Memory for decoded frames, in each loading process.
             seed: Order of the samples.
             batch: A FLOP budget beside the one of tokens, and what sizes divide by.
+            allow_missing: Go on without committed files that are missing; they are told, and recorded in data.json.
         """
         super().__init__(buckets, resolution, tokens_per_batch, mix, validation, num_workers, seed, batch)
-        self.lake, self.subset, self.cache_bytes = lake, subset, cache_bytes
+        self.lake, self.subset, self.cache_bytes, self.allow_missing = lake, subset, cache_bytes, allow_missing
 
     def open_source(self) -> ShardSource:
         """The committed samples of the subset."""
-        return ShardSource(Path(self.lake), self.subset, self.buckets, self.resolution, self.cache_bytes)
+        place, missing = Path(self.lake), self.allow_missing
+        return ShardSource(place, self.subset, self.buckets, self.resolution, self.cache_bytes, missing)
 
     @staticmethod
     def digest_of(init_args: Mapping[str, Any]) -> str:
         """Hash of the subset's shards."""
-        return read_subset(init_args["lake"], init_args.get("subset")).digest
+        return read_subset(init_args["lake"], init_args.get("subset"), may_miss(init_args)).digest
 
 
 class LatentDataModule(PlannedData):
@@ -241,6 +245,7 @@ class LatentDataModule(PlannedData):
         num_workers: int = 0,
         seed: int = 0,
         batch: BatchRule = BatchRule(),  # noqa: B008
+        allow_missing: bool = False,
     ) -> None:
         """Loaders over cached latents; the resolution is the one they were encoded at.
 
@@ -253,13 +258,14 @@ class LatentDataModule(PlannedData):
             num_workers: Processes that load batches; 0 loads in the training process.
             seed: Order of the samples.
             batch: A FLOP budget beside the one of tokens, and what sizes divide by.
+            allow_missing: Go on without committed files that are missing; they are told, and recorded in data.json.
         """
         super().__init__(buckets, 0, tokens_per_batch, mix, validation, num_workers, seed, batch)
-        self.latents = latents
+        self.latents, self.allow_missing = latents, allow_missing
 
     def open_source(self) -> LatentSource:
         """The samples of the index."""
-        source = LatentSource(Path(self.latents))
+        source = LatentSource(Path(self.latents), self.allow_missing)
         check_buckets(source.buckets, self.buckets)
         self.resolution = source.index.resolution
         return source
@@ -267,4 +273,4 @@ class LatentDataModule(PlannedData):
     @staticmethod
     def digest_of(init_args: Mapping[str, Any]) -> str:
         """Hash of what was encoded and how."""
-        return hash_id(encode_index(read_index(init_args["latents"])))
+        return hash_id(encode_index(present_index(Path(init_args["latents"]), may_miss(init_args))[0]))

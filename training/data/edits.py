@@ -7,17 +7,20 @@ from typing import Any
 
 from torch import Tensor
 
-from moviegen.contracts.bucket import BucketSet, encode_bucket
+from moviegen.contracts.bucket import BucketSet, decode_bucket, encode_bucket
 from moviegen.contracts.sets import EditMeta, EditTask
 from moviegen.errors import UsageError
 from moviegen.pipelines.video import VideoDefaults
 from training.data.buckets import BatchSpec
+from training.data.cost import BatchRule, num_tokens
 from training.data.datamodule import Validation
 from training.data.loader import Source
-from training.data.mixture import MixedDataModule, PartBatch, shape_of, tars, with_subset
+from training.data.mixture import MixedDataModule, shape_of, with_subset
+from training.data.parts import PartBatch
+from training.data.presence import may_miss, tars_of
 from training.data.sets import SetSource, Shape, read_set
 from training.data.shards import read_subset
-from training.data.sources import ShardSource
+from training.data.sources import ShardSource, with_frames
 
 T2V = "t2v"
 """The task of making a video of a text; its input video is black [S §5.1.2]."""
@@ -72,8 +75,8 @@ class EditPart:
 class EditSource(SetSource):
     """The samples of an editing set."""
 
-    def __init__(self, root: Path, part: EditPart, shape: Shape) -> None:
-        super().__init__(read_set(root, "edits", part.subset, part.tasks), shape)
+    def __init__(self, root: Path, part: EditPart, shape: Shape, allow_missing: bool = False) -> None:
+        super().__init__(read_set(root, "edits", part.subset, part.tasks, allow_missing), shape)
 
     def load(self, spec: BatchSpec) -> EditBatch:
         """Inputs and targets of a batch; of an image batch the same frame of both."""
@@ -120,6 +123,8 @@ class EditDataModule(MixedDataModule):
         validation: Validation = Validation(),  # noqa: B008
         num_workers: int = 0,
         seed: int = 0,
+        batch: BatchRule = BatchRule(),  # noqa: B008
+        allow_missing: bool = False,
     ) -> None:
         """Loaders over the editing sets and the shards of a lake.
 
@@ -132,8 +137,10 @@ class EditDataModule(MixedDataModule):
             validation: What is held out.
             num_workers: Processes that load batches; 0 loads in the training process.
             seed: Order of the samples.
+            batch: A FLOP budget beside the number of samples, and what sizes divide by.
+            allow_missing: Go on without committed files that are missing; they are told, and recorded in data.json.
         """
-        super().__init__(lake, parts, validation, num_workers, seed)
+        super().__init__(lake, parts, validation, num_workers, seed, batch, allow_missing)
         self.buckets, self.resolution, self.subset = buckets, resolution, subset
         for name, part in parts.items():
             if part.t2v and part.num_frames is not None:
@@ -146,8 +153,17 @@ class EditDataModule(MixedDataModule):
         part = self.parts[name]
         if part.t2v:
             subset = with_subset(part, self.subset).subset
-            return ClipSource(Path(self.lake), subset, self.buckets, self.resolution, cache_bytes=0)
-        return EditSource(Path(self.lake), part, Shape(self.buckets, self.resolution, part.num_frames))
+            return ClipSource(Path(self.lake), subset, self.buckets, self.resolution, 0, self.allow_missing)
+        shape = Shape(self.buckets, self.resolution, part.num_frames)
+        return EditSource(Path(self.lake), part, shape, self.allow_missing)
+
+    def tokens(self, name: str, bucket: str) -> int:
+        """Of a sample in a bucket."""
+        return num_tokens(decode_bucket(bucket), self.buckets, self.resolution)
+
+    def part_buckets(self, name: str) -> BucketSet:
+        """The aspects, with the frames that a kind's samples are read as."""
+        return with_frames(self.buckets, self.parts[name].num_frames)
 
     def defaults(self) -> VideoDefaults:
         """The shape of what is trained on: that of the part with the longest videos."""
@@ -160,5 +176,9 @@ class EditDataModule(MixedDataModule):
     def tars_of(cls, part: Mapping[str, Any], init_args: Mapping[str, Any]) -> dict[str, str]:
         """Path -> SHA-256 of the tars of a subset or of an editing set."""
         if part.get("t2v"):
-            return tars(read_subset(init_args["lake"], part.get("subset") or init_args.get("subset")))
-        return tars(read_set(init_args["lake"], "edits", part.get("subset")))
+            return tars_of(
+                read_subset(
+                    init_args["lake"], part.get("subset") or init_args.get("subset"), allow_missing=may_miss(init_args)
+                )
+            )
+        return tars_of(read_set(init_args["lake"], "edits", part.get("subset"), allow_missing=may_miss(init_args)))

@@ -1,14 +1,11 @@
-"""Batches of several kinds in exact shares: 10 s and 30 s of sound [S §6.2.4], editing tasks [S §5.1.2-5.1.3], pairs of people [S §4.3.1].
+"""Batches of several kinds in exact shares: 10 s and 30 s of sound [S §6.2.4], editing tasks [S §5.1.2-5.1.3], people [S §4.3.1]."""
 
-A batch is of one kind. Its kind and its number within the kind are functions of its own number, so that all that holds for one
-source's batches holds for the mixture's: nothing is remembered, a resumed run sees the same.
-"""
-
+import functools
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
-from typing import Any, Protocol
+from typing import Any
 
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import ConcatDataset, DataLoader, Dataset
@@ -17,97 +14,46 @@ from moviegen.contracts.bucket import BucketSet, decode_bucket
 from moviegen.contracts.clip import hash_id
 from moviegen.errors import UsageError
 from moviegen.pipelines.video import VideoDefaults
-from training.data.batch import Batch
+from training.cli import say
 from training.data.buckets import BatchMix, BatchPlan, BatchSpec, image_bucket
-from training.data.datamodule import Validation, split_samples, validation_specs
+from training.data.cost import BatchRule, check_sizes, rank_efficiency, step_efficiency
+from training.data.datamodule import Validation, check_every_bucket, split_samples, validation_specs
 from training.data.loader import BatchLoader, PlannedBatches, Source, SpecBatches
-
-
-@dataclass
-class PartBatch(Batch):
-    """A batch of one kind of a mixture."""
-
-    part: str = ""
-    """Name of the kind."""
-
-
-class Part(Protocol):
-    """What every kind of batch is told."""
-
-    share: int
-    """Batches of this kind to those of the others."""
-    samples_per_batch: int
-    """Samples in a global batch."""
-    as_images: bool
-    """Single frames instead of clips."""
-
-
-class PartTurns:
-    """Batch number -> (kind, number within the kind): exact in every cycle of as many batches as the shares' sum, evenly spread."""
-
-    def __init__(self, shares: Mapping[str, int]) -> None:
-        if not shares or min(shares.values()) < 1:
-            raise UsageError(f"data.parts: shares {dict(shares)}, wanted whole numbers of at least 1")
-        places = [((j + 0.5) / share, i, name) for i, (name, share) in enumerate(shares.items()) for j in range(share)]
-        self._order = [name for *_, name in sorted(places)]
-        self._shares = dict(shares)
-
-    def turn(self, index: int) -> tuple[str, int]:
-        """Kind of batch number `index`, and how many of that kind came before."""
-        cycle, place = divmod(index, len(self._order))
-        name = self._order[place]
-        return name, cycle * self._shares[name] + self._order[:place].count(name)
-
-
-class MixedBatches(Dataset):
-    """Batch number -> this rank's part of that batch, of the kind whose turn it is."""
-
-    def __init__(self, parts: Mapping[str, PlannedBatches], turns: PartTurns) -> None:
-        self._parts, self._turns = dict(parts), turns
-
-    def spec(self, index: int) -> Any:
-        """The global batch of that number, as its kind plans it."""
-        name, number = self._turns.turn(index)
-        return self._parts[name].spec(number)  # type: ignore[attr-defined]
-
-    def __getitem__(self, index: int) -> Batch:
-        name, number = self._turns.turn(index)
-        batch = self._parts[name][number]
-        batch.index, batch.part = index, name  # type: ignore[attr-defined]
-        return batch
-
-
-class _Named(Dataset):
-    """Validation batches, with the name of their kind."""
-
-    def __init__(self, batches: SpecBatches, name: str) -> None:
-        self._batches, self._name = batches, name
-
-    def __len__(self) -> int:
-        return len(self._batches)
-
-    def __getitem__(self, index: int) -> Batch:
-        batch = self._batches[index]
-        batch.part = self._name  # type: ignore[attr-defined]
-        return batch
+from training.data.parts import MixedBatches, NamedBatches, Part, PartTurns
 
 
 class MixedDataModule(LightningDataModule):
-    """Loaders over several kinds of samples of a lake. Subclasses open the source of each kind."""
+    """Loaders over several kinds of samples of a lake. Subclasses open the source of each kind, and say what its samples are."""
 
     places = ("lake",)
 
     def __init__(
-        self, lake: str, parts: Mapping[str, Part], validation: Validation, num_workers: int, seed: int
+        self,
+        lake: str,
+        parts: Mapping[str, Part],
+        validation: Validation,
+        num_workers: int,
+        seed: int,
+        batch: BatchRule = BatchRule(),  # noqa: B008
+        allow_missing: bool = False,
     ) -> None:
         super().__init__()
-        self.lake, self.parts, self.validation = lake, dict(parts), validation
+        self.lake, self.parts, self.validation, self.batch = lake, dict(parts), validation, batch
+        self.allow_missing = allow_missing
         self.num_workers, self.seed = num_workers, seed
         self.turns = PartTurns({name: part.share for name, part in self.parts.items()})
 
     def open_part(self, name: str) -> Source:
         """The samples of a kind."""
         raise NotImplementedError
+
+    def tokens(self, name: str, bucket: str) -> int:
+        """Tokens of a sample of a kind in a bucket: what `batch` reckons with."""
+        raise NotImplementedError
+
+    def part_buckets(self, name: str) -> BucketSet | None:
+        """The buckets that a kind's samples may be in; None where they are all in one."""
+        return None
 
     @classmethod
     def contents_of(cls, init_args: Mapping[str, Any]) -> dict[str, str]:
@@ -135,6 +81,11 @@ class MixedDataModule(LightningDataModule):
                     f"data.parts.{name}: {len(self.sources[name].buckets)} samples, none left for training; choose another "
                     "subset, or lower --data.validation.fraction"
                 )
+            buckets = self.part_buckets(name)
+            if self.batch.every_bucket and buckets is not None:
+                check_every_bucket(self.sources[name].buckets, buckets)
+        if stage == "fit" and self.trainer and self.trainer.is_global_zero:
+            say(self.summary())
 
     def train_dataloader(self) -> BatchLoader:
         """Batches without end; loading goes on where `load_state_dict` says."""
@@ -143,16 +94,50 @@ class MixedDataModule(LightningDataModule):
         )
 
     def _planned(self, name: str) -> PlannedBatches:
-        part, source, samples = self.parts[name], self.sources[name], self.samples[name][0]
-        if part.samples_per_batch < self._ranks()[1]:
-            raise UsageError(
-                f"data.parts.{name}: batches of {part.samples_per_batch} samples for {self._ranks()[1]} ranks; use fewer ranks, or raise "
-                "samples_per_batch"
-            )
-        keys = [source.buckets[i] for i in samples]
-        sizes = dict.fromkeys({*keys, *map(image_bucket, keys)}, part.samples_per_batch)
-        mix = BatchMix(image=1, video=0) if part.as_images else BatchMix()
-        return PlannedBatches(source, BatchPlan(keys, sizes, mix, self._seed_of(name)), samples, *self._ranks())
+        plan, sizes = self._plan(name)
+        costs = {key: self._cost(name, key) for key in sizes}
+        return PlannedBatches(self.sources[name], plan, self.samples[name][0], *self._ranks(), costs)
+
+    def _plan(self, name: str) -> tuple[BatchPlan, dict[str, int]]:
+        keys = [self.sources[name].buckets[i] for i in self.samples[name][0]]
+        sizes = self._batch_sizes(name, keys)
+        mix = BatchMix(image=1, video=0) if self.parts[name].as_images else BatchMix()
+        plan = BatchPlan(keys, sizes, mix, self._seed_of(name))
+        used = {key: sizes[key] for key in plan.step_shares()}
+        check_sizes(used, self.batch, self._ranks()[1], f"data.parts.{name}.samples_per_batch")
+        return plan, sizes
+
+    def _batch_sizes(self, name: str, keys: Sequence[str]) -> dict[str, int]:
+        """Samples in a global batch of a kind by bucket: as many as the kind says, fewer where they would cost more than a batch may."""
+        most = self.parts[name].samples_per_batch
+        tokens = {key: self.tokens(name, key) for key in {*keys, *map(image_bucket, keys)}}
+        return {key: self.batch.size(count, most * count) for key, count in tokens.items()}
+
+    def _cost(self, name: str, key: str) -> float:
+        return float(self.batch.sample_cost(self.tokens(name, key)))
+
+    def summary(self) -> str:
+        """One line: samples and batch sizes of each kind, and how evenly the work is spread."""
+        world_size, total = self._ranks()[1], sum(part.share for part in self.parts.values())
+        shares: dict[tuple[str, str], float] = {}
+        sizes: dict[tuple[str, str], int] = {}
+        for name, part in self.parts.items():
+            plan, of_part = self._plan(name)
+            shares |= {(name, key): share * part.share / total for key, share in plan.step_shares().items()}
+            sizes |= {(name, key): of_part[key] for key in plan.step_shares()}
+        costs = {place: sizes[place] * self._cost(*place) for place in shares}
+        kinds = "; ".join(self._kind_summary(name, sizes) for name in self.parts)
+        ranks = sum(share * rank_efficiency(sizes[place], world_size) for place, share in shares.items())
+        return (
+            f"data: {kinds}; mean over maximum cost {ranks:.3f} between {world_size} ranks, "
+            f"{step_efficiency(costs, shares):.3f} between steps"
+        )
+
+    def _kind_summary(self, name: str, sizes: Mapping[tuple[str, str], int]) -> str:
+        of_kind = {key: size for (kind, key), size in sizes.items() if kind == name}
+        is_one = self.part_buckets(name) is None
+        batches = ", ".join(str(size) if is_one else f"{key} x {size}" for key, size in of_kind.items())
+        return f"{len(self.samples[name][0])} samples of {name}, batches of {batches}"
 
     def _seed_of(self, name: str) -> int:
         return zlib.crc32(f"{self.seed}/{name}".encode())
@@ -166,11 +151,9 @@ class MixedDataModule(LightningDataModule):
         held = sorted(self.samples[name][1], key=lambda i: source.groups[i])[: self.validation.max_samples]
         mine = held[rank::world_size] if len(held) >= world_size else held
 
-        def sizes(keys: Sequence[str]) -> dict[str, int]:
-            return dict.fromkeys({*keys, *map(image_bucket, keys)}, part.samples_per_batch)
-
+        sizes = functools.partial(self._batch_sizes, name)
         specs = validation_specs({i: source.buckets[i] for i in mine}, sizes, part.as_images)
-        return _Named(SpecBatches(source, specs), name)
+        return NamedBatches(SpecBatches(source, specs), name)
 
     def _ranks(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
@@ -185,11 +168,6 @@ def shape_of(source: Source, samples: Sequence[int], buckets: BucketSet, resolut
     member = next(i for i in samples if source.buckets[i] == largest)
     fps = source.load(BatchSpec(0, bucket, (member,), ())).fps[0]
     return VideoDefaults(bucket.num_frames, width, height, Fraction(fps or 1).limit_denominator(1001))
-
-
-def tars(data: Any) -> dict[str, str]:
-    """Path -> SHA-256 of the tars of a subset or a set."""
-    return {shard.path: shard.sha256 for shard in data.shards}
 
 
 def with_subset(part: Any, subset: str | None) -> Any:

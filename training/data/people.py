@@ -9,15 +9,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from moviegen.contracts.bucket import BucketSet, encode_bucket
+from moviegen.contracts.bucket import BucketSet, decode_bucket, encode_bucket
 from moviegen.contracts.sets import Pairing
 from moviegen.media.read import read_image
 from moviegen.pipelines.video import VideoDefaults
 from training.data.buckets import BatchSpec
+from training.data.cost import BatchRule, num_tokens
 from training.data.datamodule import Validation
 from training.data.decode import frame_rate
-from training.data.mixture import MixedDataModule, PartBatch, shape_of, tars, with_subset
+from training.data.mixture import MixedDataModule, shape_of, with_subset
+from training.data.parts import PartBatch
+from training.data.presence import may_miss, tars_of
 from training.data.sets import SetSource, Shape, read_set
+from training.data.sources import with_frames
 
 
 @dataclass
@@ -49,8 +53,10 @@ class PersonalPart:
 class PersonalSource(SetSource):
     """The samples of a personal set."""
 
-    def __init__(self, root: Path, part: PersonalPart, shape: Shape, face_px: int, seed: int) -> None:
-        super().__init__(read_set(root, "personal", part.subset, part.pairing), shape)
+    def __init__(
+        self, root: Path, part: PersonalPart, shape: Shape, face_px: int, seed: int, allow_missing: bool = False
+    ) -> None:
+        super().__init__(read_set(root, "personal", part.subset, part.pairing, allow_missing), shape)
         self._face_px, self._seed = face_px, seed
 
     def load(self, spec: BatchSpec) -> PersonalBatch:
@@ -87,6 +93,8 @@ class PersonalDataModule(MixedDataModule):
         validation: Validation = Validation(),  # noqa: B008
         num_workers: int = 0,
         seed: int = 0,
+        batch: BatchRule = BatchRule(),  # noqa: B008
+        allow_missing: bool = False,
     ) -> None:
         """Loaders over the personal sets of a lake.
 
@@ -100,15 +108,25 @@ class PersonalDataModule(MixedDataModule):
             validation: What is held out.
             num_workers: Processes that load batches; 0 loads in the training process.
             seed: Order of the samples, and choice of pictures.
+            batch: A FLOP budget beside the number of samples, and what sizes divide by.
+            allow_missing: Go on without committed files that are missing; they are told, and recorded in data.json.
         """
-        super().__init__(lake, parts, validation, num_workers, seed)
+        super().__init__(lake, parts, validation, num_workers, seed, batch, allow_missing)
         self.buckets, self.resolution, self.face_px, self.subset = buckets, resolution, face_px, subset
 
     def open_part(self, name: str) -> PersonalSource:
         """The samples of a kind."""
         part = with_subset(self.parts[name], self.subset)
         shape = Shape(self.buckets, self.resolution, part.num_frames)
-        return PersonalSource(Path(self.lake), part, shape, self.face_px, self._seed_of(name))
+        return PersonalSource(Path(self.lake), part, shape, self.face_px, self._seed_of(name), self.allow_missing)
+
+    def tokens(self, name: str, bucket: str) -> int:
+        """Of a sample in a bucket."""
+        return num_tokens(decode_bucket(bucket), self.buckets, self.resolution)
+
+    def part_buckets(self, name: str) -> BucketSet:
+        """The aspects, with the frames that a kind's clips are read as."""
+        return with_frames(self.buckets, self.parts[name].num_frames)
 
     def defaults(self) -> VideoDefaults:
         """The shape of what is trained on."""
@@ -118,4 +136,5 @@ class PersonalDataModule(MixedDataModule):
     @classmethod
     def tars_of(cls, part: Mapping[str, Any], init_args: Mapping[str, Any]) -> dict[str, str]:
         """Path -> SHA-256 of the set's tars."""
-        return tars(read_set(init_args["lake"], "personal", part.get("subset") or init_args.get("subset")))
+        name = part.get("subset") or init_args.get("subset")
+        return tars_of(read_set(init_args["lake"], "personal", name, allow_missing=may_miss(init_args)))

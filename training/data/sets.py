@@ -25,6 +25,7 @@ from moviegen.errors import UsageError
 from moviegen.media.read import read_video
 from training.data.buckets import BatchSpec
 from training.data.decode import to_tensor
+from training.data.presence import present
 from training.data.shards import read_rows
 from training.data.tars import CheckedTar, TarReader, open_tar
 
@@ -49,6 +50,8 @@ class SampleSet:
     name: str
     shards: tuple[Shard, ...]
     samples: tuple[SetRef, ...]
+    missing: tuple[str, ...] = ()
+    """Paths of the committed tars that are not there and are gone on without."""
 
     @property
     def digest(self) -> str:
@@ -57,10 +60,13 @@ class SampleSet:
         return hash_id(self.kind, self.name, [shard.sha256 for shard in self.shards], used)
 
 
-def read_set(root: Path | str, kind: str, name: str | None, tasks: Sequence[str] = ()) -> SampleSet:
-    """The committed samples of a set, of these tasks only where any are given; without a name, of the only set of that kind.
+def read_set(
+    root: Path | str, kind: str, name: str | None, tasks: Sequence[str] = (), allow_missing: bool = False
+) -> SampleSet:
+    """The committed samples of a set, of these tasks only where any are given; without a name, of the only set of that kind. With
+    `allow_missing`, of those tars that are there.
 
-    Raises UsageError when there is none."""
+    Raises UsageError when there is none; ShardError naming tars that are missing or of another size."""
     lake = existing_lake(Path(root))
     columns = ("path", "kind", "subset", "num_samples", "size_bytes", "sha256")
     rows = [row for row in read_rows(lake, "set_shards", columns) if row["kind"] == kind]
@@ -75,6 +81,7 @@ def read_set(root: Path | str, kind: str, name: str | None, tasks: Sequence[str]
         for r in rows
         if r["subset"] == name
     ]
+    shards, missing = present(lake, shards, allow_missing)
     kept = {shard.path for shard in shards}
     samples = [
         SetRef(row["key"], row["path"], row["task"], row["text"])
@@ -83,8 +90,8 @@ def read_set(root: Path | str, kind: str, name: str | None, tasks: Sequence[str]
     ]
     if not samples:
         raise UsageError(f"{root}: set {name} of kind {kind} holds no sample of {', '.join(tasks) or 'any task'}")
-    ordered = sorted(shards, key=lambda shard: shard.path), sorted(samples, key=lambda sample: sample.key)
-    return SampleSet(Path(root), kind, str(name), *map(tuple, ordered))
+    ordered = tuple(sorted(samples, key=lambda sample: sample.key))
+    return SampleSet(Path(root), kind, str(name), tuple(shards), ordered, missing)
 
 
 class SetReader:

@@ -5,7 +5,7 @@ compared with the SHA-256 of its committed row before the first read, and only m
 """
 
 import difflib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from moviegen.contracts.shard import (
 )
 from moviegen.errors import UsageError
 from training.data.index import build_index, file_mark
+from training.data.presence import present
 from training.data.tars import CheckedTar, TarReader, open_tar
 
 
@@ -48,6 +49,8 @@ class Subset:
     name: str
     shards: tuple[Shard, ...]
     samples: tuple[SampleRef, ...]
+    missing: tuple[str, ...] = ()
+    """Paths of the committed tars that are not there and are gone on without."""
 
     @property
     def digest(self) -> str:
@@ -55,10 +58,12 @@ class Subset:
         return hash_id(self.name, [shard.sha256 for shard in self.shards])
 
 
-def read_subset(root: Path | str, name: str | None = None) -> Subset:
-    """The committed shards and samples of a subset; without a name, of the only one the lake has.
+def read_subset(root: Path | str, name: str | None = None, allow_missing: bool = False) -> Subset:
+    """The committed shards and samples of a subset; without a name, of the only one the lake has. With
+    `allow_missing`, of those shards that are there.
 
-    Raises UsageError when there is none, or none of that name, or several and no name."""
+    Raises UsageError when there is none, or none of that name, or several and no name; ShardError naming shards that are missing or of
+    another size."""
     lake = existing_lake(Path(root))
     shards = [Shard(**row) for row in read_rows(lake, "shards", tuple(Shard.__dataclass_fields__))]
     if not shards:
@@ -80,10 +85,10 @@ def read_subset(root: Path | str, name: str | None = None) -> Subset:
         if row["subset"] == name and row["path"] in kept
     ]
     _check_counts(Path(root), kept, samples)
-    _check_present(lake, kept.values())
-    return Subset(
-        Path(root), name, tuple(kept[path] for path in sorted(kept)), tuple(sorted(samples, key=lambda s: s.key))
-    )
+    there, missing = present(lake, kept.values(), allow_missing)
+    left = {shard.path for shard in there}
+    ordered = sorted((sample for sample in samples if sample.shard in left), key=lambda sample: sample.key)
+    return Subset(Path(root), name, tuple(there), tuple(ordered), missing)
 
 
 def _choose(root: Path | str, name: str | None, names: Sequence[str]) -> str:
@@ -120,37 +125,6 @@ def _check_counts(root: Path, shards: dict[str, Shard], samples: Sequence[Sample
                 f"{root}: {path} is committed with {shard.num_samples} samples, the samples table lists {counts[path]};"
                 f" compare them: moviegen curate check --lake {root}"
             )
-
-
-def _check_present(lake: Lake, shards: Iterable[Shard]) -> None:
-    """Raises ShardError naming every tar that is missing or of another size, before any is read."""
-    check = _size_check(lake)
-    odd = []
-    for shard in sorted(shards, key=lambda each: each.path):
-        try:
-            check(shard)
-        except ShardError as error:
-            odd.append(str(error))
-    if odd:
-        more = [f"and {len(odd) - MAX_NAMED} more"] if len(odd) > MAX_NAMED else []
-        raise ShardError("\n".join([*odd[:MAX_NAMED], *more]))
-
-
-def _size_check(lake: Lake) -> Callable[[Shard], object]:
-    if lake.store is None:
-        return lambda shard: check_size(shard, lake.root)
-    sizes = lake.store.sizes("shards")  # one question for all of them
-
-    def check(shard: Shard) -> None:
-        if (size := sizes.get(shard.path)) != shard.size_bytes:
-            what = "committed shard is missing" if size is None else f"{size} bytes, committed were {shard.size_bytes}"
-            raise ShardError(f"{lake.place}/{shard.path}: {what}; write it again: moviegen curate shard {lake.place}")
-
-    return check
-
-
-MAX_NAMED = 5
-"""Tars named when some are off; `moviegen curate check` has all."""
 
 
 class ShardReader:

@@ -19,9 +19,12 @@ from moviegen.errors import MovieGenError
 from moviegen.media.audio import read_audio
 from moviegen.media.read import read_video
 from training.data.buckets import BatchSpec
+from training.data.cost import BatchRule
 from training.data.datamodule import Validation
 from training.data.decode import to_tensor
-from training.data.mixture import MixedDataModule, PartBatch, tars, with_subset
+from training.data.mixture import MixedDataModule, with_subset
+from training.data.parts import PartBatch
+from training.data.presence import may_miss, tars_of
 from training.data.shards import SampleRef, ShardReader, read_subset
 
 
@@ -64,8 +67,8 @@ class SoundPart:
 class SoundSource:
     """The samples of a subset, a chunk of each."""
 
-    def __init__(self, root: Path, part: SoundPart, data: "SoundShape", seed: int) -> None:
-        self.subset = read_subset(root, part.subset)
+    def __init__(self, root: Path, part: SoundPart, data: "SoundShape", seed: int, allow_missing: bool = False) -> None:
+        self.subset = read_subset(root, part.subset, allow_missing)
         self._reader, self._part, self._shape, self._seed = ShardReader(self.subset), part, data, seed
         self.buckets = [f"1x1-f{max(2, self.num_frames)}"] * len(self.subset.samples)
         self.groups = [ref.video_id for ref in self.subset.samples]
@@ -131,6 +134,8 @@ class SoundShape:
     """Video frames a second that are read beside the sound; 0: none."""
     frame_px: int = 224
     """Side of those frames."""
+    latent_rate_hz: float = 25.0
+    """Latents a second of the codec [S §6.1.3]: what a chunk costs (`batch`)."""
     with_captions: bool = True
     """The six fields of the audio caption [S Table 26], as text."""
 
@@ -147,6 +152,8 @@ class SoundDataModule(MixedDataModule):
         validation: Validation = Validation(),  # noqa: B008
         num_workers: int = 0,
         seed: int = 0,
+        batch: BatchRule = BatchRule(),  # noqa: B008
+        allow_missing: bool = False,
     ) -> None:
         """Loaders over the sound of a lake.
 
@@ -158,15 +165,26 @@ class SoundDataModule(MixedDataModule):
             validation: What is held out.
             num_workers: Processes that load batches; 0 loads in the training process.
             seed: Order of the samples, and the chunks' places.
+            batch: A FLOP budget beside the number of samples, and what sizes divide by.
+            allow_missing: Go on without committed files that are missing; they are told, and recorded in data.json.
         """
-        super().__init__(lake, parts, validation, num_workers, seed)
+        super().__init__(lake, parts, validation, num_workers, seed, batch, allow_missing)
         self.shape, self.subset = shape, subset
 
     def open_part(self, name: str) -> SoundSource:
         """The samples of a kind."""
-        return SoundSource(Path(self.lake), with_subset(self.parts[name], self.subset), self.shape, self._seed_of(name))
+        part = with_subset(self.parts[name], self.subset)
+        return SoundSource(Path(self.lake), part, self.shape, self._seed_of(name), self.allow_missing)
+
+    def tokens(self, name: str, bucket: str) -> int:
+        """Latents of a chunk."""
+        return max(1, round(self.parts[name].seconds * self.shape.latent_rate_hz))
 
     @classmethod
     def tars_of(cls, part: Mapping[str, Any], init_args: Mapping[str, Any]) -> dict[str, str]:
         """Path -> SHA-256 of the subset's tars."""
-        return tars(read_subset(init_args["lake"], part.get("subset") or init_args.get("subset")))
+        return tars_of(
+            read_subset(
+                init_args["lake"], part.get("subset") or init_args.get("subset"), allow_missing=may_miss(init_args)
+            )
+        )

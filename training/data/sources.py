@@ -1,6 +1,7 @@
 """Where batches come from: shards (decoded here) or cached latents."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -11,15 +12,24 @@ from training.data.batch import Batch
 from training.data.buckets import BatchSpec, image_bucket
 from training.data.decode import ClipCache, DecodedClip, decode_clip, frame_rate, to_tensor
 from training.data.encoders import pad
-from training.data.latents import LatentReader, read_index, read_no_text, stack_moments
+from training.data.latents import LatentReader, read_no_text, stack_moments
+from training.data.presence import present_index
 from training.data.shards import ShardReader, read_subset
 
 
 class ShardSource:
     """The samples of a subset, decoded at a resolution."""
 
-    def __init__(self, root: Path, subset: str | None, buckets: BucketSet, resolution: int, cache_bytes: int) -> None:
-        self.subset = read_subset(root, subset)
+    def __init__(
+        self,
+        root: Path,
+        subset: str | None,
+        buckets: BucketSet,
+        resolution: int,
+        cache_bytes: int,
+        allow_missing: bool = False,
+    ) -> None:
+        self.subset = read_subset(root, subset, allow_missing)
         self.buckets = [sample.bucket for sample in self.subset.samples]
         check_buckets(self.buckets, buckets)
         self.groups = [sample.video_id for sample in self.subset.samples]
@@ -67,8 +77,8 @@ class ShardSource:
 class LatentSource:
     """The samples of a folder of cached latents."""
 
-    def __init__(self, folder: Path) -> None:
-        self.index = read_index(folder)
+    def __init__(self, folder: Path, allow_missing: bool = False) -> None:
+        self.index, _ = present_index(folder, allow_missing)
         self._places = [(file, position) for file in self.index.files for position in range(len(file.samples))]
         self.buckets = [file.bucket for file, _ in self._places]
         self.groups = [file.samples[position].video_id for file, position in self._places]
@@ -109,6 +119,14 @@ def bucket_keys(buckets: BucketSet) -> set[str]:
     """Keys of all buckets of a set."""
     frames = {row.num_frames for row in buckets.durations}
     return {encode_bucket(Bucket(a.aspect_width, a.aspect_height, f)) for a in buckets.aspects for f in frames}
+
+
+def with_frames(buckets: BucketSet, num_frames: int | None) -> BucketSet:
+    """The set with clips of any duration read as so many frames; as it is where None are given."""
+    if num_frames is None:
+        return buckets
+    first, last = buckets.durations[0], buckets.durations[-1]
+    return replace(buckets, durations=(replace(first, max_s=last.max_s, num_frames=num_frames),))
 
 
 def check_buckets(keys: Sequence[str], buckets: BucketSet) -> None:

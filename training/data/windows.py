@@ -20,7 +20,7 @@ from training.data.cost import BatchRule
 from training.data.datamodule import ShardDataModule, Validation
 from training.data.decode import to_tensor
 from training.data.shards import ShardReader, Subset, read_rows
-from training.data.sources import ShardSource
+from training.data.sources import ShardSource, with_frames
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,16 @@ class WindowSource(ShardSource):
     """The clips of a subset that are long enough, a window of each."""
 
     def __init__(
-        self, root: Path, subset: str | None, buckets: BucketSet, resolution: int, window: Window, seed: int
+        self,
+        root: Path,
+        subset: str | None,
+        buckets: BucketSet,
+        resolution: int,
+        window: Window,
+        seed: int,
+        allow_missing: bool = False,
     ) -> None:
-        super().__init__(root, subset, buckets, resolution, cache_bytes=0)
+        super().__init__(root, subset, buckets, resolution, cache_bytes=0, allow_missing=allow_missing)
         self._window, self._seed = window, seed
         seconds = clip_seconds(self.subset, self._reader)
         kept = [ref for ref in self.subset.samples if seconds[ref.key] >= window.seconds - 1 / window.fps]
@@ -133,6 +140,7 @@ class WindowDataModule(ShardDataModule):
         num_workers: int = 0,
         seed: int = 0,
         batch: BatchRule = BatchRule(),  # noqa: B008
+        allow_missing: bool = False,
     ) -> None:
         """Loaders over windows of the clips of a lake.
 
@@ -148,16 +156,19 @@ class WindowDataModule(ShardDataModule):
             num_workers: Processes that load batches beside the training process; 0 loads in it.
             seed: Order of the samples, and the windows' places.
             batch: A FLOP budget beside the one of tokens, and what sizes divide by.
+            allow_missing: Go on without committed files that are missing; they are told, and recorded in data.json.
         """
         super().__init__(
-            lake, buckets, resolution, tokens_per_batch, subset, mix, validation, num_workers, cache_bytes=0, seed=seed,
-            batch=batch,
+            lake, with_frames(buckets, window.num_frames), resolution, tokens_per_batch, subset, mix, validation,
+            num_workers, cache_bytes=0, seed=seed, batch=batch,
+            allow_missing=allow_missing,
         )  # fmt: skip
-        self.window = window
+        self.window, self._shard_buckets = window, buckets
 
     def open_source(self) -> WindowSource:
         """The committed samples of the subset that are long enough."""
-        return WindowSource(Path(self.lake), self.subset, self.buckets, self.resolution, self.window, self.seed)
+        place, buckets = Path(self.lake), self._shard_buckets
+        return WindowSource(place, self.subset, buckets, self.resolution, self.window, self.seed, self.allow_missing)
 
     @staticmethod
     def digest_of(init_args: Mapping[str, Any]) -> str:

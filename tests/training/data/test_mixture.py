@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from moviegen.contracts.sample import SampleMeta
 from moviegen.errors import UsageError
 from training.config import load_yaml
-from training.data.mixture import PartTurns
+from training.data.parts import PartTurns
 from training.data.windows import Window, window_indices
 
 SHARES = st.dictionaries(st.sampled_from("abcd"), st.integers(1, 7), min_size=1)
