@@ -1,6 +1,6 @@
 """How fast each bucket trains: seconds a step, tokens and model FLOPs a second, MFU, and the share of the time that waits for data.
 
-FLOPs are those of `moviegen train plan` (`training/plan/work.py`), so that what was predicted can be compared with what is reached. Times go
+FLOPs are those of `moviegen train plan` (`training/plan/work.py`), so that what was predicted compares with what is reached. Times go
 into `throughput.csv` and the loggers, never into `metrics.csv`, which is the same byte by byte however a run was interrupted.
 """
 

@@ -134,16 +134,27 @@ def _run(kind: str, config: Any, length: int) -> tuple[int, int, float, float]:
     return tokens, block_args[TEXT].shape[1], linear, whole.get_total_flops() - linear
 
 
-@lru_cache(maxsize=256)
 def autoencoder_flops(kind: str, config: Any, shape: tuple[int, ...]) -> int:
     """FLOPs of one forward, there and back, on a sample: (3, T, H, W) pixels for a tae, (1, N) sound for an audio_codec."""
+    return _there_and_back_flops(kind, config, shape)[1]
+
+
+def encoder_flops(kind: str, config: Any, shape: tuple[int, ...]) -> int:
+    """FLOPs of the way there alone."""
+    return _there_and_back_flops(kind, config, shape)[0]
+
+
+@lru_cache(maxsize=256)
+def _there_and_back_flops(kind: str, config: Any, shape: tuple[int, ...]) -> tuple[int, int]:
     from torch.utils.flop_counter import FlopCounterMode
 
     with torch.device("meta"):
         network = KINDS[kind].network(config)
         with FlopCounterMode(display=False) as counter, torch.no_grad():
-            there_and_back(network, torch.empty(1, *shape))
-    return counter.get_total_flops()
+            moments = network.encode(torch.empty(1, *shape))  # type: ignore[operator]
+            there = counter.get_total_flops()
+            network.decode(moments.mean, shape[1])  # type: ignore[operator]
+    return there, counter.get_total_flops()
 
 
 def there_and_back(network: nn.Module, sample: Tensor) -> Tensor:
