@@ -26,6 +26,7 @@ from training.callbacks import (
     Progress,
     Samples,
     StopOnSignal,
+    Throughput,
 )
 from training.callbacks.signals import Stopped
 from training.checkpoint import FolderCheckpointIO
@@ -61,6 +62,7 @@ REFUSED = FULL | {errno.EROFS}
 """What a disk says to a write anywhere in the stage's folder that ends the run with a message; the rest may be the data's."""
 
 CALLBACKS = {
+    "throughput": Throughput,  # first: what the others do is no part of a step's time
     "ema": EMA,
     "samples": Samples,
     "checkpoints": Checkpoints,

@@ -135,6 +135,13 @@ class AudioCodecModule(AdversarialModule):
             ),
         }
 
+    def sample_work(self, batch: SoundBatch) -> tuple[int, float]:  # type: ignore[override]
+        """Of the codec, there and back; its latents are the tokens."""
+        from training.plan.work import BACKWARD, autoencoder_flops
+
+        config, shape = self.codec.config, tuple(batch.sound.shape[1:])
+        return -(-shape[1] // config.hop), BACKWARD * autoencoder_flops("audio_codec", config, shape)
+
     def validation_step(self, batch: SoundBatch, batch_idx: int) -> None:
         """Spectral distance and L1 of the reconstruction from the posterior's mean."""
         reconstruction = self.codec.decode(self.codec.encode(batch.sound).mean, batch.sound.shape[2])

@@ -97,6 +97,11 @@ class StageModule(LightningModule):
     def _seed_of(self, index: int) -> int:
         return int(hash_id(self.seed, index, self.global_rank)[:15], 16)
 
+    def sample_work(self, batch: Batch) -> tuple[int, float]:
+        """(tokens, model FLOPs of a training step) of one sample of the batch that was just trained on, as `train plan` counts them:
+        those of the network that trains, not of encoders and judges beside it."""
+        raise NotImplementedError
+
     def log_batch(self, values: dict[str, Any], batch: Batch) -> None:
         """Logs training metrics of a batch."""
         self.batch_metrics = {f"train/{name}": value for name, value in values.items()}

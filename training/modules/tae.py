@@ -138,6 +138,15 @@ class TAEModule(AdversarialModule):
             [weight * value for name, (weight, value) in terms.items() if name in ("l1", "l2", "lpips")]
         ).sum()
 
+    def sample_work(self, batch: Batch) -> tuple[int, float]:
+        """Of the TAE, there and back; tokens as a transformer of patches of 2 would have."""
+        from training.plan.work import BACKWARD, autoencoder_flops
+
+        config, shape = self.tae.config, tuple(_pixels(batch).shape[1:])
+        side = 2 * config.spatial_factor
+        tokens = self.tae.num_latent_frames(shape[1]) * (shape[2] // side) * (shape[3] // side)
+        return tokens, BACKWARD * autoencoder_flops("tae", config, shape)
+
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """PSNR (dB) and L1 of the reconstruction from the posterior's mean."""
         pixels = _pixels(batch)
