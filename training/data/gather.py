@@ -4,8 +4,10 @@ A batch's samples are read into one block of memory that is used again, each at 
 latents begin at the same place: latents of all samples are then one tensor with strides, and no object is made of a sample.
 """
 
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -88,8 +90,8 @@ class LatentReader:
             except ValueError as error:
                 raise ShardError(f"{self._folder / place[0]}: {self._key(place)}: {error}") from error
         try:
-            moments = [_together(self._block, latents, name, lead, stride, frames) for name in ("mean", "std")]
-            return Latents(*moments, _padded_texts(content, texts, kind, len(spots)))
+            mean, std = _stacked(self._block, latents, lead, stride, frames)
+            return Latents(mean, std, _padded_texts(content, texts, kind, len(spots)))
         except (KeyError, IndexError, ValueError) as error:
             names = ", ".join(f"{path}: {self._key((path, position))}" for path, position in places)
             raise ShardError(f"{self._folder}: samples of one batch do not go together: {error!r} ({names})") from error
@@ -155,25 +157,28 @@ def _aligned(size: int) -> int:
     return -(-size // ALIGNMENT) * ALIGNMENT
 
 
-def _together(
-    block: Tensor, layouts: Sequence[Layout], name: str, lead: int, stride: int, frames: Sequence[int] | None
-) -> Tensor:
-    """(B, ...) float32: the tensor of that name of each payload, all of one layout, `stride` bytes apart in the block. With `frames` one
-    row of each."""
+def _stacked(
+    block: Tensor, layouts: Sequence[Layout], lead: int, stride: int, frames: Sequence[int] | None
+) -> Iterator[Tensor]:
+    """Mean and std, each (B, ...) float32, out of payloads of one layout, `stride` bytes apart. With `frames` one row of each."""
     layout = layouts[0]
     if any(each is not layout and each != layout for each in layouts):
-        raise ValueError(f"latents of other shapes or types: {[each[name][:2] for each in layouts]}")
-    place = layout[name]
-    itemsize = place.dtype.itemsize
-    if (lead + place.begin) % itemsize:
-        raise ValueError(f"{name} begins at byte {place.begin}, no multiple of {itemsize}")
-    inner = [int(np.prod(place.shape[i + 1 :])) for i in range(len(place.shape))]
-    strides = (stride // itemsize, *inner)
-    found = block[: len(block) // ALIGNMENT * ALIGNMENT].view(place.dtype)
-    found = found.as_strided((len(layouts), *place.shape), strides, (lead + place.begin) // itemsize)
-    if frames is not None:
-        found = found[torch.arange(len(frames)), torch.tensor(frames)]
-    return found.to(torch.float32, copy=True, memory_format=torch.contiguous_format)
+        raise ValueError(f"latents of other shapes or types: {[each['mean'][:2] for each in layouts]}")
+    for name in ("mean", "std"):
+        dtype, shape, begin, _ = layout[name]
+        if (lead + begin) % dtype.itemsize:
+            raise ValueError(f"{name} begins at byte {begin}, no multiple of {dtype.itemsize}")
+        strides = (stride // dtype.itemsize, *_strides(shape))
+        found = block.view(dtype).as_strided((len(layouts), *shape), strides, (lead + begin) // dtype.itemsize)
+        if frames is not None:
+            found = found[torch.arange(len(frames)), torch.tensor(frames)]
+        yield found.to(torch.float32, copy=True, memory_format=torch.contiguous_format)
+
+
+@lru_cache(maxsize=256)
+def _strides(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Of a tensor of that shape without gaps."""
+    return tuple(math.prod(shape[i + 1 :]) for i in range(len(shape)))
 
 
 def _padded_texts(
@@ -184,8 +189,8 @@ def _padded_texts(
         return []
     if len(payloads) != count:
         raise ValueError(f"{count - len(payloads)} of {count} have no text features")
-    names = [name for name in payloads[0][1] if name.startswith(f"{kind}.")]
-    rows = ([(begin, layout[f"{kind}.{i}"]) for begin, layout in payloads] for i in range(len(names)))
+    encoders = range(sum(name.startswith(f"{kind}.") for name in payloads[0][1]))
+    rows = ([(begin, layout[f"{kind}.{i}"]) for begin, layout in payloads] for i in encoders)
     return [_padded(content, row) for row in rows]
 
 

@@ -150,7 +150,7 @@ class MixedDataModule(LightningDataModule):
                 "samples_per_batch"
             )
         keys = [source.buckets[i] for i in samples]
-        sizes = dict.fromkeys({*keys, *map(image_bucket, keys)}, part.samples_per_batch)
+        sizes = dict.fromkeys({*keys, *map(image_bucket, set(keys))}, part.samples_per_batch)
         mix = BatchMix(image=1, video=0) if part.as_images else BatchMix()
         return PlannedBatches(source, BatchPlan(keys, sizes, mix, self._seed_of(name)), samples, *self._ranks())
 
@@ -167,7 +167,7 @@ class MixedDataModule(LightningDataModule):
         mine = held[rank::world_size] if len(held) >= world_size else held
 
         def sizes(keys: Sequence[str]) -> dict[str, int]:
-            return dict.fromkeys({*keys, *map(image_bucket, keys)}, part.samples_per_batch)
+            return dict.fromkeys({*keys, *map(image_bucket, set(keys))}, part.samples_per_batch)
 
         specs = validation_specs({i: source.buckets[i] for i in mine}, sizes, part.as_images)
         return _Named(SpecBatches(source, specs), name)

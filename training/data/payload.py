@@ -6,6 +6,7 @@ as its shape says. safetensors' own reader wants immutable bytes and copies each
 
 import json
 import math
+import struct
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
@@ -16,6 +17,8 @@ from torch import Tensor
 
 MAX_HEADER_BYTES = 1 << 20
 """Our decision: a few tensors' names, and a caption."""
+
+_LENGTH = struct.Struct("<Q")
 
 _DTYPES = {
     "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "F64": torch.float64,
@@ -45,12 +48,12 @@ def encode_payload(tensors: Mapping[str, Tensor], notes: Mapping[str, str] | Non
 def payload_layout(content: memoryview) -> Layout:
     """The tensors of a payload by name; not to be changed. Raises ValueError when it is none."""
     try:
-        length = int.from_bytes(content[:8], "little")
-        if len(content) < 8 or length > min(MAX_HEADER_BYTES, len(content) - 8):
-            raise ValueError(f"header of {length} bytes in {len(content)}")
+        size, (length,) = len(content), _LENGTH.unpack_from(content)
+        if length > MAX_HEADER_BYTES or length > size - 8:
+            raise ValueError(f"header of {length} bytes in {size}")
         layout = _layout if length <= MAX_KNOWN_BYTES else _layout.__wrapped__
-        return layout(bytes(content[8 : 8 + length]), len(content))
-    except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
+        return layout(bytes(content[8 : 8 + length]), size)
+    except (struct.error, KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
         raise ValueError(f"no safetensors payload: {error}") from error
 
 
