@@ -120,13 +120,19 @@ class BatchPlan:
         kind, turn = (_IMAGE, images) if self._mix.is_image(index) else (_VIDEO, index - images)
         key, number = self._turns[kind].turn(turn)
         size, members = self._sizes[key], self._streams[kind][key]
-        places = range(number * size, (number + 1) * size)
-        samples = tuple(
-            int(members[_shuffled(self._seed, kind, key, p // len(members), len(members))[p % len(members)]])
-            for p in places
-        )
+        samples = self._samples(kind, key, number * size, size)
         frames = tuple(_rng(self._seed, _FRAME, index).random(size)) if kind == _IMAGE else ()
         return BatchSpec(index, decode_bucket(key), samples, frames, number, len(members))
+
+    def _samples(self, kind: int, key: str, begin: int, size: int) -> tuple[int, ...]:
+        """`size` samples of a bucket's stream, from number `begin` on."""
+        members, found = self._streams[kind][key], []
+        while size:
+            number, place = divmod(begin, len(members))
+            order = _shuffled(self._seed, kind, key, number, len(members))[place : place + size]
+            found += members[order].tolist()
+            begin, size = begin + len(order), size - len(order)
+        return tuple(found)
 
 
 def _check_mix(mix: BatchMix, video: Mapping[str, np.ndarray], num_samples: int) -> None:

@@ -136,7 +136,8 @@ class PlannedData(LightningDataModule):
 
     def _batch_sizes(self, keys: Sequence[str]) -> dict[str, int]:
         """Samples in a global batch by bucket key, of images and videos: the same on any number of ranks."""
-        wanted = {*keys, *map(image_bucket, keys)}
+        wanted = set(keys)
+        wanted |= set(map(image_bucket, wanted))
         return {key: self.batch.size(self._tokens(key), self.tokens_per_batch) for key in wanted}
 
     def _tokens(self, key: str) -> int:

@@ -7,7 +7,6 @@ times): a file with such a mark is not hashed again by the next process or run. 
 import json
 import os
 import time
-import zlib
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
@@ -19,6 +18,7 @@ import numpy as np
 from moviegen.contracts.lake import atomic_write
 from moviegen.contracts.shard import Member, ShardError
 from training.cli import say
+from training.data.checksum import crc32
 
 FORMAT = 1
 MAX_MARKS = 16
@@ -52,6 +52,24 @@ class TarIndex:
         found = self.rows[begin:end].tolist()
         return [(self.suffixes[suffix], offset, size, crc) for _, suffix, offset, size, crc in found]
 
+    def table(self, keys: Sequence[str], suffixes: Sequence[str]) -> np.ndarray:
+        """(keys, suffixes, 3): offset, size and CRC-32 of each member, zeros where a key has none of a suffix.
+
+        Raises ValueError when these are not the tar's keys."""
+        wanted = np.frombuffer(bytes.fromhex("".join(keys)), ">u8").reshape(-1, 2).astype("<u8")
+        order = np.lexsort((wanted[:, 1], wanted[:, 0]))
+        known = self.rows["key"]
+        is_first = np.append(True, (known[1:] != known[:-1]).any(1))[: len(known)]
+        if not np.array_equal(known[is_first], wanted[order]):
+            raise ValueError(f"{int(is_first.sum())} keys, not the {len(keys)} that were expected")
+        places = order[np.cumsum(is_first) - 1]
+        found = np.zeros((len(keys), len(suffixes), 3), dtype=np.int64)
+        for i, suffix in enumerate(suffixes):
+            rows = self.rows["suffix"] == (self.suffixes.index(suffix) if suffix in self.suffixes else -1)
+            for j, name in enumerate(("offset", "size", "crc")):
+                found[places[rows], i, j] = self.rows[name][rows]
+        return found
+
     @property
     def keys(self) -> set[str]:
         """All keys."""
@@ -82,7 +100,7 @@ def _crc(file: Any, size: int) -> int | None:
         chunk = file.read(min(size, _CHUNK))
         if not chunk:
             return None
-        crc, size = zlib.crc32(chunk, crc), size - len(chunk)
+        crc, size = crc32(chunk, crc), size - len(chunk)
     return crc
 
 
@@ -92,8 +110,8 @@ def cache_folder() -> Path:
     return Path(os.environ.get("MOVIEGEN_CACHE") or home / "moviegen") / "tar-index"
 
 
-def file_mark(path: Path) -> Mark:
-    """What tells a file from one that was put in its place or written to."""
+def file_mark(path: Path | int) -> Mark:
+    """What tells a file, by name or open, from one that was put in its place or written to."""
     status = os.stat(path)
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
@@ -112,7 +130,7 @@ def keep_index(sha256: str, mark: Mark, index: TarIndex) -> None:
     kept = _load(path)
     marks = [list(mark), *(kept[0] if kept is not None else [])][:MAX_MARKS]
     body = index.rows.tobytes()
-    header = {"format": FORMAT, "suffixes": index.suffixes, "marks": marks, "crc": zlib.crc32(body)}
+    header = {"format": FORMAT, "suffixes": index.suffixes, "marks": marks, "crc": crc32(body)}
     try:
         with atomic_write(path, "index") as temporary:
             temporary.write_bytes(json.dumps(header).encode() + b"\n" + body)
@@ -136,7 +154,7 @@ def _load(path: Path) -> tuple[list[list[int]], TarIndex] | None:
     try:
         head, _, body = path.read_bytes().partition(b"\n")
         header = json.loads(head)
-        if header["format"] != FORMAT or header["crc"] != zlib.crc32(body):
+        if header["format"] != FORMAT or header["crc"] != crc32(body):
             return None
         return header["marks"], TarIndex(np.frombuffer(body, _ROW), header["suffixes"])
     except (OSError, ValueError, KeyError, TypeError):

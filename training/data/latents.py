@@ -1,4 +1,4 @@
-"""Latents and text features cached by `moviegen train encode`: tars, their index, and reading single samples back.
+"""Latents and text features cached by `moviegen train encode`: tars and their index.
 
 `<folder>/latents.json` is written last and names every tar with its SHA-256; a folder without it is unfinished. A tar holds what was
 made of one shard, a clip's in up to three members: `<key>.video.safetensors` (posterior mean and std), `.image.safetensors` (those of
@@ -7,20 +7,15 @@ kept before normalisation.
 """
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
 from moviegen.contracts.clip import file_sha256
 from moviegen.contracts.lake import atomic_write
-from moviegen.contracts.shard import ShardError
 from moviegen.errors import UsageError
-from training.data.payload import decode_payload
-from training.data.tars import CheckedTar, TarReader, open_tar
 
 INDEX_FILE = "latents.json"
 INDEX_FORMAT = 2
@@ -114,56 +109,6 @@ def write_index(folder: Path, index: LatentIndex) -> None:
         temporary.write_text(encode_index(index))
 
 
-class LatentReader:
-    """Reads samples of committed latent tars. A tar is checked before its first sample, as shards are."""
-
-    def __init__(self, folder: Path, files: Sequence[LatentFile]) -> None:
-        self._folder = folder
-        self._files = {file.path: file for file in files}
-        self._tars = TarReader(self._check)
-
-    def read(self, path: str, position: int, frame: int | None = None) -> tuple[Tensor, Tensor]:
-        """(mean, std), each (C, T, h, w) float32, of the clip at `position`, or of its single frame number `frame`."""
-        tensors = self._payload(path, position, frame, ("video" if frame is None else "image",))
-        mean, std = self._moments(tensors, frame)
-        return mean.float(), std.float()
-
-    def read_with_texts(
-        self, path: str, position: int, frame: int | None = None
-    ) -> tuple[tuple[Tensor, Tensor], list[Tensor]]:
-        """As `read`, but as it was written, and of each text encoder the features (L, D) of the clip's text, as a video's or an image's."""
-        kind = "video" if frame is None else "image"
-        tensors = self._payload(path, position, frame, (kind, "text"))
-        count = sum(name.startswith(f"{kind}.") for name in tensors)
-        return self._moments(tensors, frame), [tensors[f"{kind}.{i}"] for i in range(count)]
-
-    def _moments(self, tensors: dict[str, Tensor], frame: int | None) -> tuple[Tensor, Tensor]:
-        mean, std = tensors["mean"], tensors["std"]
-        return (mean, std) if frame is None else (mean[frame], std[frame])
-
-    def _payload(self, path: str, position: int, frame: int | None, kinds: tuple[str, ...]) -> dict[str, Tensor]:
-        key = self._files[path].samples[position].key
-        members = self._tars.read(path, key, [SUFFIXES[kind] for kind in kinds])
-        try:
-            return {name: tensor for content in members.values() for name, tensor in decode_payload(content).items()}
-        except ValueError as error:
-            raise ShardError(f"{self._folder / path}: {key}: {error}") from error
-
-    def _check(self, path: str) -> CheckedTar:
-        where, file = self._folder / path, self._files[path]
-
-        def check() -> None:
-            if file_sha256(where) != file.sha256:
-                raise UsageError(
-                    f"{where}: its bytes are not those committed (sha256 differs); delete it and run encode again"
-                )
-
-        try:
-            return open_tar(where, file.sha256, len(file.samples), check, tuple(SUFFIXES.values()))
-        except OSError as error:
-            raise UsageError(f"{where}: cannot be read: {error.strerror}; run encode again") from error
-
-
 def read_no_text(folder: Path, index: LatentIndex) -> list[Tensor]:
     """The features (L, D) of the empty text, of each text encoder."""
     if not index.text_sha256:
@@ -179,9 +124,3 @@ def frame_positions(num_frames: int, image_frames: int) -> list[int]:
     """Which frames of a clip are encoded as images: the middle of each of `image_frames` equal spans."""
     count = min(num_frames, image_frames)
     return [(2 * i + 1) * num_frames // (2 * count) for i in range(count)]
-
-
-def stack_moments(moments: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    """(mean, std) of a batch, each (B, C, T, h, w) float32."""
-    means, stds = zip(*moments, strict=True)
-    return torch.stack(means).float(), torch.stack(stds).float()

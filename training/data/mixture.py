@@ -110,7 +110,7 @@ class MixedDataModule(LightningDataModule):
     def _batch_sizes(self, name: str, keys: Sequence[str]) -> dict[str, int]:
         """Samples in a global batch of a kind by bucket: as many as the kind says, fewer where they would cost more than a batch may."""
         most = self.parts[name].samples_per_batch
-        tokens = {key: self.tokens(name, key) for key in {*keys, *map(image_bucket, keys)}}
+        tokens = {key: self.tokens(name, key) for key in {*keys, *map(image_bucket, set(keys))}}
         return {key: self.batch.size(count, most * count) for key, count in tokens.items()}
 
     def _cost(self, name: str, key: str) -> float:

@@ -11,8 +11,8 @@ from moviegen.errors import UsageError
 from training.data.batch import Batch
 from training.data.buckets import BatchSpec, image_bucket
 from training.data.decode import ClipCache, DecodedClip, decode_clip, frame_rate, to_tensor
-from training.data.encoders import pad
-from training.data.latents import LatentReader, read_no_text, stack_moments
+from training.data.gather import LatentReader
+from training.data.latents import read_no_text
 from training.data.presence import present_index
 from training.data.shards import ShardReader, read_subset
 
@@ -90,27 +90,20 @@ class LatentSource:
         is_image = spec.bucket.is_image
         places = [self._places[i] for i in spec.samples]
         samples = [file.samples[position] for file, position in places]
-        frames: list[int | None] = (
-            [int(f * file.num_images) for f, (file, _) in zip(spec.frames, places, strict=True)]
-            if is_image
-            else [None] * len(places)
+        frames = (
+            [int(f * file.num_images) for f, (file, _) in zip(spec.frames, places, strict=True)] if is_image else None
         )
-        rows = [
-            self._reader.read_with_texts(file.path, position, frame)
-            for (file, position), frame in zip(places, frames, strict=True)
-        ]
-        mean, std = stack_moments([moments for moments, _ in rows])
-        texts = [pad(of_encoder) for of_encoder in zip(*(texts for _, texts in rows), strict=True)]
+        latents = self._reader.read_batch([(file.path, position) for file, position in places], frames)
         return Batch(
             index=spec.index,
             bucket=encode_bucket(spec.bucket),
             keys=[sample.key for sample in samples],
             captions=[sample.caption for sample in samples],
             fps=[0.0 if is_image else sample.fps for sample in samples],
-            latent_mean=mean,
-            latent_std=std,
-            text_features=[context.features for context in texts] or None,
-            text_masks=[context.mask for context in texts] or None,
+            latent_mean=latents.mean,
+            latent_std=latents.std,
+            text_features=[context.features for context in latents.texts] or None,
+            text_masks=[context.mask for context in latents.texts] or None,
             no_text=self._no_text or None,
         )
 

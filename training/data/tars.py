@@ -3,7 +3,6 @@
 import io
 import os
 import tarfile
-import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 
 from moviegen.contracts.sample import MEMBER_SUFFIXES
 from moviegen.contracts.shard import ShardError, iter_members
+from training.data.checksum import crc32
 from training.data.index import Mark, TarIndex, build_index, file_mark, keep_index, known_index
 
 MAX_OPEN = 256
@@ -94,27 +94,50 @@ class TarReader:
             raise ShardError(f"{tar.path}: holds no sample {key}, though the samples table says so")
         begin, end = places[0][1], places[-1][1] + places[-1][2]
         buffer = bytearray(end - begin)
-        if os.preadv(self._descriptor(name, tar), [buffer], begin) != len(buffer):
+        _check_in_place(tar)
+        if os.preadv(self.descriptor(name), [buffer], begin) != len(buffer):
             raise ShardError(f"{tar.path}: sample {key} is cut short")
         content, members = memoryview(buffer), {}
         for suffix, offset, size, crc in places:
             members[suffix] = content[offset - begin : offset - begin + size]
-            if zlib.crc32(members[suffix]) != crc:
+            if crc32(members[suffix]) != crc:
                 raise ShardError(f"{tar.path}: {key}.{suffix}: its bytes are not those committed (CRC differs)")
         return members
 
-    def _descriptor(self, name: str, tar: CheckedTar) -> int:
-        """An open file of a tar, which must still be the one that was checked."""
-        try:
-            if file_mark(tar.path)[:4] != tar.mark[:4]:
-                raise ShardError(
-                    f"{tar.path}: was replaced while it was in use; begin again: the plan was made for the old one"
-                )
-            if name not in self._open:
-                self._open[name] = os.open(tar.path, os.O_RDONLY)
-        except OSError as error:
-            raise ShardError(f"{tar.path}: cannot be read: {error.strerror}") from error
-        self._open.move_to_end(name)
+    def descriptor(self, name: str) -> int:
+        """An open file of a tar: the one that was checked, whatever takes its name later. Raises ShardError."""
+        if name in self._open:
+            self._open.move_to_end(name)
+            return self._open[name]
+        self._open[name] = _open_checked(self.tar(name))
         if len(self._open) > MAX_OPEN:
             os.close(self._open.popitem(last=False)[1])
         return self._open[name]
+
+
+def _open_checked(tar: CheckedTar) -> int:
+    try:
+        descriptor = os.open(tar.path, os.O_RDONLY)
+    except OSError as error:
+        raise _unreadable(tar, error) from error
+    if file_mark(descriptor)[:4] != tar.mark[:4]:
+        os.close(descriptor)
+        raise _replaced(tar)
+    return descriptor
+
+
+def _check_in_place(tar: CheckedTar) -> None:
+    """Raises ShardError when the tar's name is another file's by now."""
+    try:
+        if file_mark(tar.path)[:4] != tar.mark[:4]:
+            raise _replaced(tar)
+    except OSError as error:
+        raise _unreadable(tar, error) from error
+
+
+def _replaced(tar: CheckedTar) -> ShardError:
+    return ShardError(f"{tar.path}: was replaced while it was in use; begin again: the plan was made for the old one")
+
+
+def _unreadable(tar: CheckedTar, error: OSError) -> ShardError:
+    return ShardError(f"{tar.path}: cannot be read: {error.strerror}")

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from moviegen.errors import UsageError
 from moviegen.models.tae import TAE
 from moviegen.testing.lake import TOY_BUCKETS
+from training.data.gather import LatentReader
 from training.data.latents import (
     LatentFile,
     LatentIndex,
-    LatentReader,
     LatentSample,
     decode_index,
     encode_index,
