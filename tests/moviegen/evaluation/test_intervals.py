@@ -7,7 +7,14 @@ import pytest
 from scipy import stats
 
 from moviegen.evaluation.intervals import (
-    bootstrap, paired_bootstrap, replicates, sign_flip_p, standard_error, tails, two_stage_bootstrap, wilson,
+    bootstrap,
+    paired_bootstrap,
+    replicates,
+    sign_flip_p,
+    standard_error,
+    tails,
+    two_stage_bootstrap,
+    wilson,
 )  # fmt: skip
 
 
