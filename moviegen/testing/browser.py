@@ -140,7 +140,9 @@ class Browser:
         """The finished download of this name, waited for."""
         deadline = time.monotonic() + self._timeout_s
         while time.monotonic() < deadline:
-            found = [path for path in self.downloads.glob(pattern) if path.suffix != ".crdownload" and path.stat().st_size]
+            found = [
+                path for path in self.downloads.glob(pattern) if path.suffix != ".crdownload" and path.stat().st_size
+            ]
             if found and not list(self.downloads.glob("*.crdownload")):
                 return found[0]
             time.sleep(0.02)
@@ -155,7 +157,9 @@ class Browser:
         self.run("0")  # what was said before is read by now
         found = [event["params"] for event in self.events if event.get("method") == "Runtime.exceptionThrown"]
         logged = [event["params"]["entry"] for event in self.events if event.get("method") == "Log.entryAdded"]
-        return [str(row["exceptionDetails"]) for row in found] + [row["text"] for row in logged if row["level"] == "error"]
+        return [str(row["exceptionDetails"]) for row in found] + [
+            row["text"] for row in logged if row["level"] == "error"
+        ]
 
     def requests(self) -> list[str]:
         """Addresses that the page asked for."""

@@ -40,8 +40,10 @@ class PromptsConfig:
 
     path: Path
     """.txt, .csv, .jsonl, .json (VBench), .yaml, or a folder of .txt."""
+    lines: bool = False
+    """Print the prompts, one a line, as `moviegen generate --prompts_file` reads them."""
     json: bool = False
-    """One JSON line a prompt on stdout instead of the counts."""
+    """Print one JSON line a prompt."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -149,12 +151,15 @@ def prompts_main(argv: Sequence[str]) -> int:
 
     config, _ = parse_config(
         PromptsConfig, argv, prog="moviegen eval ab prompts", positionals=("path",), summary=str(PromptsConfig.__doc__),
-        examples=("moviegen eval ab prompts configs/prompts/small.yaml",),
+        examples=(
+            "moviegen eval ab prompts configs/prompts/small.yaml",
+            "moviegen eval ab prompts configs/prompts/small.yaml --lines > prompts.txt",
+        ),
     )  # fmt: skip
     found = read_prompts(config.path)
-    if config.json:
+    if config.json or config.lines:
         for prompt in found.prompts:
-            print(json.dumps(asdict(prompt), ensure_ascii=False))
+            print(json.dumps(asdict(prompt), ensure_ascii=False) if config.json else prompt.text)
         return 0
     texts = len({prompt.text for prompt in found.prompts})
     print(f"{found.path}: {len(found.prompts)} prompts ({texts} different), {found.format}, sha256 {found.sha256}")

@@ -34,13 +34,14 @@ def score_page(score: Score) -> str:
         f"<h1>{_text(score.a)} against {_text(score.b)}</h1>",
         f"<p class='about'>Study {_text(score.study)}: {score.num_items} items, {score.num_votes} votes of {len(score.raters)} raters, "
         f"{score.skipped} names left out when it was made.</p>",
-        *(f"<p class='warn'>{_text(warning)}</p>" for warning in score.warnings),
         "<h2>Win rates of all items</h2>",
         f"<p class='about'>Blue is for {_text(score.a)}, red for {_text(score.b)}. Net win rate: percent of items won less percent lost, "
         f"-100 to 100; of editing axes the win rate, 0 to 100 with 50 a tie. The line is the 95 % interval of {score.resamples} "
-        f"bootstraps over {_OVER[score.over]}; sigma is its standard error. Above two sigma a difference is significant, above one moderate, "
+        f"bootstraps over {_OVER[score.over]}; sigma is its standard error. Above two sigma a difference is significant, above one "
+        "moderate, "
         "below one the two are on par: the paper's words.</p>",
         _rates(("", *_HEAD), overall),
+        *_warnings(score),
         "<h2>Agreement of raters</h2><p class='about'>Share of pairs of raters that gave the same answer; Fleiss' kappa and Krippendorff's "
         "alpha are 1 in full agreement and 0 at chance; in the last a tie is half-way between the sides.</p>",
         _table(("axis", "same answer", "Fleiss", "alpha", "alpha, steps", "items"), _agreement_lines(score)),
@@ -67,6 +68,16 @@ def _by(score: Score, by: str, title: str, about: str) -> list[str]:
     return [
         f"<h2>{title}</h2><p class='about'>{about}{few}{chance}</p>",
         _rates((by.replace("_", " "), *_HEAD), groups),
+    ]
+
+
+def _warnings(score: Score) -> list[str]:
+    if not score.warnings:
+        return []
+    return [
+        "<h2>Warnings</h2><ul class='warn'>",
+        *(f"<li>{_text(warning)}</li>" for warning in score.warnings),
+        "</ul>",
     ]
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -11,9 +11,9 @@ from moviegen.errors import UsageError
 from moviegen.evaluation.intervals import wilson
 
 from .agreement import Agreement, agreement
-from .axes import Axis
+from .axes import Axis, Scale
 from .key import Item, Key, read_key
-from .power import items_for
+from .power import USUAL, items_for
 from .votes import BadRow, Vote, Votes, read_votes
 from .win_rates import Ballots, Over, WinRate, win_rate
 
@@ -224,20 +224,10 @@ def _passed_checks(votes: Sequence[Vote]) -> list[bool]:
 def _warnings(
     key: Key, read: Votes, raters: Sequence[RaterRow], ballots: dict[str, dict], groups: Sequence[Group]
 ) -> Iterator[str]:
-    num_items = sum(not item.is_check for item in key.items.values())
-    for axis in key.axes:
-        items = ballots[axis.name]
-        short = sum(len(votes) < axis.num_raters for votes in items.values())
-        if len(items) < num_items or short:
-            yield (
-                f"{axis.name}: {num_items - len(items)} of {num_items} items have no vote that counts, "
-                f"{short} fewer than {axis.num_raters} raters"
-            )
-        if many := sum(len(votes) > axis.num_raters for votes in items.values()):
-            yield f"{axis.name}: {many} items have more than {axis.num_raters} raters: a sheet was answered by two people"
-    for group in groups:
-        if group.by == "all":
-            yield from _too_few(group.rate, next(axis for axis in key.axes if axis.name == group.rate.axis))
+    yield from _by_axes((axis.name, words) for axis in key.axes for words in _missing(key, axis, ballots[axis.name]))
+    scale = {axis.name: axis.scale for axis in key.axes}
+    overall = [group.rate for group in groups if group.by == "all"]
+    yield from _by_axes((rate.axis, words) for rate in overall for words in _too_few(rate, scale[rate.axis]))
     sheets = {row.rater.partition(":")[0] for row in raters}
     if missing := [str(n) for n in range(1, key.num_raters + 1) if str(n) not in sheets]:
         yield f"no votes of sheet{'s' if len(missing) > 1 else ''} {', '.join(missing)}"
@@ -247,18 +237,39 @@ def _warnings(
     if read.num_duplicates or read.num_changed:
         yield f"{read.num_duplicates} votes stood twice, {read.num_changed} were given again otherwise: the latest counts"
     if read.bad:
-        yield f"{len(read.bad)} rows or files of votes are not counted: see bad_rows"
+        rows = "; ".join(f"{row.file}{f' row {row.row}' if row.row else ''}: {row.reason}" for row in read.bad[:3])
+        yield f"{len(read.bad)} files or rows of votes are not counted: {rows}{'; ...' if len(read.bad) > 3 else ''}"
 
 
-def _too_few(rate: WinRate, axis: Axis) -> Iterator[str]:
-    half = (rate.high - rate.low) / 2 * (1 if axis.scale == "net" else 2)
+def _by_axes(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """One line a text, with the axes that it is of in front."""
+    axes: dict[str, list[str]] = defaultdict(list)
+    for axis, words in rows:
+        axes[words].append(axis)
+    for words, names in axes.items():
+        yield f"{', '.join(names)}: {words}"
+
+
+def _missing(key: Key, axis: Axis, items: Ballots) -> Iterator[str]:
+    num_items = sum(not item.is_check for item in key.items.values())
+    if len(items) < num_items:
+        yield f"{num_items - len(items)} of {num_items} items have no vote that counts"
+    if short := sum(len(votes) < axis.num_raters for votes in items.values()):
+        yield f"{short} items have fewer than {axis.num_raters} raters"
+    if many := sum(len(votes) > axis.num_raters for votes in items.values()):
+        yield f"{many} items have more than {axis.num_raters} raters: a sheet was answered by two people"
+
+
+def _too_few(rate: WinRate, scale: Scale) -> Iterator[str]:
+    half = (rate.high - rate.low) / 2 * (1 if scale == "net" else 2)
     if math.isnan(half):
-        yield f"{rate.axis}: {rate.n} item says nothing of how sure it is"
+        yield f"{rate.n} item says nothing of how sure it is"
     elif rate.sigma == 0:
-        yield f"{rate.axis}: all {rate.n} items came out alike; up to {min(100, 300 / rate.n):.0f} % of others may yet come out otherwise"
+        yield f"all {rate.n} items came out alike; a bootstrap of them says nothing, the interval is Wilson's"
     elif half > WANTED_HALF_WIDTH:
-        needed = items_for(WANTED_HALF_WIDTH, rate.win / 100, rate.loss / 100)
-        yield f"{rate.axis}: too few items for an interval of 5 points to either side: {rate.n}, it takes about {needed:,}"
+        shares = USUAL if rate.n < FEW_ITEMS else (rate.win / 100, rate.loss / 100)
+        needed = items_for(WANTED_HALF_WIDTH, *shares)
+        yield f"too few items for a net win rate within 5 points: {rate.n}, it takes about {math.ceil(needed / 50) * 50:,}"
 
 
 def _side_bias(votes: Sequence[Vote]) -> Iterator[str]:

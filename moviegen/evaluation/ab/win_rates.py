@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from moviegen.evaluation.intervals import LEVEL, RESAMPLES, bootstrap, standard_error, tails
+from moviegen.evaluation.intervals import LEVEL, RESAMPLES, bootstrap, standard_error, tails, wilson
 
 from .axes import Axis, Rule, Scale
 
@@ -22,6 +22,10 @@ Over = Literal["items", "raters", "both"]
 
 Ballots = Mapping[str, Mapping[str, int]]
 """By item, by rater: +1, 0 or -1."""
+
+
+MIN_ALIKE = 6
+"""Items that all went one way by chance less than once in twenty: 2 * 0.5 ** 6 = 0.03."""
 
 
 @dataclass(frozen=True)
@@ -93,13 +97,14 @@ def win_rate(
     half = 1.0 if axis.scale == "net" else 0.5
     return WinRate(
         axis.name, len(values), sum(map(len, ballots.values())), *shares, net, on_scale(net, axis.scale),
-        on_scale(low, axis.scale), on_scale(high, axis.scale), sigma * half, verdict_of(net, sigma),
+        on_scale(low, axis.scale), on_scale(high, axis.scale), sigma * half, verdict_of(net, sigma, len(values)),
     )  # fmt: skip
 
 
-def verdict_of(net: float, sigma: float) -> str:
-    """The paper's words for a difference of so many sigma [S Table 6]."""
-    if math.isnan(sigma):
+def verdict_of(net: float, sigma: float, n: int) -> str:
+    """The paper's words for a difference of so many sigma [S Table 6]. Items that all came out alike have no sigma: from six of them on
+    a sign test is below 5 %."""
+    if math.isnan(sigma) or (sigma == 0 and n < MIN_ALIKE):
         return "too few"
     if sigma == 0:
         return "significant" if net else "on par"
@@ -112,6 +117,8 @@ def _spread(
 ) -> tuple[float, float, float]:
     """(low, high, sigma) of the net win rate."""
     if over == "items":
+        if len(values) > 1 and np.ptp(values) == 0:
+            return *_alike(float(values[0]), len(values), level), 0.0
         interval = bootstrap(values, level=level, resamples=resamples, seed=seed)
         return 100 * interval.low, 100 * interval.high, 100 * standard_error(values)
     table = vote_table(ballots)
@@ -122,6 +129,13 @@ def _spread(
         return math.nan, math.nan, math.nan
     low, high = np.quantile(drawn, tails(units, level))
     return float(low), float(high), float(drawn.std(ddof=1)) * math.sqrt(units / (units - 1))
+
+
+def _alike(value: float, n: int, level: float) -> tuple[float, float]:
+    """Ends of the interval where all n items came out alike, of which a bootstrap says nothing: as many others as Wilson's interval
+    allows may yet be farthest from it."""
+    others = 1 - wilson(n, n, level).low
+    return 100 * (value - others * (value + 1)), 100 * (value + others * (1 - value))
 
 
 def vote_table(ballots: Ballots) -> np.ndarray:

@@ -112,6 +112,7 @@ function vote(index, answer) {
   focus = Math.min(index + 1, trial.axes.length - 1);
   keep();
   update();
+  at("axes").children[focus].scrollIntoView({ block: "nearest" });
 }
 
 function tick(name, reason, isOn) {
