@@ -151,3 +151,29 @@ def _seats(key: Key) -> dict[tuple[str, str], list[int]]:
         for axis in trial.axes:
             found.setdefault((trial.item, axis), []).append(trial.rater)
     return found
+
+
+def random_votes(
+    axis: Axis, n: int, weights: tuple[float, float, float], random: np.random.Generator
+) -> dict[str, dict[str, int]]:
+    """Ballots of n items of a simulated study: each has chances of win, tie and loss of its own (Dirichlet), its raters answer by them."""
+    table = _random_table(axis, n, weights, random)
+    return {f"{i:06d}": {f"r{k}": int(value) for k, value in enumerate(row)} for i, row in enumerate(table)}
+
+
+def true_net(axis: Axis, weights: tuple[float, float, float], random: np.random.Generator, n: int = 1_000_000) -> float:
+    """The net win rate of such a population."""
+    table = _random_table(axis, n, weights, random)
+    if axis.rule == "mean":
+        return 100 * float(table.mean())
+    counts = np.stack([(table == kind).sum(1) for kind in (1, 0, -1)], axis=1)
+    ordered = np.sort(counts, axis=1)
+    best = np.array([1, 0, -1])[counts.argmax(1)]
+    return 100 * float(np.where(ordered[:, 2] > ordered[:, 1], best, 0).mean())
+
+
+def _random_table(axis: Axis, n: int, weights: tuple[float, float, float], random: np.random.Generator) -> np.ndarray:
+    """(n, raters) of +1, 0, -1."""
+    chances = random.dirichlet(weights, n).cumsum(1)
+    draws = random.random((n, axis.num_raters))
+    return 1 - (draws[:, :, None] > chances[:, None, :2]).sum(2)
