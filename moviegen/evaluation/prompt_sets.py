@@ -90,8 +90,9 @@ def read_prompts(path: Path) -> PromptSet:
         name, rows = _parse(path, texts[path])
     if not rows:
         raise UsageError(f"{path}: holds no prompt")
-    if twice := [word for word, count in Counter(prompt.id for prompt in rows).items() if count > 1]:
-        raise UsageError(f"{path}: the id {twice[0]!r} stands {len(twice)} times or more; every prompt needs its own")
+    word, count = Counter(prompt.id for prompt in rows).most_common(1)[0]
+    if count > 1:
+        raise UsageError(f"{path}: the id {word!r} stands {count} times; every prompt needs its own")
     return PromptSet(path, digest, name, tuple(rows))
 
 

@@ -1,4 +1,4 @@
-"""`moviegen eval ab make|score|power|prompts`."""
+"""`moviegen eval ab make|score|power|prompts|vbench`."""
 
 import json
 import sys
@@ -18,6 +18,7 @@ verbs:
   score KEY VOTES...        net win rates with intervals, agreement, tables by concept and motion level
   power                     how sure a study of so many items is
   prompts PATH              what a set of prompts holds, by concept and motion level
+  vbench export|import      files under the names VBench wants; its results with intervals and totals
 
 moviegen eval ab <verb> --help shows a verb's options with examples.
 example: moviegen eval ab make out/ours out/theirs --prompts configs/prompts/small.yaml --output study
@@ -48,7 +49,13 @@ class PromptsConfig:
 
 def main(argv: Sequence[str]) -> int:
     """Runs one verb."""
-    verbs = {"make": make_main, "score": score_main, "power": power_main, "prompts": prompts_main}
+    verbs = {
+        "make": make_main,
+        "score": score_main,
+        "power": power_main,
+        "prompts": prompts_main,
+        "vbench": vbench_main,
+    }
     if not argv or argv[0] in ("-h", "--help", "help"):
         print(USAGE, end="")
         return 0 if argv else 2
@@ -140,6 +147,13 @@ def _count(word: str) -> int:
     if not word.strip().isdecimal() or int(word) < 1:
         raise UsageError(f"--items: {word.strip()!r} is no number of items")
     return int(word)
+
+
+def vbench_main(argv: Sequence[str]) -> int:
+    """VBench's names and results."""
+    from moviegen.evaluation import vbench
+
+    return vbench.main(argv)
 
 
 def prompts_main(argv: Sequence[str]) -> int:
