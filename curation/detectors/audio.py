@@ -9,13 +9,9 @@ from typing import ClassVar
 import numpy as np
 
 from curation.detectors.base import AudioRequest, ClipInput, FrameRequest
-from moviegen.media.loudness import integrated_loudness
+from moviegen.media.loudness import FULL_SCALE, WINDOW_S, integrated_loudness, window_levels
 
-FULL_SCALE = 32767 / 32768
-"""The largest sample that 16 bits can hold; what is at or over it has been clipped, or will be when played."""
-
-WINDOW_S = 0.05
-"""Silence is judged in windows of this many seconds: longer than a period of the lowest tone, shorter than a pause between words."""
+__all__ = ["FULL_SCALE", "WINDOW_S", "AudioDetector", "window_levels"]
 
 
 @dataclass(frozen=True)
@@ -57,10 +53,3 @@ class AudioDetector:
             scores["audio.peak_dbfs"] = 20 * float(np.log10(peak))
         loudness = integrated_loudness(clip.audio)
         return scores if loudness is None else scores | {"audio.loudness_lufs": loudness}
-
-
-def window_levels(samples: np.ndarray, length: int) -> np.ndarray:
-    """(windows,) RMS of each whole window of `length` samples in its loudest channel; one window where (C, N) is shorter."""
-    length = max(1, min(length, samples.shape[1]))
-    whole = samples[:, : samples.shape[1] // length * length]
-    return np.sqrt(np.mean(np.square(whole).reshape(len(whole), -1, length), axis=2)).max(axis=0)

@@ -43,6 +43,8 @@ VIEWS = (
     "concepts",
     "clip_sounds",
     "sound_buckets",
+    "eval_failures",
+    "eval_tags",
 )
 """Views in the order they are made: a view may use those before it."""
 

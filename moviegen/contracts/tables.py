@@ -420,6 +420,49 @@ FAILURES = Table(
     ),
 )
 
+EVAL_SCORES = Table(
+    "eval_scores",
+    ("run", "item", "metric"),
+    ("eval",),
+    "What an evaluation measured, one row an item and metric; a file that cannot be measured has a row that says why.",
+    (
+        _column("run", "string", "name of the evaluation"),
+        _column("item", "string", "the file's name without suffix, below its folder"),
+        _column("metric", "string", "what was measured"),
+        _column("status", "string", "ok, failed (why: reason) or skipped (the metric does not apply: reason)"),
+        _column("value", "float64", "the score; null unless ok", nullable=True),
+        _column("reason", "string", "why there is no value", nullable=True),
+        _column("source", "string", "SHA-256 of the file measured", nullable=True),
+        _column("reference", "string", "SHA-256 of the file it was compared with", nullable=True),
+        _column("weights", "string", "SHA-256 of the network's file; null where none is needed", nullable=True),
+        _column("version", "string", "hash of the metric, its version and its settings"),
+        _column("tags", "string", "tags of the prompt, separated by commas", nullable=True),
+    ),
+)
+
+EVAL_METRICS = Table(
+    "eval_metrics",
+    ("run", "metric"),
+    ("eval",),
+    "What an evaluation found, one row a metric: the mean of its items or a distance of sets, with its interval.",
+    (
+        _column("run", "string", "name of the evaluation"),
+        _column("metric", "string", "what was measured"),
+        _column("kind", "string", "mean (of items) or set (one number of all items)"),
+        _column("value", "float64", "the mean, or the distance; null where nothing could be measured", nullable=True),
+        _column("low", "float64", "lower end of the 95 % interval; null where there is none", nullable=True),
+        _column("high", "float64", "upper end of the interval", nullable=True),
+        _column("n", "int64", "items that the value is of"),
+        _column("num_failed", "int64", "items that failed"),
+        _column("num_skipped", "int64", "items to which the metric does not apply"),
+        _column("unit", "string", "unit of the value, empty where it has none"),
+        _column("better", "string", "higher, lower, or none: neither is better"),
+        _column("weights", "string", "SHA-256 of the network's file; null where none is needed", nullable=True),
+        _column("version", "string", "hash of the metric, its version and its settings"),
+        _column("note", "string", "what to know before believing it", nullable=True),
+    ),
+)
+
 TABLES: dict[str, Table] = {
     table.name: table
     for table in (
@@ -441,6 +484,8 @@ TABLES: dict[str, Table] = {
         SET_SHARDS,
         SET_SAMPLES,
         FAILURES,
+        EVAL_SCORES,
+        EVAL_METRICS,
     )
 }
 """Every table of the lake by name."""

@@ -1,13 +1,21 @@
-"""Loudness as people hear it: ITU-R BS.1770 by FFmpeg's ebur128 filter, on samples that are already decoded."""
+"""How loud decoded samples are: as people hear it, ITU-R BS.1770 by FFmpeg's ebur128 filter; and the level of short windows."""
 
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
+
 from .audio import Sound
 
 FLOOR_LUFS = -70.0
 """BS.1770's absolute gate: blocks below it do not count. The filter answers with it while no block has counted."""
+
+FULL_SCALE = 32767 / 32768
+"""The largest sample that 16 bits can hold; what is at or over it has been clipped, or will be when played."""
+
+WINDOW_S = 0.05
+"""Silence is judged in windows of this many seconds: longer than a period of the lowest tone, shorter than a pause between words."""
 
 
 def integrated_loudness(sound: Sound) -> float | None:
@@ -50,3 +58,10 @@ def _pulled(sink: Any) -> Iterator[Any]:
             yield sink.pull()
         except (av.error.BlockingIOError, av.error.EOFError):
             return
+
+
+def window_levels(samples: np.ndarray, length: int) -> np.ndarray:
+    """(windows,) RMS of each whole window of `length` samples in its loudest channel; one window where (C, N) is shorter."""
+    length = max(1, min(length, samples.shape[1]))
+    whole = samples[:, : samples.shape[1] // length * length]
+    return np.sqrt(np.mean(np.square(whole).reshape(len(whole), -1, length), axis=2)).max(axis=0)

@@ -1,0 +1,17 @@
+select
+    batch,
+    run,
+    metric,
+    kind,
+    value,
+    low,
+    high,
+    n,
+    num_failed,
+    num_skipped,
+    unit,
+    better,
+    weights,
+    version,
+    note,
+from read_parquet(getvariable('eval_metrics_files'), hive_partitioning = true, hive_types_autocast = false)

@@ -1,0 +1,184 @@
+"""`moviegen eval ab make|score|power|prompts|vbench`."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from moviegen.config import parse_config
+from moviegen.errors import UsageError
+
+USAGE = """usage: moviegen eval ab <verb> [options]
+
+Which of two models people prefer, as the paper measures it: blind pairs, net win rates, intervals.
+
+verbs:
+  make A B --output STUDY   a blind study in one folder that needs no server; its key beside it
+  score KEY VOTES...        net win rates with intervals, agreement, tables by concept and motion level
+  power                     how sure a study of so many items is
+  prompts PATH              what a set of prompts holds, by concept and motion level
+  vbench export|import      files under the names VBench wants; its results with intervals and totals
+
+moviegen eval ab <verb> --help shows a verb's options with examples.
+example: moviegen eval ab make out/ours out/theirs --prompts configs/prompts/small.yaml --output study
+"""
+
+
+@dataclass(frozen=True)
+class PowerConfig:
+    """How sure a study of so many items is, of two models that are nearly alike."""
+
+    items: str = "50,100,200,381,500,1003,2000"
+    """Numbers of items, comma-separated; 381 and 1003 are Movie Gen Bench's small set and the whole [S §3.5.2]."""
+    ties: float = 0.25
+    """Share of items that come out as ties."""
+
+
+@dataclass(frozen=True)
+class PromptsConfig:
+    """What a set of prompts holds."""
+
+    path: Path
+    """.txt, .csv, .jsonl, .json (VBench), .yaml, or a folder of .txt."""
+    lines: bool = False
+    """Print the prompts, one a line, as `moviegen generate --prompts_file` reads them."""
+    json: bool = False
+    """Print one JSON line a prompt."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs one verb."""
+    verbs = {
+        "make": make_main,
+        "score": score_main,
+        "power": power_main,
+        "prompts": prompts_main,
+        "vbench": vbench_main,
+    }
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(USAGE, end="")
+        return 0 if argv else 2
+    if argv[0] not in verbs:
+        raise UsageError(f"moviegen eval ab: no verb {argv[0]!r}; there are {', '.join(verbs)}")
+    return verbs[argv[0]](list(argv[1:]))
+
+
+def make_main(argv: Sequence[str]) -> int:
+    """Makes a study; prints the page's path on stdout. Exit code 3 when names were left out and some pairs remain."""
+    from .make import PAGE, MakeConfig, make, say
+
+    config, _ = parse_config(
+        MakeConfig, argv, prog="moviegen eval ab make", positionals=("a", "b"),
+        summary="A blind study of two folders of generated files, paired by name: one folder, opened from disk, no server.",
+        examples=(
+            "moviegen eval ab make out/ours out/theirs --prompts prompts.csv --output study",
+            "moviegen eval ab make out/ours out/theirs --axes overall_quality,motion_naturalness --output study --checks 3 --repeats 5",
+            "moviegen eval ab make sound/ours sound/theirs --axes audio --output study",
+        ),
+    )  # fmt: skip
+    made = make(config)
+    say(config, made)
+    if not config.dry_run:
+        print(config.output / PAGE)
+    return 0
+
+
+def score_main(argv: Sequence[str]) -> int:
+    """Scores votes; prints the tables on stdout, writes the files where asked."""
+    from .scoring import ScoreConfig, score
+    from .tables import to_json, to_text
+
+    config, _ = parse_config(
+        ScoreConfig, _gather_votes(argv), prog="moviegen eval ab score", positionals=("key",),
+        summary="Net win rates of a study's votes: moviegen eval ab score KEY VOTES...",
+        examples=(
+            "moviegen eval ab score study.key.json votes/",
+            "moviegen eval ab score study.key.json votes_1.json votes_2.csv --output score --over both",
+        ),
+    )  # fmt: skip
+    found = score(config)
+    if config.output is not None:
+        write_score(found, config.output)
+    print(to_json(found) if config.json else to_text(found), end="")
+    return 0
+
+
+def write_score(found, folder: Path) -> None:
+    """Writes score.json, rates.csv, rates.parquet and score.html."""
+    from moviegen.contracts.lake import atomic_write
+
+    from .score_page import score_page
+    from .tables import to_csv, to_json, write_parquet
+
+    for name, text in (("score.json", to_json(found)), ("rates.csv", to_csv(found)), ("score.html", score_page(found))):
+        with atomic_write(folder / name, "page") as temporary:
+            temporary.write_text(text)
+    write_parquet(found, folder / "rates.parquet")
+    print(f"wrote {folder}: score.html, score.json, rates.csv, rates.parquet", file=sys.stderr)
+
+
+def _gather_votes(argv: Sequence[str]) -> list[str]:
+    """`KEY VOTES...` as `KEY --votes [...]`: every leading word after the first is a votes file."""
+    words = list(argv)
+    count = next((i for i, word in enumerate(words) if word.startswith("-")), len(words))
+    votes, rest = words[1:count], words[count:]
+    return [*words[:1], "--votes", json.dumps(votes), *rest] if votes else words
+
+
+def power_main(argv: Sequence[str]) -> int:
+    """Prints the table of sampling errors."""
+    from .power import power_table
+
+    config, _ = parse_config(
+        PowerConfig, argv, prog="moviegen eval ab power", summary=str(PowerConfig.__doc__),
+        examples=("moviegen eval ab power", "moviegen eval ab power --items 64,128 --ties 0.4"),
+    )  # fmt: skip
+    sizes = [_count(word) for word in config.items.split(",") if word.strip()]
+    if not sizes or not 0 <= config.ties < 1:
+        raise UsageError(f"--items {config.items!r} --ties {config.ties}: wanted numbers, and a share of 0..1")
+    print("items   sigma   interval   seen 4 times of 5 (net win rate, points)")
+    for row in power_table(sizes, 1 - config.ties):
+        print(f"{row.n:>5}{row.sigma:>8.1f}{f'±{row.half_width:.1f}':>11}{row.smallest:>12.1f}")
+    return 0
+
+
+def _count(word: str) -> int:
+    if not word.strip().isdecimal() or int(word) < 1:
+        raise UsageError(f"--items: {word.strip()!r} is no number of items")
+    return int(word)
+
+
+def vbench_main(argv: Sequence[str]) -> int:
+    """VBench's names and results."""
+    from moviegen.evaluation import vbench
+
+    return vbench.main(argv)
+
+
+def prompts_main(argv: Sequence[str]) -> int:
+    """Prints what a set holds."""
+    from collections import Counter
+    from dataclasses import asdict
+
+    from moviegen.evaluation.prompt_sets import count_tags, read_prompts
+
+    config, _ = parse_config(
+        PromptsConfig, argv, prog="moviegen eval ab prompts", positionals=("path",), summary=str(PromptsConfig.__doc__),
+        examples=(
+            "moviegen eval ab prompts configs/prompts/small.yaml",
+            "moviegen eval ab prompts configs/prompts/small.yaml --lines > prompts.txt",
+        ),
+    )  # fmt: skip
+    found = read_prompts(config.path)
+    if config.json or config.lines:
+        for prompt in found.prompts:
+            print(json.dumps(asdict(prompt), ensure_ascii=False) if config.json else prompt.text)
+        return 0
+    texts = len({prompt.text for prompt in found.prompts})
+    print(f"{found.path}: {len(found.prompts)} prompts ({texts} different), {found.format}, sha256 {found.sha256}")
+    levels = Counter(prompt.motion_level for prompt in found.prompts if prompt.motion_level)
+    for name, counts in (("motion level", dict(levels)), ("tag", count_tags(found.prompts))):
+        for value, count in counts.items():
+            print(f"  {name}: {value}: {count}")
+    return 0
