@@ -204,7 +204,7 @@ def test_sizes_of_a_recipe_fit_together():
 
 
 def test_every_file_is_of_a_known_kind():
-    known = ("models", "buckets", "training", "recipes", "curation", "generate")
+    known = ("models", "buckets", "training", "recipes", "curation", "generate", "prompts")
     assert [path for path in FILES if path.parts[0] not in known] == []
 
 
