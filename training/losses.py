@@ -71,7 +71,10 @@ def psnr(reconstruction: Tensor, pixels: Tensor) -> Tensor:
 
 
 class PatchDiscriminator(nn.Module):
-    """PatchGAN over single frames: (B, 3, T, H, W) -> one logit a patch of 34 px. As in LDM (our decision)."""
+    """PatchGAN over single frames: (B, 3, T, H, W) -> one logit for each patch of 46 px, 8 px apart.
+
+    The paper says only that there is a discriminator [S §3.1.1, §7.2]; LDM's has a layer more, 70 px and a norm over the batch: ours is
+    small enough for the tiny stages, and alike for any batch (our decision)."""
 
     def __init__(self, channels: int = 64) -> None:
         super().__init__()

@@ -1,19 +1,45 @@
-"""The first losses of each kind of stage, to the last digit of the machine that wrote them and to 1e-3 on any other.
+"""The first losses of each kind of stage: to the last digit on a machine as the one that wrote them (processor, PyTorch, PyAV), and
+within TOLERANCE on any other.
 
-A change of these numbers is a change of what is trained: say so and show the curve. Written anew by
-`MOVIEGEN_WRITE_GOLDENS=1 pytest tests/training/test_goldens.py`.
+A change of these numbers is a change of what is trained, or of the order of a sum: say which, and for the first show the curve. Written
+anew by `MOVIEGEN_WRITE_GOLDENS=1 pytest tests/training/test_goldens.py`. The digits do not depend on OMP_NUM_THREADS: conftest.py
+sets one thread.
 """
 
 import json
 import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
 
 import pytest
+import torch
 
 from training.callbacks.metrics import METRICS_FILE, read_metrics
 from training.fit import fit
 
-TOLERANCE = 1e-3
-"""Relative: other CPUs sum in another order and another libx264 may encode the toy clips a little differently."""
+TOLERANCE = 1e-6
+"""Relative, about ten units of float32's last place: the kernels of another processor sum in another order. Our guess, not measured yet: a
+miss there is a finding about that processor first."""
+
+
+def machine() -> dict[str, str]:
+    """What the last digits depend on."""
+    return {
+        "processor": processor(),
+        "kernels": torch.backends.cpu.get_cpu_capability(),
+        "torch": version("torch").partition("+")[0],
+        "av": version("av"),
+    }
+
+
+def processor() -> str:
+    """`AuthenticAMD 25 1`: maker, family and model, by which libraries choose kernels."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().split("\n\n")[0].splitlines() if path.exists() else []
+    values = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    found = [values[name] for name in ("vendor_id", "cpu family", "model") if name in values]
+    return " ".join(found) or platform.machine()
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +59,10 @@ def values_of(folder):
 def test_losses_are_the_golden_ones(losses, repo_root):
     path = repo_root / "tests/goldens/losses.json"
     if os.environ.get("MOVIEGEN_WRITE_GOLDENS"):
-        path.write_text(json.dumps(losses, indent=1, sort_keys=True) + "\n")
+        path.write_text(json.dumps({"machine": machine(), "losses": losses}, indent=1, sort_keys=True) + "\n")
     golden = json.loads(path.read_text())
-    assert sorted(golden) == sorted(losses)
-    for kind, series in golden.items():
+    tolerance = 0 if golden["machine"] == machine() else TOLERANCE
+    assert sorted(golden["losses"]) == sorted(losses)
+    for kind, series in golden["losses"].items():
         for name, values in series.items():
-            assert losses[kind][name] == pytest.approx(values, rel=TOLERANCE), f"{kind} {name}"
+            assert losses[kind][name] == pytest.approx(values, rel=tolerance, abs=0), f"{kind} {name}"

@@ -81,6 +81,20 @@ def test_the_generators_side_moves_nothing_of_the_discriminator():
     assert all(p.grad is None for p in discriminator.parameters())
 
 
+def test_a_logit_of_the_discriminator_sees_46_px_and_its_neighbour_is_8_px_away():
+    discriminator = PatchDiscriminator(channels=8)
+    layers = [torch.nn.Identity() if isinstance(layer, torch.nn.GroupNorm) else layer for layer in discriminator.layers]
+    frame = torch.randn(1, 3, 128, 128, requires_grad=True)
+    logits = torch.nn.Sequential(*layers)(frame)
+    starts = []
+    for column in (7, 8):
+        (seen,) = torch.autograd.grad(logits[0, 0, 7, column], frame, retain_graph=True)
+        columns = seen[0].abs().sum((0, 1)).nonzero().flatten()
+        assert int(columns[-1] - columns[0]) + 1 == 46
+        starts.append(int(columns[0]))
+    assert starts[1] - starts[0] == 8
+
+
 def test_the_discriminator_learns_to_tell_apart():
     torch.manual_seed(0)
     discriminator = PatchDiscriminator(channels=8)
