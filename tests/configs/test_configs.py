@@ -33,6 +33,13 @@ def test_buckets(path):
     assert buckets.aspects == PAPER_ASPECTS
 
 
+@pytest.mark.parametrize("path", of("prompts"), ids=str)
+def test_prompts(path):
+    from moviegen.evaluation.prompt_sets import read_prompts
+
+    assert all(prompt.tags and prompt.motion_level for prompt in read_prompts(ROOT / path).prompts)
+
+
 @pytest.mark.parametrize("path", of("training"), ids=str)
 def test_stages(path):
     """The parser of `moviegen train fit` takes them, tiny sizes laid over their stage; what a run gives them is put in place of paths."""
@@ -196,7 +203,7 @@ def test_sizes_of_a_recipe_fit_together():
 
 
 def test_every_file_is_of_a_known_kind():
-    known = ("models", "buckets", "training", "recipes", "curation", "generate")
+    known = ("models", "buckets", "training", "recipes", "curation", "generate", "prompts")
     assert [path for path in FILES if path.parts[0] not in known] == []
 
 
