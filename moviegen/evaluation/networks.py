@@ -1,0 +1,5 @@
+"""x"""
+
+
+def measure_networks(config, plan, cache, say):
+    return [], []
