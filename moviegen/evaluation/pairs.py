@@ -40,6 +40,8 @@ class Item:
     """Why it cannot be measured at all."""
     reference_fault: str = ""
     """Why it cannot be compared."""
+    is_reference_only: bool = False
+    """Only the reference has a file of this name."""
 
 
 def list_files(folder: Path, suffixes: Iterable[str]) -> tuple[dict[str, Path], dict[str, str]]:
@@ -91,6 +93,7 @@ def make_items(
                 prompt_of(path, name, prompts or {}),
                 fault,
                 reference_fault,
+                path is None and name not in faults,
             )
         )
     return items

@@ -78,6 +78,8 @@ def make_plan(config: EvalConfig) -> Plan:
             left_out[metric.name] = lack
         else:
             chosen.append(metric)
+    if not any(metric.group in NEEDS_REFERENCE for metric in chosen):
+        items = [item for item in items if not item.is_reference_only]  # real clips that nothing is paired with
     return Plan(tuple(items), tuple(chosen), left_out, program)
 
 
