@@ -53,3 +53,12 @@ def stretched(image: np.ndarray, side_px: int) -> np.ndarray:
 def has_picture(path: Path) -> bool:
     """By its name: is it more than sound?"""
     return path.suffix.lower() not in SOUND_SUFFIXES
+
+
+def read_squares(path: Path, count: int, side_px: int) -> np.ndarray:
+    """(count, side, side, 3) uint8: frames spread evenly, of each the largest square in its middle. Runs in the guarded worker."""
+    frames = read_clip(path).frames
+    chosen = np.linspace(0, len(frames) - 1, min(count, len(frames))).round().astype(int)
+    side = min(frames.shape[1:3])
+    top, left = (frames.shape[1] - side) // 2, (frames.shape[2] - side) // 2
+    return np.stack([stretched(frames[i, top : top + side, left : left + side], side_px) for i in chosen])
