@@ -160,11 +160,12 @@ def _sync(files: _Files) -> sounds.Found:
 
 def _sound_pair(files: _Files) -> sounds.Found:
     assert files.reference is not None, "the caller asks only for what has a reference"
+    heard = read_audio(files.path, sample_rate=SOUND_RATE)[0]
     try:
         wanted = read_audio(files.reference, sample_rate=SOUND_RATE)[0]
     except NoAudioError as error:
         raise MediaError(f"no sound in the reference {files.reference.name}") from error
-    return sounds.compare_sounds(read_audio(files.path, sample_rate=SOUND_RATE)[0], wanted)
+    return sounds.compare_sounds(heard, wanted)
 
 
 def _mask(files: _Files) -> sounds.Found:
