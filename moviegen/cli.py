@@ -34,6 +34,9 @@ COMMANDS = (
         "all",
     ),
     Command("doctor", "what is installed, what is missing, and the command that mends it", "moviegen.doctor:main"),
+    Command(
+        "eval", "measure what models make, with intervals; blind studies", "moviegen.evaluation.command:main", "eval"
+    ),
     Command("generate", "text to image or video", "moviegen.pipelines.generate_cli:main", "models"),
     Command(
         "models", "every network and size: parameters, tokens, FLOPs", "moviegen.models.catalog_cli:main", "models"

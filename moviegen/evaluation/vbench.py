@@ -256,7 +256,7 @@ def export_main(argv: Sequence[str]) -> int:
     """Prints what was copied, and what is missing."""
     config, _ = parse_config(
         ExportConfig, argv, prog="moviegen eval ab vbench export", summary=str(ExportConfig.__doc__),
-        examples=('moviegen eval ab vbench export --inputs "[out/seed0,out/seed1]" --prompts VBench_full_info.json --output vbench_videos',),
+        examples=('moviegen eval ab vbench export --inputs "[out/seed0,out/seed1]" --prompts VBench_full_info.json --output vbench',),
     )  # fmt: skip
     done = export(config)
     for row in done.missing[:20]:

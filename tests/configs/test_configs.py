@@ -33,6 +33,13 @@ def test_buckets(path):
     assert buckets.aspects == PAPER_ASPECTS
 
 
+@pytest.mark.parametrize("path", of("prompts"), ids=str)
+def test_prompts(path):
+    from moviegen.evaluation.prompt_sets import read_prompts
+
+    assert all(prompt.tags and prompt.motion_level for prompt in read_prompts(ROOT / path).prompts)
+
+
 @pytest.mark.parametrize("path", of("training"), ids=str)
 def test_stages(path):
     """The parser of `moviegen train fit` takes them, tiny sizes laid over their stage; what a run gives them is put in place of paths."""

@@ -1,9 +1,9 @@
-"""`moviegen eval ab make|score|power|prompts|vbench`."""
+"""`moviegen eval ab make|score|sigma|power|prompts|vbench`."""
 
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from moviegen.config import parse_config
@@ -16,6 +16,7 @@ Which of two models people prefer, as the paper measures it: blind pairs, net wi
 verbs:
   make A B --output STUDY   a blind study in one folder that needs no server; its key beside it
   score KEY VOTES...        net win rates with intervals, agreement, tables by concept and motion level
+  sigma SCORE...            how far repeats of one study lie apart: the paper's sigma
   power                     how sure a study of so many items is
   prompts PATH              what a set of prompts holds, by concept and motion level
   vbench export|import      files under the names VBench wants; its results with intervals and totals
@@ -36,6 +37,14 @@ class PowerConfig:
 
 
 @dataclass(frozen=True)
+class SigmaConfig:
+    """How far the win rates of one study, done again with other raters, lie apart."""
+
+    scores: list[Path] = field(default_factory=list)
+    """score.json of each repeat."""
+
+
+@dataclass(frozen=True)
 class PromptsConfig:
     """What a set of prompts holds."""
 
@@ -52,6 +61,7 @@ def main(argv: Sequence[str]) -> int:
     verbs = {
         "make": make_main,
         "score": score_main,
+        "sigma": sigma_main,
         "power": power_main,
         "prompts": prompts_main,
         "vbench": vbench_main,
@@ -65,7 +75,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def make_main(argv: Sequence[str]) -> int:
-    """Makes a study; prints the page's path on stdout. Exit code 3 when names were left out and some pairs remain."""
+    """Makes a study; prints the page's path on stdout."""
     from .make import PAGE, MakeConfig, make, say
 
     config, _ = parse_config(
@@ -90,7 +100,7 @@ def score_main(argv: Sequence[str]) -> int:
     from .tables import to_json, to_text
 
     config, _ = parse_config(
-        ScoreConfig, _gather_votes(argv), prog="moviegen eval ab score", positionals=("key",),
+        ScoreConfig, _gather(argv, "votes", 1), prog="moviegen eval ab score", positionals=("key",),
         summary="Net win rates of a study's votes: moviegen eval ab score KEY VOTES...",
         examples=(
             "moviegen eval ab score study.key.json votes/",
@@ -118,12 +128,28 @@ def write_score(found, folder: Path) -> None:
     print(f"wrote {folder}: score.html, score.json, rates.csv, rates.parquet", file=sys.stderr)
 
 
-def _gather_votes(argv: Sequence[str]) -> list[str]:
-    """`KEY VOTES...` as `KEY --votes [...]`: every leading word after the first is a votes file."""
+def _gather(argv: Sequence[str], name: str, start: int) -> list[str]:
+    """`KEY VOTES...` as `KEY --votes [...]`: leading words from the `start`-th on are the list of that name."""
     words = list(argv)
     count = next((i for i, word in enumerate(words) if word.startswith("-")), len(words))
-    votes, rest = words[1:count], words[count:]
-    return [*words[:1], "--votes", json.dumps(votes), *rest] if votes else words
+    listed = words[start:count]
+    return [*words[:start], f"--{name}", json.dumps(listed), *words[count:]] if listed else words
+
+
+def sigma_main(argv: Sequence[str]) -> int:
+    """Prints the table of sigmas between repeats."""
+    from .axes import AXES
+    from .repeats import repeat_sigmas
+
+    config, _ = parse_config(
+        SigmaConfig, _gather(argv, "scores", 0), prog="moviegen eval ab sigma", summary=str(SigmaConfig.__doc__),
+        examples=("moviegen eval ab sigma score1/score.json score2/score.json score3/score.json score4/score.json",),
+    )  # fmt: skip
+    print(f"{'axis':<24}{'studies':>8}{'mean':>9}{'sigma':>8}{'the paper':>11}")
+    for row in repeat_sigmas(config.scores):
+        paper = AXES[row.axis].paper_sigma if row.axis in AXES else None
+        print(f"{row.axis:<24}{row.num_studies:>8}{row.mean:>9.2f}{row.sigma:>8.2f}{paper or '-':>11}")
+    return 0
 
 
 def power_main(argv: Sequence[str]) -> int:

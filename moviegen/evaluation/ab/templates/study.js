@@ -63,7 +63,7 @@ function showTrial() {
   players = [at("left").firstChild, at("right").firstChild];
   at("controls").hidden = item.kind === "image";
   for (const id of ["left-sound", "right-sound", "mute"]) at(id).hidden = !study.sound;
-  if (item.kind === "video" && !study.sound) { players.forEach((player) => (player.loop = true)); replay(); }
+  if (item.kind === "video" && !study.sound) { players.forEach((player) => { player.onended = again; }); replay(); }
   showAxes();
   preload();
 }
@@ -167,6 +167,8 @@ function finish() {
 
 // Both from the same moment; with sound one at a time.
 function replay() { players.forEach((player) => { if (player.play) player.currentTime = 0; }); if (!study.sound) playBoth(); else alone(0); }
+// Both once more when both have come to their end: looping each by itself, they would drift apart.
+function again() { if (players.every((player) => player.ended)) replay(); }
 function playBoth() { players.forEach((player) => player.play?.()?.catch(() => {})); }
 function playPause() {
   if (!players[0].play) return;

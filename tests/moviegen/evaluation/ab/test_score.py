@@ -151,6 +151,22 @@ def test_one_item_has_no_interval_anywhere(tmp_path, capsys):
     assert math.isnan(score(ScoreConfig(key, votes)).rate("overall_quality").low)
 
 
+def test_sigma_between_repeats(tmp_path, capsys):
+    """Four repeats with nets of 10, 20, 30 and 40 points: mean 25, standard deviation 12.91."""
+    for i, win in enumerate((10, 20, 30, 40)):
+        key, votes = write_study_of_counts(tmp_path / str(i), {"overall_quality": Counts(win, 100 - win, 0)})
+        main(["score", str(key), *map(str, votes), "--output", str(tmp_path / f"out{i}"), "--json"])
+    scores = [str(tmp_path / f"out{i}" / "score.json") for i in range(4)]
+    capsys.readouterr()
+    assert main(["sigma", *scores]) == 0
+    assert re.search(r"overall_quality +4 +25\.00 +12\.91 +5\.07", capsys.readouterr().out)
+    key, votes = write_study_of_counts(tmp_path / "x", {"overall_quality": Counts(5, 0, 0)}, b="another")
+    main(["score", str(key), *map(str, votes), "--output", str(tmp_path / "outx")])
+    for wrong in (scores[:1], [scores[0], str(tmp_path / "outx" / "score.json")], [str(key)]):
+        with pytest.raises(UsageError):
+            main(["sigma", *wrong])
+
+
 def test_the_command(capsys, tmp_path):
     assert main([]) == 2
     assert main(["--help"]) == 0

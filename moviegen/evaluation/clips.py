@@ -1,0 +1,64 @@
+"""A file's frames with the times at which they are shown; a still is a clip of one frame. `T` frames, `H W` rows and columns."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from moviegen.evaluation.pairs import PICTURE_SUFFIXES, SOUND_SUFFIXES
+from moviegen.media.limits import UnreadableMediaError
+
+
+@dataclass(frozen=True)
+class Clip:
+    """What is seen of a file."""
+
+    frames: np.ndarray = field(repr=False)
+    """(T, H, W, 3) uint8 RGB, as displayed."""
+    times: np.ndarray = field(repr=False)
+    """(T,) seconds, on the clock of the file's sound."""
+
+
+def read_clip(path: Path, size: tuple[int, int] | None = None) -> Clip:
+    """All frames of a video or a still. Raises a MediaError. Runs in the guarded worker."""
+    from moviegen.media.read import open_video, read_image
+
+    if path.suffix.lower() in PICTURE_SUFFIXES:
+        return Clip(read_image(path, size=size)[None], np.zeros(1))
+    with open_video(path) as video:
+        convert, base = video.converter(size), video.time_base
+        shown = [(convert(timed.frame), float(timed.pts * base)) for timed in video.frames()]
+    if len({image.shape for image, _ in shown}) > 1:
+        raise UnreadableMediaError(f"{path}: its frames change their size on the way")
+    return Clip(np.stack([image for image, _ in shown]), np.array([time for _, time in shown]))
+
+
+def read_frames(path: Path, count: int, side_px: int) -> np.ndarray:
+    """(count, side, side, 3) uint8: frames spread evenly from first to last, stretched to a square as FVD's usual preprocessing does;
+    of a shorter clip some twice. Runs in the guarded worker."""
+    from moviegen.media.read import read_image, read_video
+
+    frames = read_image(path)[None] if path.suffix.lower() in PICTURE_SUFFIXES else read_video(path)
+    chosen = np.linspace(0, len(frames) - 1, count).round().astype(int)
+    return np.stack([stretched(frames[i], side_px) for i in chosen])
+
+
+def stretched(image: np.ndarray, side_px: int) -> np.ndarray:
+    """(side, side, 3) uint8 of (H, W, 3): bilinear, with means where it shrinks."""
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(image).resize((side_px, side_px), Image.Resampling.BILINEAR))
+
+
+def has_picture(path: Path) -> bool:
+    """By its name: is it more than sound?"""
+    return path.suffix.lower() not in SOUND_SUFFIXES
+
+
+def read_squares(path: Path, count: int, side_px: int) -> np.ndarray:
+    """(count, side, side, 3) uint8: frames spread evenly, of each the largest square in its middle. Runs in the guarded worker."""
+    frames = read_clip(path).frames
+    chosen = np.linspace(0, len(frames) - 1, min(count, len(frames))).round().astype(int)
+    side = min(frames.shape[1:3])
+    top, left = (frames.shape[1] - side) // 2, (frames.shape[2] - side) // 2
+    return np.stack([stretched(frames[i, top : top + side, left : left + side], side_px) for i in chosen])

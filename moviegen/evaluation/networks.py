@@ -1,0 +1,307 @@
+"""What networks say of items and sets: features from the cache or the network, then rows.
+
+Each network's features of a file are kept by the file's content and the network's version; with all of them there no network is opened.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from moviegen.contracts.clip import hash_id
+from moviegen.errors import DiskError, MovieGenError, UsageError
+from moviegen.evaluation import distances
+from moviegen.evaluation.cache import Cache, content_hash
+from moviegen.evaluation.config import EvalConfig
+from moviegen.evaluation.extractors import Extractor, check_file, cosine, mean_of, unit
+from moviegen.evaluation.inside import FixedLoss, Latents, TooShortError
+from moviegen.evaluation.intervals import Interval
+from moviegen.evaluation.metrics import METRICS
+from moviegen.evaluation.pairs import SOUND_SUFFIXES, VIDEO_SUFFIXES, Item, list_files
+from moviegen.evaluation.results import metric_row, score_row, sha_of
+from moviegen.evaluation.towers import ClipTower, Tower, ViClipTower
+from moviegen.media.audio import NoAudioError
+
+if TYPE_CHECKING:
+    from moviegen.evaluation.run import Plan
+
+Say = Callable[[str], None]
+
+SETS = {"image": ("fid", "kid"), "video": ("fvd", "kvd"), "sound": ("fad", "kad")}
+"""Group -> names of its Frechet distance and of its MMD."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """Features of files by one network, each asked for once; what cannot be had is a reason."""
+
+    cache: Cache
+    version: str
+    compute: Callable[[Path], np.ndarray]
+    faults: dict[Path, str] = field(default_factory=dict)
+    skips: dict[Path, str] = field(default_factory=dict)
+
+    def of(self, path: Path, extra: str = "") -> np.ndarray | None:
+        """The features; None where the file has none, see `faults` and `skips`."""
+        if path in self.faults or path in self.skips:
+            return None
+        try:
+            key = hash_id(content_hash(path), path.suffix.lower(), extra)
+            known = self.cache.features(key, self.version)
+            if known is None:
+                known = self.compute(path)
+                self.cache.store_features(key, self.version, known)
+            return known
+        except (NoAudioError, TooShortError) as reason:
+            self.skips[path] = "no sound in it" if isinstance(reason, NoAudioError) else str(reason)
+        except (DiskError, UsageError):
+            raise  # the fault of no one file
+        except (MovieGenError, ValueError, OSError) as error:
+            self.faults[path] = f"{type(error).__name__}: {str(error).replace(str(path), path.name)}"
+        return None
+
+    def text(self, tower: Tower, text: str) -> np.ndarray:
+        """(D,) of a text."""
+        key = hash_id("text", text)
+        known = self.cache.features(key, self.version)
+        if known is None:
+            known = tower.read(text)
+            self.cache.store_features(key, self.version, known)
+        return known
+
+    def why(self, path: Path) -> dict:
+        """Status and reason of a file without features."""
+        return (
+            {"status": "skipped", "reason": self.skips[path]} if path in self.skips else {"reason": self.faults[path]}
+        )
+
+
+def measure_networks(config: EvalConfig, plan: "Plan", cache: Cache, say: Say) -> tuple[list[dict], list[dict]]:
+    """(rows of `eval_scores`, rows of `eval_metrics` of sets) of every metric of the plan that needs a network."""
+    for name in sorted({metric.weights for metric in plan.metrics if metric.weights}):
+        path = config.networks.given(name)
+        assert path is not None, "the plan has only what is given"
+        check_file(name, path)
+    rows: list[dict] = []
+    sets: list[dict] = []
+    for group in plan.groups:
+        if group in SETS:
+            say(f"{' and '.join(SETS[group])}: features of both folders")
+            sets += _set_rows(group, config, plan, cache)
+        elif group in _ITEM_GROUPS:
+            say(f"{group}: {len(plan.items)} items")
+            rows += _ITEM_GROUPS[group](config, plan, cache)
+    return rows, sets
+
+
+def _set_rows(group: str, config: EvalConfig, plan: "Plan", cache: Cache) -> Iterator[dict]:
+    """Frechet distance and MMD of all items against all files of the reference, whatever their names."""
+    names = {"image": "image_extractor", "video": "video_extractor", "sound": "audio_extractor"}
+    path = config.networks.given(names[group])
+    assert path is not None, "the plan has only what is given"
+    assert config.reference is not None, "the plan asks for one"
+    extractor = Extractor(group, path, config.networks, config.timeout_s)  # type: ignore[arg-type]
+    features = Features(cache, extractor.version, extractor.features)
+    suffixes = (*VIDEO_SUFFIXES, *(SOUND_SUFFIXES if group == "sound" else (".png", ".jpg", ".jpeg", ".webp", ".bmp")))
+    real = sorted(list_files(config.reference, suffixes)[0].values())
+    made = [item.path for item in plan.items if item.path is not None]
+    a, b = ([found for file in files if (found := features.of(file)) is not None] for files in (made, real))
+    more = {
+        "version": extractor.version,
+        "weights": extractor.sha256,
+        "num_failed": len(features.faults),
+        "num_skipped": len(features.skips),
+    }
+    chosen = set(plan.of_group(group))
+    frechet, mmd = SETS[group]
+    for family, measure in ((frechet, _frechet), (mmd, _mmd_by(group))):
+        if f"{family}.*" in chosen:
+            numbers, note = measure(a, b, config)
+            metric = f"{family}.{path.stem}"
+            yield metric_row(config.run_name, metric, "set", numbers, note=f"{note}; {extractor.about}", **more)
+
+
+Numbers = tuple[float | None, float | None, float | None, int]
+
+
+def _frechet(a: Sequence[np.ndarray], b: Sequence[np.ndarray], config: EvalConfig) -> tuple[Numbers, str]:
+    """The distance as the literature has it; the interval is of what is left of it without its bias."""
+    n, m = len(a), len(b)
+    if min(n, m) < 2:
+        return (None, None, None, n), f"n = {n} beside {m}: two of each are the least"
+    made, real = np.concatenate(a), np.concatenate(b)
+    wanted = distances.ITEMS_A_NUMBER * made.shape[1]
+    counts = f"n = {len(made)} beside {len(real)}, D = {made.shape[1]}"
+    if min(len(made), len(real)) < wanted and not config.allow_small:
+        return (
+            None,
+            None,
+            None,
+            n,
+        ), f"{counts}: nearly all bias below n = {wanted}; --allow_small gives it all the same"
+    value, corrected = distances.frechet_interval(made, real)
+    note = f"{counts}; the interval is of the distance without its bias, {corrected.value:.5g}"
+    return (value, corrected.low, corrected.high, n), note
+
+
+def _mmd_by(group: str) -> Callable:
+    kernel: distances.Kernel = "gaussian" if group == "sound" else "polynomial"
+
+    def measure(a: Sequence[np.ndarray], b: Sequence[np.ndarray], config: EvalConfig) -> tuple[Numbers, str]:
+        n, m = len(a), len(b)
+        if min(n, m) < 2:
+            return (None, None, None, n), f"n = {n} beside {m}: two of each are the least"
+        made, real = np.concatenate(a), np.concatenate(b)
+        found: Interval = distances.mmd_interval(made, real, kernel)
+        return (
+            found.value,
+            found.low,
+            found.high,
+            n,
+        ), f"n = {len(made)} beside {len(real)}, D = {made.shape[1]}; {kernel} kernel"
+
+    return measure
+
+
+def _item_rows(config: EvalConfig, item: Item, network: object, found: dict[str, dict]) -> Iterator[dict]:
+    """A row a metric of one item."""
+    tags = ", ".join(item.prompt.tags) or None if item.prompt else None
+    known = {"source": sha_of(item.path), "weights": network.sha256, "tags": tags}  # type: ignore[attr-defined]
+    for metric, outcome in found.items():
+        yield score_row(config.run_name, item.name, metric, network.version, **known, **outcome)  # type: ignore[attr-defined]
+
+
+def _rows(
+    config: EvalConfig, plan: "Plan", network: object, group: str, measure: Callable[[Item, Path], dict[str, dict]]
+) -> Iterator[dict]:
+    """Rows of a group: of an item that cannot be measured at all its fault, else what `measure` says of each metric."""
+    names = plan.of_group(group)
+    for item in plan.items:
+        if item.path is None or item.fault:
+            found = {name: {"reason": item.fault} for name in names}
+        else:
+            said = measure(item, item.path)
+            found = {name: said.get(name) or said["*"] for name in names}
+        yield from _item_rows(config, item, network, found)
+
+
+def _latents(config: EvalConfig, plan: "Plan", cache: Cache) -> Iterator[dict]:
+    network = Latents(config.networks.tae, config.networks.device, config.timeout_s)  # type: ignore[arg-type]
+    features = Features(cache, network.version, network.features)
+
+    def measure(item: Item, path: Path) -> dict[str, dict]:
+        found = features.of(path)
+        if found is None:
+            return {"*": features.why(path)}
+        return {"latent_outliers": {"value": float(found[0])}, "latent_farthest": {"value": float(found[1])}}
+
+    return _rows(config, plan, network, "latents", measure)
+
+
+def _loss(config: EvalConfig, plan: "Plan", cache: Cache) -> Iterator[dict]:
+    networks = config.networks
+    network = FixedLoss(networks.checkpoint, networks.device, config.seed, config.timeout_s)  # type: ignore[arg-type]
+
+    def measure(item: Item, path: Path) -> dict[str, dict]:
+        if item.prompt is None:
+            return {"*": {"reason": "no prompt of this name"}}
+        text = item.prompt.text
+        features = Features(cache, network.version, lambda file: network.losses(file, text))
+        found = features.of(path, text)
+        return {"*": features.why(path)} if found is None else {"val_loss": {"value": float(found.mean())}}
+
+    return _rows(config, plan, network, "loss", measure)
+
+
+def _aligned(config: EvalConfig, plan: "Plan", cache: Cache, group: str) -> Iterator[dict]:
+    kind, path = (ClipTower, config.networks.clip) if group == "clip" else (ViClipTower, config.networks.viclip)
+    assert path is not None, "the plan has only what is given"
+    tower = kind(path, config.networks, config.timeout_s)
+    features = Features(cache, tower.version, tower.see)
+
+    def measure(item: Item, file: Path) -> dict[str, dict]:
+        seen = features.of(file)
+        if seen is None:
+            return {"*": features.why(file)}
+        found: dict[str, dict] = {"*": {"reason": "no prompt of this name"}}
+        if len(seen) > 1:
+            frames = unit(seen)
+            found[f"{group}.consistency"] = {"value": float((frames[1:] * frames[:-1]).sum(1).mean())}
+        else:
+            found[f"{group}.consistency"] = {"status": "skipped", "reason": "a single frame"}
+        if item.prompt is None:
+            return found
+        wanted = features.text(tower, item.prompt.text)
+        found[f"{group}.alignment"] = {"value": float((unit(seen) @ unit(wanted)).mean())}
+        found[f"{group}.direction"] = _direction(item, seen, wanted, features, tower)
+        return found
+
+    return _rows(config, plan, tower, group, measure)
+
+
+def _direction(item: Item, seen: np.ndarray, wanted: np.ndarray, features: Features, tower: Tower) -> dict:
+    """Cosine of how the clip changed and how its caption did."""
+    if item.reference is None:
+        return {"reason": item.reference_fault or "no source clip"}
+    assert item.prompt is not None, "the caller looked"
+    if not item.prompt.source_text:
+        return {"status": "skipped", "reason": "no source_prompt in --prompts"}
+    before = features.of(item.reference)
+    if before is None:
+        return features.why(item.reference)
+    words = unit(wanted) - unit(features.text(tower, item.prompt.source_text))
+    return {"value": cosine(mean_of([seen]) - mean_of([before]), words)}
+
+
+def _identity(config: EvalConfig, plan: "Plan", cache: Cache) -> Iterator[dict]:
+    path = config.networks.identity
+    assert path is not None, "the plan has only what is given"
+    network = Extractor("identity", path, config.networks, config.timeout_s)
+    features = Features(cache, network.version, network.features)
+    persons = {item.name: _person(item, features) for item in plan.items}
+    known = [(name, person) for name, person in persons.items() if person is not None]
+
+    def measure(item: Item, file: Path) -> dict[str, dict]:
+        seen = features.of(file)
+        if seen is None:
+            return {"*": features.why(file)}
+        frames, person = unit(seen), persons[item.name]
+        found: dict[str, dict] = {"*": {"reason": "no picture of this person can be read"}}
+        if len(frames) > 1:
+            found["identity.consistency"] = {"value": float((frames[1:] * frames[:-1]).sum(1).mean())}
+        else:
+            found["identity.consistency"] = {"status": "skipped", "reason": "a single frame"}
+        if person is None:
+            return found
+        like = frames @ person
+        others = [frames @ other for name, other in known if name != item.name]
+        stranger = (
+            {"value": float(np.mean(others))} if others else {"status": "skipped", "reason": "nobody else in this run"}
+        )
+        numbers = {"identity.mean": like.mean(), "identity.best": like.max(), "identity.worst": like.min()}
+        return (
+            found | {name: {"value": float(value)} for name, value in numbers.items()} | {"identity.stranger": stranger}
+        )
+
+    return _rows(config, plan, network, "identity", measure)
+
+
+def _person(item: Item, features: Features) -> np.ndarray | None:
+    """(D,) direction of the mean of a person's pictures."""
+    found = [part[:1] for picture in item.pictures if (part := features.of(picture)) is not None]
+    return mean_of(found) if found else None
+
+
+_ITEM_GROUPS: dict[str, Callable[[EvalConfig, "Plan", Cache], Iterator[dict]]] = {
+    "latents": _latents,
+    "loss": _loss,
+    "clip": lambda config, plan, cache: _aligned(config, plan, cache, "clip"),
+    "viclip": lambda config, plan, cache: _aligned(config, plan, cache, "viclip"),
+    "identity": _identity,
+}
+
+assert {m.group for m in METRICS if m.weights} == set(SETS) | set(_ITEM_GROUPS), (
+    "every metric with weights has its function"
+)
