@@ -35,9 +35,9 @@ from training.plan.trace import trace
 LARGE = Path(__file__).resolve().parents[1] / "configs" / "models" / "video_dit" / "30b.yaml"
 LENGTHS = (8_192, 73_728)
 TINY = VideoDiTConfig(
-    dim=256, num_layers=2, num_heads=4, ffn_dim=704, context_widths=(64,), max_frames=8, max_height=16, max_width=16
+    dim=128, num_layers=2, num_heads=4, ffn_dim=352, context_widths=(64,), max_frames=8, max_height=16, max_width=16
 )
-TINY_LENGTHS = (256, 1_024)
+TINY_LENGTHS = (256, 512)
 TEXT = (512, 256, 256)
 """Tokens of the three texts, as the plan counts them."""
 WARM_UP = 3

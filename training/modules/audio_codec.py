@@ -96,7 +96,9 @@ class AudioCodecModule(AdversarialModule):
         is_judged = self.discriminator is not None and self.global_step >= self.losses.gan_start_step
         terms = self.loss_terms(batch.sound, posterior, reconstruction, is_judged)
         loss = torch.stack([weight * value for weight, value in terms.values()]).sum()
-        self.log_batch({"loss": loss.detach(), **{name: value.detach() for name, (_, value) in terms.items()}}, batch)
+        values = {name: value.detach() for name, (_, value) in terms.items()}
+        rebuilt = torch.stack([weight * value.detach() for weight, value in (terms["l1"], terms["spectrum"])]).sum()
+        self.log_batch({"loss": loss.detach(), "reconstruction": rebuilt, **values}, batch)
         loss = loss * batch.weight
         if self.discriminator is None:
             return loss

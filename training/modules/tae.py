@@ -99,6 +99,9 @@ class TAEModule(AdversarialModule):
         terms = self.loss_terms(pixels, posterior, z, reconstruction)
         loss = torch.stack([weight * value for weight, value in terms.values()]).sum()
         values = {name: value.detach() for name, (_, value) in terms.items()}
+        values["reconstruction"] = self._reconstruction(
+            terms
+        ).detach()  # goes on where the sum jumps, as another term begins
         self.log_batch({"loss": loss.detach(), **values, "psnr": psnr(reconstruction.detach(), pixels).mean()}, batch)
         loss = loss * batch.weight
         if self.discriminator is None:
