@@ -112,8 +112,8 @@ def draw_curve(rows: list[tuple[int, str, float]], path: Path) -> None:
     for step, names in beginnings(series).items():
         axes.axvline(step, color="0.5", linestyle="--", linewidth=0.8)
         axes.annotate(
-            f"{', '.join(names)} from step {step}", (step, 0.02), xycoords=("data", "axes fraction"), xytext=(-3, 0),
-            textcoords="offset points", rotation=90, ha="right", va="bottom", fontsize=8, color="0.35",
+            f"{', '.join(names)} from step {step}", (step, 1.0), xycoords=("data", "axes fraction"), xytext=(0, 3),
+            textcoords="offset points", ha="center", va="bottom", fontsize=8, color="0.35",
         )  # fmt: skip
     axes.legend()
     with atomic_write(path, "curve") as temporary:
