@@ -14,6 +14,7 @@ from moviegen.flow import flow_loss, flow_point, sample_t
 from moviegen.models.catalog import kind_of
 from moviegen.models.execution import Execution
 from moviegen.models.text import TextContext, TextEncoder
+from moviegen.sampling import euler, linear_quadratic_t
 from training.data.batch import Batch
 from training.modules.stage import VALIDATION_SEED, StageModule
 from training.modules.texts import FrozenTexts, hold_texts
@@ -130,6 +131,13 @@ class TextFlowModule(FlowModule):
             found = [encoder.encode(texts, device) for encoder in self.text_encoders]  # type: ignore[union-attr,arg-type]
         self.num_text_tokens = sum(context.features.shape[1] for context in found)  # type: ignore[union-attr]
         return found  # type: ignore[return-value]
+
+    def generate(self, batch: Batch, num_inference_steps: int) -> Tensor:
+        """x_1 made under the conditions of a batch, without guidance, from noise that is the same every time."""
+        like = self.data_latents(batch, None)
+        x_0 = torch.randn(like.shape, generator=torch.Generator().manual_seed(VALIDATION_SEED)).to(like)
+        condition = self.condition(batch, like, None)
+        return euler(lambda x, t: self.velocity(x, t, condition), x_0, linear_quadratic_t(num_inference_steps))
 
     def sample_work(self, batch: Batch) -> tuple[int, float]:
         """Of the network, on latents and texts as long as these were."""

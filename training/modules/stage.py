@@ -10,6 +10,7 @@ from torch import nn
 from moviegen.contracts.clip import hash_id
 from training.cli import say
 from training.data.batch import Batch
+from training.media import Media
 from training.optim import OptimizerConfig, Plateau, make_optimizer, make_schedule
 
 VALIDATION_SEED = 20241004
@@ -101,6 +102,10 @@ class StageModule(LightningModule):
         """(tokens, model FLOPs of a training step) of one sample of the batch that was just trained on, as `train plan` counts them:
         those of the network that trains, not of encoders and judges beside it."""
         raise NotImplementedError
+
+    def samples(self, batch: Batch, num_inference_steps: int) -> list[Media]:
+        """What it makes of held-out samples now, to be looked at; nothing when it has nothing to show."""
+        return []
 
     def log_batch(self, values: dict[str, Any], batch: Batch) -> None:
         """Logs training metrics of a batch."""

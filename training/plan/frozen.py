@@ -59,7 +59,7 @@ def autoencoder(config: Any, times: int, one_by_one: bool) -> Frozen:
     with torch.device("meta"):
         network = KINDS["tae"].network(config)
     held = 4.0 * sum(p.numel() for p in network.parameters())
-    frames = 1 if one_by_one else config.tile_frames
+    frames = 1 if one_by_one else config.temporal_factor
     rate = times * encoder_flops("tae", config, (3, frames, 256, 256)) / (frames * 256 * 256) if times else 0.0
     return Frozen(held, flops_per_pixel=rate)
 

@@ -1,5 +1,6 @@
 """A bill as lines and as JSON: of one stage, and of a recipe's stages with their sum."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -92,8 +93,9 @@ def as_text(bill: Bill, top: int) -> list[str]:
 def flags(bill: Bill, plan: Plan) -> str:
     """What `moviegen train fit` is told to run a plan."""
     mesh, settings = plan.mesh, plan.settings
-    sizes = ", ".join(f"{name}: {size}" for name, size in asdict(mesh).items())
-    words = [f"--trainer.strategy training.parallel.MeshStrategy --trainer.strategy.mesh '{{{sizes}}}'"]
+    settings_of = {"mesh": asdict(mesh)} | ({"context_kind": settings.context_kind} if mesh.context > 1 else {})
+    strategy = json.dumps({"class_path": "training.parallel.MeshStrategy", "init_args": settings_of})
+    words = [f"--trainer.strategy '{strategy}'"]
     if not bill.trace.max_recomputed:
         words = ["--trainer.strategy ddp"] if mesh.weight_shards == 1 else words
     if settings.recomputed:
@@ -108,7 +110,7 @@ def flags(bill: Bill, plan: Plan) -> str:
 def recipe_text(bills: Sequence[Bill], not_planned: Sequence[str]) -> list[str]:
     """A line a stage, and the sum."""
     lines = [
-        f"{'stage':<20}{'network':<12}{'billions':>9}{'GPUs':>6}  {'mesh':<12}{'again':>6}{'micro':>6}{'GB':>7}{'s/step':>9}{'MFU':>7}"
+        f"{'stage':<22}{'network':<12}{'billions':>9}{'GPUs':>6}  {'mesh':<12}{'again':>6}{'micro':>6}{'GB':>7}{'s/step':>9}{'MFU':>7}"
         f"{'steps':>9}{'days':>8}{'GPU-hours':>12}{'cost':>14}"
     ]
     days = hours = dollars = 0.0
@@ -118,12 +120,12 @@ def recipe_text(bills: Sequence[Bill], not_planned: Sequence[str]) -> list[str]:
         days, hours, dollars = days + spent[0], hours + spent[1], dollars + spent[2]
         cost = f"${spent[2]:,.0f}"
         lines.append(
-            f"{bill.name:<20}{bill.trace.kind:<12}{bill.trace.parameters / 1e9:>9.2f}{bill.gpus:>6}  {plan.mesh!s:<12}"
+            f"{bill.name:<22}{bill.trace.kind:<12}{bill.trace.parameters / 1e9:>9.2f}{bill.gpus:>6}  {plan.mesh!s:<12}"
             f"{plan.settings.recomputed:>6}{plan.settings.micro_batch:>6}{plan.memory.total / 1e9:>7.1f}{plan.step_s:>9.3g}{plan.mfu:>7.1%}"
             f"{bill.steps or PER:>9,}{spent[0]:>8.1f}{spent[1]:>12,.0f}{cost:>14}{'' if bill.fits else '  does not fit'}"
         )
     total = f"${dollars:,.0f}"
-    lines.append(f"{'all of it':<20}{'':<94}{days:>8.1f}{hours:>12,.0f}{total:>14}")
+    lines.append(f"{'all of it':<22}{'':<94}{days:>8.1f}{hours:>12,.0f}{total:>14}")
     for bill in bills:
         if bill.refused is not None:
             lines += ["", f"{bill.name}: {_too_large(bill, bill.refused)}"]
@@ -132,7 +134,7 @@ def recipe_text(bills: Sequence[Bill], not_planned: Sequence[str]) -> list[str]:
     if not_planned:
         lines += [
             "",
-            f"not in the bill: {', '.join(not_planned)}, which train nothing; validation, checkpoints, what is done again",
+            f"not in the bill: {', '.join(not_planned)}, which train no network; validation, checkpoints, what is done again",
         ]
     return lines
 

@@ -6,6 +6,7 @@ stage.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -138,16 +139,22 @@ def trace_autoencoder(kind: str, config: Any, shapes: Mapping[int, Sequence[int]
     assert kind in AUTOENCODERS, kind
     flops = {tokens: float(autoencoder_flops(kind, config, tuple(shape))) for tokens, shape in shapes.items()}
     largest = max(flops, key=lambda tokens: flops[tokens])
+    parameters, kept, peak = _autoencoder_bytes(kind, config, tuple(shapes[largest]))
+    tables = [
+        Table({tokens: size * value / flops[largest] for tokens, value in flops.items()}) for size in (kept, peak)
+    ]
+    return AutoencoderTrace(kind, 0, 1, 1, 0, parameters, 0, Table(flops), Line(0.0, 0.0), *tables)  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=32)
+def _autoencoder_bytes(kind: str, config: Any, shape: tuple[int, ...]) -> tuple[int, float, float]:
+    """(parameters, bytes kept, most bytes held)."""
     with torch.device("meta"):
         network = KINDS[kind].network(config)
     parameters = sum(p.numel() for p in network.parameters())
     with fake():
         _make_fake(network)
-        kept, peak = bytes_held(_ThereAndBack(network), (torch.empty(1, *shapes[largest]),))
-    tables = [
-        Table({tokens: size * value / flops[largest] for tokens, value in flops.items()}) for size in (kept, peak)
-    ]
-    return AutoencoderTrace(kind, 0, 1, 1, 0, parameters, 0, Table(flops), Line(0.0, 0.0), *tables)  # type: ignore[arg-type]
+        return parameters, *bytes_held(_ThereAndBack(network), (torch.empty(1, *shape),))
 
 
 def _make_fake(network: nn.Module) -> None:
