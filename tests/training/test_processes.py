@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from moviegen.contracts.stage import read_stage
 from training.callbacks.metrics import METRICS_FILE, read_metrics
 from training.checkpoint import newest_checkpoint
@@ -85,6 +87,7 @@ def test_a_judge_that_begins_later_needs_no_setting_on_two_ranks(tae_stage, toy_
     assert judged_steps(tmp_path / "run") == [3, 4]
 
 
+@pytest.mark.slow
 def test_a_codecs_judge_too(toy_lake, tmp_path, repo_root):
     from training.recipe import load_recipe
 
