@@ -57,13 +57,20 @@ class AdversarialModule(StageModule):
         main, judge = self.optimizers()  # type: ignore[misc]
         for optimizer in (main, judge):
             optimizer.zero_grad()
-        self.manual_backward(loss)
+        self.manual_backward(loss if is_judged else loss + self._silence())
         if is_judged:
             self._step_judge(judge.optimizer)
         main.step()  # alone counted as a step, and looked at by the callbacks
         schedules = self.lr_schedulers()
         for schedule in schedules if is_judged else schedules[:1]:  # type: ignore[union-attr,index]
             schedule.step()  # type: ignore[call-arg]
+
+    def _silence(self) -> Tensor | float:
+        """Nothing, of every weight of a judge that takes no part yet: ranks wait for each other's gradients of all weights, and those of
+        nothing spare them the search for what is unused in every step."""
+        if self.trainer.world_size == 1:
+            return 0.0
+        return 0.0 * torch.stack([p.sum() for p in self.discriminator.parameters()]).sum()  # type: ignore[union-attr]
 
     def _step_judge(self, optimizer: torch.optim.Optimizer) -> None:
         """Steps the judge unless its gradient is not finite."""
