@@ -90,9 +90,9 @@ def write_latents(folder: Path, size: str, count: int) -> None:
         numbers, path = range(begin, min(count, begin + PER_TAR)), f"1x1-f16/{begin:06d}.tar"
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         write_tar(folder / path, (_members(number, size) for number in numbers))
-        samples = tuple(LatentSample(f"{i:032x}", str(i), f"caption of clip {i}", 16.0) for i in numbers)
-        files.append(LatentFile(path, "1x1-f16", file_sha256(folder / path), 1, samples))
-    write_index(folder, LatentIndex("bench", "", "", 64, 1, tuple(files)))
+        files.append(LatentFile(path, "1x1-f16", file_sha256(folder / path), 1, len(numbers)))
+    samples = [LatentSample(f"{i:032x}", str(i), f"caption of clip {i}", 16.0) for i in range(count)]
+    write_index(folder, LatentIndex("bench", "", "", 64, 1, tuple(files)), samples)
 
 
 def _members(number: int, size: str) -> tuple[str, dict[str, bytes]]:
