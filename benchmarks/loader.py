@@ -58,10 +58,14 @@ PER_TAR = 1000
 BUCKETS = BucketSet((AspectBucket(1, 1, 768, 768),), (DurationBucket(1.0, 16.01, 16),))
 WANTED = (
     ("ours, planned", "webdataset", 2.0),
-    ("ours, planned", "litdata, planned", 1.0),
     ("ours, in order", "litdata, in order", 1.0),
+    ("ours, planned", "litdata, in order", 1.0),
+    ("ours, planned", "litdata, planned", 1.0),
 )
-"""Of whom over whom how much."""
+"""Of whom over whom how much. The third is harder than what was asked: our random order against reading from end to end."""
+
+ONCE = "litdata, planned"
+"""Measured in the first round alone: it takes ten times as long as the others."""
 
 MOVIE_GEN = TransformerCost(dim=6144, num_layers=48, ffn_dim=16384, text_tokens=768)
 MIX = {1: 0.25, 64: 0.15, 128: 0.20, 192: 0.20, 256: 0.20}
@@ -228,9 +232,10 @@ def compare_loaders(size: str, count: int, rounds: int, root: Path) -> bool:
     for loader, place in LOADERS.values():
         same_samples(loader, root / place, count, size)
     rates: dict[str, list[float]] = {name: [] for name in LOADERS}
-    for _ in range(rounds):
+    for number in range(rounds):
         for name, (loader, place) in LOADERS.items():
-            rates[name].append(measure(loader, root / place, count))
+            if number == 0 or name != ONCE:
+                rates[name].append(measure(loader, root / place, count))
         print("  " + "; ".join(f"{name} {values[-1]:,.0f}" for name, values in rates.items()), flush=True)
     for name, values in rates.items():
         print(f"  {name}: {statistics.median(values):,.0f} a CPU-second ({min(values):,.0f}-{max(values):,.0f})")
@@ -239,7 +244,7 @@ def compare_loaders(size: str, count: int, rounds: int, root: Path) -> bool:
 
 
 def _over(rates: dict[str, list[float]], name: str, other: str, wanted: float) -> bool:
-    ratios = [a / b for a, b in zip(rates[name], rates[other], strict=True)]
+    ratios = [a / b for a, b in zip(rates[name], rates[other], strict=False)]
     ratio, spread = statistics.median(ratios), f"{min(ratios):.2f}-{max(ratios):.2f}"
     good = ratio >= wanted
     print(

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moviegen.errors import UsageError
@@ -30,7 +30,9 @@ from training.encode import encode
 
 names = st.text("abcdef0123456789", min_size=1, max_size=32)
 samples = st.lists(
-    st.builds(LatentSample, names, names, st.text(st.characters(codec="utf-8")), st.floats(0.1, 60)), max_size=9
+    st.builds(LatentSample, names, names, st.text(st.characters(codec="utf-8")), st.floats(0.1, 60)),
+    min_size=1,
+    max_size=9,
 )
 files = st.builds(LatentFile, names, st.just("1x1-f16"), names, st.integers(1, 9), st.integers(1, 9))
 indices = st.builds(
@@ -47,6 +49,7 @@ indices = st.builds(
 )
 
 
+@settings(max_examples=20)
 @given(samples)
 def test_columns_are_the_rows(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("columns") / "samples.arrow"
