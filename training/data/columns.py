@@ -19,9 +19,13 @@ TEXTS = ("key", "video_id", "caption")
 class Texts(Sequence[str]):
     """A column of strings that are made when asked for."""
 
-    def __init__(self, offsets: np.ndarray, content: memoryview) -> None:
-        """String `i` lies at `offsets[i]` to `offsets[i + 1]` of the UTF-8 `content`."""
-        self._offsets, self._content = offsets, content
+    def __init__(self, offsets: np.ndarray, content: memoryview, origin: tuple[Any, str]) -> None:
+        """String `i` lies at `offsets[i]` to `offsets[i + 1]` of the UTF-8 `content`; `origin` is whose attribute of which name this is."""
+        self._offsets, self._content, self._origin = offsets, content, origin
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """By name: a loading process maps the same file."""
+        return getattr, self._origin
 
     def __len__(self) -> int:
         return len(self._offsets) - 1
@@ -60,7 +64,8 @@ class Samples:
             raise UsageError(f"{path}: cannot be read: {error.strerror}; run encode again") from error
         self._place = path, sha256
         table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-        self.keys, self.videos, self.captions = (_texts(table[name].combine_chunks()) for name in TEXTS)
+        names = zip(TEXTS, ("keys", "videos", "captions"), strict=True)
+        self.keys, self.videos, self.captions = (_texts(table[column], (self, name)) for column, name in names)
         self.fps: np.ndarray = table["fps"].to_numpy()
 
     def __len__(self) -> int:
@@ -84,8 +89,9 @@ def write_samples(path: Path, rows: Sequence[Any]) -> str:
         return file_sha256(temporary)
 
 
-def _texts(array: Any) -> Texts:
+def _texts(column: Any, origin: tuple[Any, str]) -> Texts:
     """A column of Arrow's large strings, in place."""
+    array = column.combine_chunks()
     _, offsets, content = array.buffers()
     numbers = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
-    return Texts(numbers, memoryview(content) if content is not None else memoryview(b""))
+    return Texts(numbers, memoryview(content) if content is not None else memoryview(b""), origin)

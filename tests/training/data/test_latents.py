@@ -9,9 +9,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from moviegen.contracts.bucket import decode_bucket
 from moviegen.errors import UsageError
 from moviegen.models.tae import TAE
 from moviegen.testing.lake import TOY_BUCKETS
+from training.data.buckets import BatchSpec
 from training.data.columns import Samples, write_samples
 from training.data.gather import LatentReader
 from training.data.latents import (
@@ -25,7 +27,7 @@ from training.data.latents import (
     read_index,
     read_samples,
 )
-from training.data.sources import ShardSource
+from training.data.sources import LatentSource, ShardSource
 from training.encode import encode
 
 names = st.text("abcdef0123456789", min_size=1, max_size=32)
@@ -59,6 +61,8 @@ def test_columns_are_the_rows(tmp_path_factory, rows):
         LatentSample(*row) for row in zip(read.keys, read.videos, read.captions, read.fps.tolist(), strict=True)
     ] == rows
     assert (read.captions[-1], read.captions[:2]) == (rows[-1].caption, [row.caption for row in rows[:2]])
+    whole, keys = pickle.loads(pickle.dumps((read, read.keys)))
+    assert whole.keys is keys
     assert write_samples(path, rows) == sha256
 
 
@@ -120,6 +124,15 @@ def test_normalised_latents_have_mean_0_and_one_std_of_1(encoded):
     torch.testing.assert_close(normal.mean(1), torch.zeros(4), atol=0.05, rtol=0)
     assert float(normal.square().mean()) == pytest.approx(1, abs=0.05)
     assert len(set(tae.latent_std.tolist())) == 1, "channels keep their relative size"
+
+
+def test_another_process_loads_the_same_batch(encoded):
+    source, spec = LatentSource(encoded / "latents"), BatchSpec(0, decode_bucket("16x9-f16"), (0, 2), ())
+    sent = pickle.loads(pickle.dumps(source))
+    one, two = source.load(spec), sent.load(spec)
+    assert torch.equal(one.latent_mean, two.latent_mean)
+    assert (one.keys, one.captions, one.fps) == (two.keys, two.captions, two.fps)
+    assert list(sent.groups) == list(source.groups)
 
 
 def flags(tae, lake, buckets_yaml, output, **more):
