@@ -2,7 +2,7 @@
 
     python benchmarks/loader.py                    both; asked: 2x webdataset, 1x litdata, 0.97 of the ranks' time used
     python benchmarks/loader.py --only buckets     the simulation alone, seconds
-    python benchmarks/loader.py --only loaders --samples 20000 --rounds 3
+    python benchmarks/loader.py --only loaders --samples 20000 --rounds 3 --all
 
 Needs `pip install moviegen[bench]` for the other two. Cached latents and text features, small (10 kB) and large (110 kB) samples. What
 each does for a batch of 8, in this process, single-threaded:
@@ -58,10 +58,14 @@ PER_TAR = 1000
 BUCKETS = BucketSet((AspectBucket(1, 1, 768, 768),), (DurationBucket(1.0, 16.01, 16),))
 WANTED = (
     ("ours, planned", "webdataset", 2.0),
-    ("ours, planned", "litdata, planned", 1.0),
     ("ours, in order", "litdata, in order", 1.0),
+    ("ours, planned", "litdata, in order", 1.0),
+    ("ours, planned", "litdata, planned", 1.0),
 )
-"""Of whom over whom how much."""
+"""Of whom over whom how much. The third is harder than what was asked: our random order against reading from end to end."""
+
+SLOW = "litdata, planned"
+"""Measured with `--all`, in the first round alone: it takes ten times as long as the others."""
 
 MOVIE_GEN = TransformerCost(dim=6144, num_layers=48, ffn_dim=16384, text_tokens=768)
 MIX = {1: 0.25, 64: 0.15, 128: 0.20, 192: 0.20, 256: 0.20}
@@ -90,9 +94,9 @@ def write_latents(folder: Path, size: str, count: int) -> None:
         numbers, path = range(begin, min(count, begin + PER_TAR)), f"1x1-f16/{begin:06d}.tar"
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         write_tar(folder / path, (_members(number, size) for number in numbers))
-        samples = tuple(LatentSample(f"{i:032x}", str(i), f"caption of clip {i}", 16.0) for i in numbers)
-        files.append(LatentFile(path, "1x1-f16", file_sha256(folder / path), 1, samples))
-    write_index(folder, LatentIndex("bench", "", "", 64, 1, tuple(files)))
+        files.append(LatentFile(path, "1x1-f16", file_sha256(folder / path), 1, len(numbers)))
+    samples = [LatentSample(f"{i:032x}", str(i), f"caption of clip {i}", 16.0) for i in range(count)]
+    write_index(folder, LatentIndex("bench", "", "", 64, 1, tuple(files)), samples)
 
 
 def _members(number: int, size: str) -> tuple[str, dict[str, bytes]]:
@@ -216,7 +220,7 @@ def same_samples(loader: Callable[[Path, int], Iterator], folder: Path, count: i
             raise SystemExit(f"{loader.__name__}: sample {key} is not what was written")
 
 
-def compare_loaders(size: str, count: int, rounds: int, root: Path) -> bool:
+def compare_loaders(size: str, count: int, rounds: int, root: Path, with_slow: bool) -> bool:
     """Prints each loader's samples per CPU-second and ours over the others'; whether it is what was asked."""
     write_latents(root / "latents", size, count)
     write_litdata(root / "litdata", size, count)
@@ -225,21 +229,23 @@ def compare_loaders(size: str, count: int, rounds: int, root: Path) -> bool:
     time.sleep(2.5)  # a file younger than two seconds is hashed again by the next reader
     first = measure(ours_planned, root / "latents", count)
     print(f"  ours, first pass ever (every tar hashed and indexed): {first:,.0f} a CPU-second")
-    for loader, place in LOADERS.values():
+    loaders = {name: row for name, row in LOADERS.items() if with_slow or name != SLOW}
+    for loader, place in loaders.values():
         same_samples(loader, root / place, count, size)
-    rates: dict[str, list[float]] = {name: [] for name in LOADERS}
-    for _ in range(rounds):
-        for name, (loader, place) in LOADERS.items():
-            rates[name].append(measure(loader, root / place, count))
+    rates: dict[str, list[float]] = {name: [] for name in loaders}
+    for number in range(rounds):
+        for name, (loader, place) in loaders.items():
+            if number == 0 or name != SLOW:
+                rates[name].append(measure(loader, root / place, count))
         print("  " + "; ".join(f"{name} {values[-1]:,.0f}" for name, values in rates.items()), flush=True)
     for name, values in rates.items():
         print(f"  {name}: {statistics.median(values):,.0f} a CPU-second ({min(values):,.0f}-{max(values):,.0f})")
-    good = [_over(rates, *row) for row in WANTED]  # every line is printed
+    good = [_over(rates, *row) for row in WANTED if row[1] in rates]  # every line is printed
     return all(good)
 
 
 def _over(rates: dict[str, list[float]], name: str, other: str, wanted: float) -> bool:
-    ratios = [a / b for a, b in zip(rates[name], rates[other], strict=True)]
+    ratios = [a / b for a, b in zip(rates[name], rates[other], strict=False)]
     ratio, spread = statistics.median(ratios), f"{min(ratios):.2f}-{max(ratios):.2f}"
     good = ratio >= wanted
     print(
@@ -311,6 +317,9 @@ def main() -> int:
     parser.add_argument("--sizes", nargs="+", choices=tuple(SIZES), default=list(SIZES))
     parser.add_argument("--samples", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--all", action="store_true", help="litdata's own random order too, which takes ten times as long"
+    )
     options = parser.parse_args()
     torch.set_num_threads(1)
     good = options.only == "loaders" or compare_buckets()
@@ -325,7 +334,7 @@ def main() -> int:
             root = Path(tempfile.mkdtemp(prefix="loader-"))
             os.environ["MOVIEGEN_CACHE"] = str(root / "cache")
             try:
-                good &= compare_loaders(size, options.samples, options.rounds, root)
+                good &= compare_loaders(size, options.samples, options.rounds, root, options.all)
             finally:
                 shutil.rmtree(root)
     return 0 if good else 1

@@ -46,8 +46,7 @@ def shards_of(data: Any, keys: Sequence[str]) -> list[str | None]:
     sources = getattr(data, "sources", None) or {"": getattr(data, "source", None)}
     for source in sources.values():
         places |= {ref.key: ref.shard for ref in getattr(getattr(source, "subset", None), "samples", ())}
-        files = getattr(getattr(source, "index", None), "files", ())
-        places |= {sample.key: file.path for file in files for sample in file.samples}
+        places |= source.files_by_key() if hasattr(source, "files_by_key") else {}
     return [places.get(key) for key in keys]
 
 

@@ -40,7 +40,7 @@ from training.data.caching import (
     text_bytes,
 )
 from training.data.encoders import encode_texts, trim
-from training.data.latents import NO_TEXT_FILE, LatentFile, LatentIndex, write_index
+from training.data.latents import NO_TEXT_FILE, LatentFile, LatentIndex, has_index, write_index
 from training.data.presence import missing_text, tars_of
 from training.data.sources import ShardSource
 from training.encode_config import EncodeConfig, encode_sha256, text_digests
@@ -77,7 +77,7 @@ def run_encode(config: EncodeConfig) -> bool:
         say(missing)
     result = read_stage(folder)
     count = len(source.subset.samples)
-    if result is not None and result.config_sha256 == sha256:
+    if result is not None and result.config_sha256 == sha256 and has_index(folder / "latents"):
         say(f"{folder.name}: done, {count} clips")
         return True
     if config.dry_run:
@@ -209,15 +209,15 @@ def _commit(config: EncodeConfig, source: ShardSource, sha256: str) -> bool:
             f"{folder.name}: {len(whole)} of {len(records)} shards are encoded; the rank that ends last writes the index"
         )
         return False
-    files = tuple(file for file, _ in whole)
+    files = tuple(record.file for record in whole)
     texts = text_digests(config)
     no_text = file_sha256(folder / "latents" / NO_TEXT_FILE) if texts else ""
     index = LatentIndex(
         subset.name, subset.digest, weights_sha256(Path(config.tae)), config.resolution, config.image_frames, files, texts, no_text
     )  # fmt: skip
-    write_index(folder / "latents", index)
+    write_index(folder / "latents", index, [sample for record in whole for sample in record.samples])
     _drop_others(folder / "latents", files)
-    sums = functools.reduce(add_sums, (sums for _, sums in whole))
+    sums = functools.reduce(add_sums, (record.sums for record in whole))
     tae = load_model(TAE, Path(config.tae))
     mean, std = mean_and_std(sums)
     tae.latent_mean.copy_(mean)

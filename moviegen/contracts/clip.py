@@ -10,10 +10,12 @@ ID_LENGTH = 32
 """Hex digits of an id: 128 bits of a SHA-256."""
 
 
+_PLAIN = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+
+
 def hash_id(*parts: object) -> str:
     """The id of a tuple of plain values: the same values give the same 32 hex digits on every machine."""
-    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:ID_LENGTH]
+    return hashlib.sha256(_PLAIN.encode(parts).encode()).hexdigest()[:ID_LENGTH]
 
 
 def file_sha256(path: Path) -> str:

@@ -6,7 +6,7 @@ same batches: the loader's whole state is one number. An epoch is a bucket's: al
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -59,7 +59,11 @@ class BatchSpec:
 
     def slice(self, rank: int, world_size: int) -> "BatchSpec":
         """The part of one rank; where the size does not divide, the first ranks have one sample more."""
-        return replace(self, samples=self.samples[rank::world_size], frames=self.frames[rank::world_size])
+        return self.of(self.samples[rank::world_size], self.frames[rank::world_size])
+
+    def of(self, samples: tuple[int, ...], frames: tuple[float, ...]) -> "BatchSpec":
+        """The same batch with other samples."""
+        return BatchSpec(self.index, self.bucket, samples, frames, self.number, self.num_members)
 
     @property
     def epoch(self) -> float:
@@ -122,7 +126,7 @@ class BatchPlan:
         size, members = self._sizes[key], self._streams[kind][key]
         samples = self._samples(kind, key, number * size, size)
         frames = tuple(_rng(self._seed, _FRAME, index).random(size)) if kind == _IMAGE else ()
-        return BatchSpec(index, decode_bucket(key), samples, frames, number, len(members))
+        return BatchSpec(index, _bucket(key), samples, frames, number, len(members))
 
     def _samples(self, kind: int, key: str, begin: int, size: int) -> tuple[int, ...]:
         """`size` samples of a bucket's stream, from number `begin` on."""
@@ -165,9 +169,9 @@ class _Turns:
         while len(self._before) <= block:
             last = len(self._before) - 1
             self._before.append(self._before[last] + np.bincount(self._block(last), minlength=len(self._keys)))
-        order = self._block(block)
-        bucket = int(order[place])
-        return self._keys[bucket], int(self._before[block][bucket] + np.count_nonzero(order[:place] == bucket))
+        order = self._block(block).tolist()
+        bucket = order[place]
+        return self._keys[bucket], int(self._before[block][bucket]) + order[:place].count(bucket)
 
     def _block(self, number: int) -> np.ndarray:
         """Bucket of each turn of a block: systematic sampling (unbiased, each count within one of its share), then shuffled."""
@@ -176,6 +180,9 @@ class _Turns:
             order = np.searchsorted(self._bounds, np.arange(BLOCK) + rng.random(), side="right")
             self._known = number, rng.permutation(np.minimum(order, len(self._keys) - 1))
         return self._known[1]
+
+
+_bucket = lru_cache(maxsize=1024)(decode_bucket)
 
 
 @lru_cache(maxsize=64)

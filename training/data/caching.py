@@ -54,6 +54,15 @@ def add_sums(one: Sums | None, two: Sums) -> Sums:
 
 
 @dataclass(frozen=True)
+class Record:
+    """What is in a tar."""
+
+    file: LatentFile
+    samples: tuple[LatentSample, ...]
+    sums: Sums
+
+
+@dataclass(frozen=True)
 class Encoders:
     """What encodes, and how it is written."""
 
@@ -75,9 +84,13 @@ def encode_shard(encoders: Encoders, source: ShardSource, positions: Sequence[in
     for each in sums:
         total = add_sums(total, each)
     num_images = len(frame_positions(decode_bucket(bucket).num_frames, encoders.image_frames))
-    file = LatentFile(f"{bucket}/{path.name}", bucket, file_sha256(path), num_images, tuple(samples))
+    row = {"path": f"{bucket}/{path.name}", "bucket": bucket, "sha256": file_sha256(path), "num_images": num_images}
+    record = {
+        "file": {**row, "samples": [asdict(sample) for sample in samples]},
+        "sums": asdict(total) if total else None,
+    }
     with atomic_write(record_path(path)) as temporary:
-        temporary.write_text(json.dumps({"file": asdict(file), "sums": asdict(total) if total else None}) + "\n")
+        temporary.write_text(json.dumps(record) + "\n")
 
 
 def record_path(path: Path) -> Path:
@@ -85,15 +98,15 @@ def record_path(path: Path) -> Path:
     return path.with_suffix(".json")
 
 
-def read_record(path: Path) -> tuple[LatentFile, Sums] | None:
+def read_record(path: Path) -> Record | None:
     """What is in a tar that was encoded; None when it was not, or not to the end."""
     try:
         record = json.loads(record_path(path).read_text())
         row, sums = record["file"], record["sums"]
-        samples = tuple(LatentSample(**sample) for sample in row["samples"])
-        file = LatentFile(**{**row, "samples": samples})
-        result = file, Sums(sums["count"], tuple(sums["total"]), tuple(sums["squares"]))
-    except (OSError, ValueError, KeyError, TypeError):
+        samples = tuple(LatentSample(**sample) for sample in row.pop("samples"))
+        file = LatentFile(**row, num_samples=len(samples))
+        result = Record(file, samples, Sums(sums["count"], tuple(sums["total"]), tuple(sums["squares"])))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return result if path.is_file() else None
 

@@ -28,6 +28,10 @@ ALIGNMENT = 64
 """Bytes: a cache line, and a multiple of every tensor's item."""
 
 
+SIZE, LATENTS = 1, 2
+"""Columns of `LatentReader._spots_of`."""
+
+
 class Latents(NamedTuple):
     """What is cached of the samples of a batch."""
 
@@ -38,62 +42,52 @@ class Latents(NamedTuple):
     """Of each text encoder; none where no texts are cached."""
 
 
-class _Spot(NamedTuple):
-    """Where a sample lies in its tar: `begin` and `size` of what is read, and in that the payloads of its latents and its texts."""
-
-    begin: int
-    size: int
-    latents: int
-    latents_size: int
-    latents_crc: int
-    texts: int
-    texts_size: int
-    texts_crc: int
-
-
 class LatentReader:
     """Reads samples of committed latent tars. A tar is checked before its first sample, as shards are; from then on the open file is read,
     whatever takes its name."""
 
-    def __init__(self, folder: Path, files: Sequence[LatentFile]) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, files: Sequence[LatentFile], keys: Sequence[str]) -> None:
+        """`keys` of all samples, in the order of the files; a sample's number is its place among them."""
+        self._folder, self._keys = folder, keys
         self._files = {file.path: file for file in files}
+        self._paths = [file.path for file in files]
+        self._firsts = np.cumsum([0, *(file.num_samples for file in files)])
         self._tars = TarReader(self._check)
-        self._spots: dict[tuple[str, str], np.ndarray] = {}
+        self._spots: dict[str, np.ndarray] = {}
+        self._found: set[tuple[str, int]] = set()
         self._block = torch.empty(0, dtype=torch.uint8)
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what was read: a loading process reads its own."""
-        return {**self.__dict__, "_block": torch.empty(0, dtype=torch.uint8)}
+        return {**self.__dict__, "_spots": {}, "_found": set(), "_block": torch.empty(0, dtype=torch.uint8)}
 
-    def read(self, path: str, position: int, frame: int | None = None) -> tuple[Tensor, Tensor]:
-        """(mean, std), each (C, T, h, w) float32, of the clip at `position`, or of its single frame number `frame`."""
-        latents = self.read_batch([(path, position)], None if frame is None else [frame])
+    def read(self, number: int, frame: int | None = None) -> tuple[Tensor, Tensor]:
+        """(mean, std), each (C, T, h, w) float32, of a clip, or of its single frame number `frame`."""
+        latents = self.read_batch(np.array([number]), None if frame is None else [frame])
         return latents.mean[0], latents.std[0]
 
-    def read_batch(self, places: Sequence[tuple[str, int]], frames: Sequence[int] | None = None) -> Latents:
-        """The latents and text features of the clips at these (path, position), or those of one single frame of each. Raises ShardError."""
+    def read_batch(self, numbers: np.ndarray, frames: Sequence[int] | None = None) -> Latents:
+        """The latents and text features of clips, or those of one single frame of each. Raises ShardError."""
         kind = "video" if frames is None else "image"
-        spots = [_Spot(*self._table(path, kind)[position].tolist()) for path, position in places]
-        lead = _aligned(max(spot.latents for spot in spots))
-        stride = lead + _aligned(max(spot.size - spot.latents for spot in spots))
+        files = (np.searchsorted(self._firsts, numbers, "right") - 1).tolist()
+        spots = self._spots_of(kind, numbers, files)
+        lead = _aligned(int(spots[:, LATENTS].max()))
+        stride = lead + _aligned(int((spots[:, SIZE] - spots[:, LATENTS]).max()))
         content = self._memory(stride * len(spots))
-        latents, texts = [], []
-        for i, (place, spot) in enumerate(zip(places, spots, strict=True)):
-            start, descriptor = i * stride + lead, self._tars.descriptor(place[0])
+        latents: list[Layout] = []
+        texts: list[tuple[int, Layout]] = []
+        for i, (file, spot) in enumerate(zip(files, spots.tolist(), strict=True)):
+            descriptor = self._tars.descriptor(self._paths[file])
             try:
-                _fill(descriptor, spot, content, start - spot.latents)
-                latents.append(payload_layout(content[start : start + spot.latents_size]))
-                if spot.texts_size:
-                    begin = start - spot.latents + spot.texts
-                    texts.append((begin, payload_layout(content[begin : begin + spot.texts_size])))
+                _read_sample(descriptor, spot, content, i * stride + lead, latents, texts)
             except ValueError as error:
-                raise ShardError(f"{self._folder / place[0]}: {self._key(place)}: {error}") from error
+                where = self._folder / self._paths[file]
+                raise ShardError(f"{where}: {self._keys[int(numbers[i])]}: {error}") from error
         try:
             mean, std = _stacked(self._block, latents, lead, stride, frames)
             return Latents(mean, std, _padded_texts(content, texts, kind, len(spots)))
         except (KeyError, IndexError, ValueError) as error:
-            names = ", ".join(f"{path}: {self._key((path, position))}" for path, position in places)
+            names = ", ".join(self._keys[int(number)] for number in numbers)
             raise ShardError(f"{self._folder}: samples of one batch do not go together: {error!r} ({names})") from error
 
     def _memory(self, size: int) -> memoryview:
@@ -101,17 +95,19 @@ class LatentReader:
             self._block = torch.empty(_aligned(size), dtype=torch.uint8)
         return memoryview(self._block.numpy())
 
-    def _key(self, place: tuple[str, int]) -> str:
-        return self._files[place[0]].samples[place[1]].key
+    def _spots_of(self, kind: str, numbers: np.ndarray, files: Sequence[int]) -> np.ndarray:
+        """Where samples lie in their tars, a row each: begin and size of what is read; in that begin, size and CRC-32 of the payload of the
+        latents, and those of the texts'."""
+        if kind not in self._spots:
+            self._spots[kind] = np.zeros((int(self._firsts[-1]), 8), dtype=np.int64)
+        for file in files:
+            if (kind, file) not in self._found:
+                self._spots[kind][self._firsts[file] : self._firsts[file + 1]] = self._find(kind, file)
+                self._found.add((kind, file))
+        return self._spots[kind][numbers]
 
-    def _table(self, path: str, kind: str) -> np.ndarray:
-        """The `_Spot` of each sample of a tar, as rows."""
-        if (path, kind) not in self._spots:
-            self._spots[path, kind] = self._find(path, kind)
-        return self._spots[path, kind]
-
-    def _find(self, path: str, kind: str) -> np.ndarray:
-        keys = [sample.key for sample in self._files[path].samples]
+    def _find(self, kind: str, file: int) -> np.ndarray:
+        path, keys = self._paths[file], self._keys[int(self._firsts[file]) : int(self._firsts[file + 1])]
         index = self._tars.tar(path).index
         try:
             found = index.table(keys, (SUFFIXES[kind], SUFFIXES["text"]))
@@ -136,21 +132,35 @@ class LatentReader:
                 )
 
         try:
-            return open_tar(where, file.sha256, len(file.samples), check, tuple(SUFFIXES.values()))
+            return open_tar(where, file.sha256, file.num_samples, check, tuple(SUFFIXES.values()))
         except OSError as error:
             raise UsageError(f"{where}: cannot be read: {error.strerror}; run encode again") from error
 
 
-def _fill(descriptor: int, spot: _Spot, content: memoryview, start: int) -> None:
-    """Reads a sample to `start`. Raises ValueError when it is not what was committed."""
-    if os.preadv(descriptor, [content[start : start + spot.size]], spot.begin) != spot.size:
+def _read_sample(
+    descriptor: int,
+    spot: Sequence[int],
+    content: memoryview,
+    start: int,
+    latents: list[Layout],
+    texts: list[tuple[int, Layout]],
+) -> None:
+    """Reads a sample so that its latents' payload is at `start`, and notes what lies where. Raises ValueError when it is not what was
+    committed."""
+    begin, size, before, latents_size, latents_crc, texts_begin, texts_size, texts_crc = spot
+    base = start - before
+    if os.preadv(descriptor, [content[base : base + size]], begin) != size:
         raise ValueError("cut short")
-    begin = start + spot.latents
-    if crc32(content[begin : begin + spot.latents_size]) != spot.latents_crc:
+    payload = content[start : start + latents_size]
+    if crc32(payload) != latents_crc:
         raise ValueError("its latents are not those committed (CRC differs)")
-    begin = start + spot.texts
-    if spot.texts_size and crc32(content[begin : begin + spot.texts_size]) != spot.texts_crc:
-        raise ValueError("its text features are not those committed (CRC differs)")
+    latents.append(payload_layout(payload))
+    if texts_size:
+        base += texts_begin
+        payload = content[base : base + texts_size]
+        if crc32(payload) != texts_crc:
+            raise ValueError("its text features are not those committed (CRC differs)")
+        texts.append((base, payload_layout(payload)))
 
 
 def _aligned(size: int) -> int:
@@ -199,13 +209,14 @@ def _padded(content: memoryview, texts: Sequence[tuple[int, Place]]) -> TextCont
     dtype, (_, width) = texts[0][1].dtype, texts[0][1].shape
     if any(place.dtype != dtype or place.shape[1:] != (width,) for _, place in texts):
         raise ValueError(f"text features of other widths or types: {[place[:2] for _, place in texts]}")
-    lengths = [place.shape[0] for _, place in texts]
-    longest = max(lengths)
-    features = torch.zeros(len(texts), longest, width, dtype=dtype)
-    if size := longest * width * dtype.itemsize:
-        target = memoryview(features.view(torch.uint8).numpy()).cast("B")
-        for i, (begin, place) in enumerate(texts):
-            begin += place.begin
-            target[i * size : i * size + place.size] = content[begin : begin + place.size]
-    mask = torch.arange(longest)[None] < torch.tensor(lengths)[:, None]
-    return TextContext(features, mask)
+    lengths = np.array([place.shape[0] for _, place in texts])
+    longest = int(lengths.max())
+    size = longest * width * dtype.itemsize
+    rows = np.zeros(max(1, len(texts) * size), dtype=np.uint8)
+    target, start = memoryview(rows), 0
+    for begin, place in texts:
+        begin += place.begin
+        target[start : start + place.size] = content[begin : begin + place.size]
+        start += size
+    features = torch.from_numpy(rows)[: len(texts) * size].view(dtype).view(len(texts), longest, width)
+    return TextContext(features, torch.from_numpy(np.arange(longest) < lengths[:, None]))

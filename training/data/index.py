@@ -131,9 +131,28 @@ def keep_index(sha256: str, mark: Mark, index: TarIndex) -> None:
     marks = [list(mark), *(kept[0] if kept is not None else [])][:MAX_MARKS]
     body = index.rows.tobytes()
     header = {"format": FORMAT, "suffixes": index.suffixes, "marks": marks, "crc": crc32(body)}
+    _write(path, json.dumps(header).encode() + b"\n" + body)
+
+
+def kept_notes(sha256: str, name: str) -> Any:
+    """What `keep_notes` kept of a tar of that SHA-256 under that name; None when nothing was, or it is not whole."""
+    try:
+        crc, _, body = _place(sha256, name).read_bytes().partition(b"\n")
+        return json.loads(body) if int(crc) == crc32(body) else None
+    except (OSError, ValueError):
+        return None
+
+
+def keep_notes(sha256: str, name: str, notes: Any) -> None:
+    """Keeps what was read of all samples of a checked tar, as JSON: the next process need not read them again."""
+    body = json.dumps(notes).encode()
+    _write(_place(sha256, name), b"%d\n" % crc32(body) + body)
+
+
+def _write(path: Path, content: bytes) -> None:
     try:
         with atomic_write(path, "index") as temporary:
-            temporary.write_bytes(json.dumps(header).encode() + b"\n" + body)
+            temporary.write_bytes(content)
     except OSError as error:
         if not _SAID:
             _SAID.append(path)
@@ -145,8 +164,8 @@ def keep_index(sha256: str, mark: Mark, index: TarIndex) -> None:
 _SAID: list[Path] = []
 
 
-def _place(sha256: str) -> Path:
-    return cache_folder() / sha256[:2] / f"{sha256}.idx"
+def _place(sha256: str, name: str = "idx") -> Path:
+    return cache_folder() / sha256[:2] / f"{sha256}.{name}"
 
 
 def _load(path: Path) -> tuple[list[list[int]], TarIndex] | None:

@@ -1,13 +1,15 @@
 """Latents and text features cached by `moviegen train encode`: tars and their index.
 
-`<folder>/latents.json` is written last and names every tar with its SHA-256; a folder without it is unfinished. A tar holds what was
+`<folder>/latents.json` is written last and names every tar with its SHA-256; a folder without it is unfinished. `samples.arrow` beside it
+lists the clips, in the order of the tars (`data/columns`). A tar holds what was
 made of one shard, a clip's in up to three members: `<key>.video.safetensors` (posterior mean and std), `.image.safetensors` (those of
 some single frames) and, where text encoders were given, `.text.safetensors` (features trimmed to the text's own length). Latents are
 kept before normalisation.
 """
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from safetensors.torch import load_file
@@ -16,9 +18,12 @@ from torch import Tensor
 from moviegen.contracts.clip import file_sha256
 from moviegen.contracts.lake import atomic_write
 from moviegen.errors import UsageError
+from training.data.columns import Samples, write_samples
 
 INDEX_FILE = "latents.json"
-INDEX_FORMAT = 2
+INDEX_FORMAT = 3
+
+SAMPLES_FILE = "samples.arrow"
 
 NO_TEXT_FILE = "no_text.safetensors"
 """Features of the empty text, one tensor a text encoder: `0`, `1`, ..."""
@@ -48,7 +53,7 @@ class LatentFile:
     sha256: str
     num_images: int
     """Single frames encoded of each clip."""
-    samples: tuple[LatentSample, ...]
+    num_samples: int
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,8 @@ class LatentIndex:
     """SHA-256 of the weights of each text encoder whose features are cached."""
     no_text_sha256: str = ""
     """Of the file with the features of the empty text."""
+    samples_sha256: str = ""
+    """Of the file that lists the clips."""
 
 
 def encode_index(index: LatentIndex) -> str:
@@ -80,11 +87,10 @@ def decode_index(text: str) -> LatentIndex:
     try:
         values = json.loads(text)
         if values.pop("format") != INDEX_FORMAT:
-            raise ValueError(f"this version reads format {INDEX_FORMAT}")
-        files = tuple(
-            LatentFile(**{**file, "samples": tuple(LatentSample(**sample) for sample in file["samples"])})
-            for file in values.pop("files")
-        )
+            raise ValueError(
+                f"this version reads format {INDEX_FORMAT}; run the encode that made it again: the index is made anew, nothing is encoded"
+            )
+        files = tuple(LatentFile(**file) for file in values.pop("files"))
         return LatentIndex(files=files, **{**values, "text_sha256": tuple(values["text_sha256"])})
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not a latent index: {error!r}") from error
@@ -103,10 +109,30 @@ def read_index(folder: Path | str) -> LatentIndex:
         raise UsageError(f"{path}: {error}") from error
 
 
-def write_index(folder: Path, index: LatentIndex) -> None:
-    """Commits a folder of latents."""
+def has_index(folder: Path) -> bool:
+    """Whether a folder of latents was finished, by a version whose index this one reads."""
+    try:
+        read_index(folder)
+    except UsageError:
+        return False
+    return True
+
+
+def write_index(folder: Path, index: LatentIndex, samples: Sequence[LatentSample]) -> None:
+    """Commits a folder of latents: first the list of its clips, in the order of the files, then the index that names it."""
+    sha256 = write_samples(folder / SAMPLES_FILE, samples)
     with atomic_write(folder / INDEX_FILE, "commit") as temporary:
-        temporary.write_text(encode_index(index))
+        temporary.write_text(encode_index(replace(index, samples_sha256=sha256)))
+
+
+def read_samples(folder: Path, index: LatentIndex) -> Samples:
+    """The clips of an index. Raises UsageError when they are not those committed."""
+    samples = Samples(folder / SAMPLES_FILE, index.samples_sha256)
+    if len(samples) != (count := sum(file.num_samples for file in index.files)):
+        raise UsageError(
+            f"{folder / SAMPLES_FILE}: lists {len(samples)} clips, the tars hold {count}; run encode again"
+        )
+    return samples
 
 
 def read_no_text(folder: Path, index: LatentIndex) -> list[Tensor]:

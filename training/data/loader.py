@@ -6,7 +6,6 @@ by how many workers.
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Protocol
 
 from torch.utils.data import DataLoader, Dataset, Sampler
@@ -55,7 +54,7 @@ class PlannedBatches(Dataset):
     def spec(self, index: int) -> BatchSpec:
         """The global batch of that number, its samples by position in the source."""
         spec = self._plan.spec(index)
-        return replace(spec, samples=tuple(self._samples[i] for i in spec.samples))
+        return spec.of(tuple([self._samples[i] for i in spec.samples]), spec.frames)
 
     def __getitem__(self, index: int) -> Batch:
         spec = self.spec(index)

@@ -25,9 +25,14 @@ from moviegen.errors import UsageError
 from moviegen.media.read import read_video
 from training.data.buckets import BatchSpec
 from training.data.decode import to_tensor
+from training.data.index import keep_notes, kept_notes
 from training.data.presence import present
 from training.data.shards import read_rows
 from training.data.tars import CheckedTar, TarReader, open_tar
+
+FACTS = ("video_id", "width", "height", "num_frames", "fps_num", "fps_den")
+NOTES = "facts"
+"""What these are kept as; another name when they change."""
 
 
 @dataclass(frozen=True)
@@ -115,12 +120,28 @@ class SetReader:
             raise ShardError(f"{ref.shard}: sample {ref.key} is another than the table of samples says")
         return sample
 
-    def facts(self, ref: SetRef) -> dict[str, Any]:
-        """Size, length and source of a sample's clip, out of its `.json` alone. Raises ShardError."""
+    def facts(self, refs: Sequence[SetRef]) -> list[dict[str, Any]]:
+        """Size, length and source of each sample's clip. A tar's are read once a machine, out of the `.json` of its samples, and kept
+        beside its index. Raises ShardError."""
+        tars: dict[str, list[SetRef]] = {}
+        for ref in refs:
+            tars.setdefault(ref.shard, []).append(ref)
+        found = {path: self._facts_of(path, own) for path, own in tars.items()}
+        return [found[ref.shard][ref.key] for ref in refs]
+
+    def _facts_of(self, path: str, refs: Sequence[SetRef]) -> dict[str, dict[str, Any]]:
+        sha256 = self._shards[path].sha256
+        kept = kept_notes(sha256, NOTES) or {}
+        if missing := [ref for ref in refs if ref.key not in kept]:
+            kept |= {ref.key: self._read_facts(ref) for ref in missing}
+            keep_notes(sha256, NOTES, kept)
+        return dict(kept)
+
+    def _read_facts(self, ref: SetRef) -> dict[str, Any]:
         try:
             values = json.loads(bytes(self._tars.read(ref.shard, ref.key, ("json",))["json"]))
             clip = values.get("clip", values)
-            return {name: clip[name] for name in ("video_id", "width", "height", "num_frames", "fps_num", "fps_den")}
+            return {name: clip[name] for name in FACTS}
         except (KeyError, ValueError, AttributeError) as error:
             raise ShardError(
                 f"{ref.shard}: sample {ref.key}: its .json is none of a {self._kind} sample: {error!r}"
@@ -159,7 +180,7 @@ class SetSource:
 
     def __init__(self, samples: SampleSet, shape: Shape) -> None:
         self.subset, self._reader, self._shape = samples, SetReader(samples), shape
-        rows = [(ref, self._reader.facts(ref)) for ref in samples.samples]
+        rows = list(zip(samples.samples, self._reader.facts(samples.samples), strict=True))
         placed = [(ref, facts, shape.bucket(facts)) for ref, facts in rows]
         kept = [row for row in placed if row[2] is not None]
         if len(kept) < len(rows):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from moviegen.contracts.bucket import Bucket, BucketSet, decode_bucket, encode_bucket
@@ -12,7 +13,7 @@ from training.data.batch import Batch
 from training.data.buckets import BatchSpec, image_bucket
 from training.data.decode import ClipCache, DecodedClip, decode_clip, frame_rate, to_tensor
 from training.data.gather import LatentReader
-from training.data.latents import read_no_text
+from training.data.latents import read_index, read_no_text, read_samples
 from training.data.presence import present_index
 from training.data.shards import ShardReader, read_subset
 
@@ -78,28 +79,35 @@ class LatentSource:
     """The samples of a folder of cached latents."""
 
     def __init__(self, folder: Path, allow_missing: bool = False) -> None:
+        whole = read_index(folder)
         self.index, _ = present_index(folder, allow_missing)
-        self._places = [(file, position) for file in self.index.files for position in range(len(file.samples))]
-        self.buckets = [file.bucket for file, _ in self._places]
-        self.groups = [file.samples[position].video_id for file, position in self._places]
-        self._reader = LatentReader(folder, self.index.files)
+        self.samples = read_samples(folder, whole)
+        there = {file.path for file in self.index.files}
+        counts = [file.num_samples for file in whole.files]
+        self._rows = np.flatnonzero(np.repeat([file.path in there for file in whole.files], counts))
+        self.buckets = [file.bucket for file in self.index.files for _ in range(file.num_samples)]
+        is_whole = len(self._rows) == len(self.samples)
+        self.groups: Sequence[str] = self.samples.videos if is_whole else self.samples.videos.some(self._rows)
+        self._num_images = np.repeat([file.num_images for file in whole.files], counts)
+        self._reader = LatentReader(folder, whole.files, self.samples.keys)
         self._no_text = read_no_text(folder, self.index)
+
+    def files_by_key(self) -> dict[str, str]:
+        """The tar of each clip."""
+        paths = (file.path for file in self.index.files for _ in range(file.num_samples))
+        return dict(zip(self.samples.keys.some(self._rows), paths, strict=True))
 
     def load(self, spec: BatchSpec) -> Batch:
         """Posterior means and standard deviations of a batch. An image is one of the frames that were encoded singly."""
-        is_image = spec.bucket.is_image
-        places = [self._places[i] for i in spec.samples]
-        samples = [file.samples[position] for file, position in places]
-        frames = (
-            [int(f * file.num_images) for f, (file, _) in zip(spec.frames, places, strict=True)] if is_image else None
-        )
-        latents = self._reader.read_batch([(file.path, position) for file, position in places], frames)
+        numbers, is_image = self._rows[np.array(spec.samples)], spec.bucket.is_image
+        frames = (np.array(spec.frames) * self._num_images[numbers]).astype(np.int64).tolist() if is_image else None
+        latents = self._reader.read_batch(numbers, frames)
         return Batch(
             index=spec.index,
             bucket=encode_bucket(spec.bucket),
-            keys=[sample.key for sample in samples],
-            captions=[sample.caption for sample in samples],
-            fps=[0.0 if is_image else sample.fps for sample in samples],
+            keys=self.samples.keys.some(numbers),
+            captions=self.samples.captions.some(numbers),
+            fps=[0.0] * len(numbers) if is_image else self.samples.fps[numbers].tolist(),
             latent_mean=latents.mean,
             latent_std=latents.std,
             text_features=[context.features for context in latents.texts] or None,

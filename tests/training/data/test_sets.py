@@ -86,6 +86,22 @@ def test_a_tar_that_is_not_what_was_committed_is_refused(lake, tmp_path):
         SetReader(found).read(found.samples[0])
 
 
+def test_facts_of_a_tar_are_read_once_and_made_again_when_damaged(lake, tmp_path, monkeypatch):
+    monkeypatch.setenv("MOVIEGEN_CACHE", str(tmp_path))
+    found, shape, read = read_set(lake, "edits", None), Shape(TOY_BUCKETS, 64, num_frames=8), []
+    original = SetReader._read_facts
+    monkeypatch.setattr(SetReader, "_read_facts", lambda self, ref: read.append(ref.key) or original(self, ref))
+    first = SetReader(found).facts(found.samples)
+    assert sorted(read) == [ref.key for ref in found.samples]
+    assert SetReader(found).facts(found.samples[::-1]) == first[::-1]
+    assert len(read) == len(first)
+    for path in tmp_path.rglob("*.facts"):
+        path.write_bytes(path.read_bytes()[:-1] + b" ")
+    assert SetReader(found).facts(found.samples) == first
+    assert len(read) == 2 * len(first)
+    assert EditSource(lake, EditPart(1, ("animate",)), shape).groups
+
+
 def test_what_a_lake_has_not_is_said(lake, repo_root):
     with pytest.raises(UsageError, match=r"no set 'faces' of kind personal: it has people"):
         read_set(lake, "personal", "faces")
