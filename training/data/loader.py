@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from moviegen.contracts.bucket import encode_bucket
@@ -118,13 +119,20 @@ class BatchLoader(DataLoader):
     def __iter__(self) -> Iterator[Batch]:
         self._from.start = self.num_given
         self._check_last()
-        start, batches = time.perf_counter(), super().__iter__()
+        start, batches = time.perf_counter(), super().__iter__() if self.num_workers else self._in_process()
         while (batch := next(batches, None)) is not None:
             batch.wait_s = time.perf_counter() - start
             self.num_given, self.last = batch.index + 1, batch.digest
             self.history = hash_id(self.history, batch.digest)
             yield batch
             start = time.perf_counter()
+
+    def _in_process(self) -> Iterator[Batch]:
+        """The batches without torch's machinery for workers, which costs as much as planning a batch."""
+        torch.empty(
+            (), dtype=torch.int64
+        ).random_()  # torch draws its workers' seed: a run's numbers are the same with and without
+        return (self.dataset[index] for index in self._from)
 
     def _check_last(self) -> None:
         """Says so when the batch before is planned otherwise than it was given out: some samples then come again or not at all."""
