@@ -26,6 +26,8 @@ ENDS = (
     *("--trainer.max_steps", str(STEPS)),
     *("--trainer.val_check_interval", "19"),
     *("--data.validation.max_samples", "2"),
+    *("--samples.num_held_out", "1"),
+    *("--samples.num_inference_steps", "2"),
     *("--trainer.accelerator", "cpu"),
     *("--checkpoints.every_steps", str(EVERY)),
 )

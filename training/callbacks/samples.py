@@ -1,7 +1,7 @@
 """What a model makes while it trains, with the EMA weights at validation: `samples/step-N/`, and the loggers.
 
-Held-out samples by default: autoencoders reconstruct them, other models generate for their conditions; with prompts, a video model generates
-those, and a contact sheet of them.
+Held-out samples by default: autoencoders reconstruct them, other models generate for their conditions. With prompts a video model
+generates those, and a contact sheet of them is drawn.
 
 Prompts that are captions of the toy world are also judged by its oracle: shares of right colours, shapes and directions go into
 `metrics.csv` as `val/colour`, `val/shape`, `val/direction`, and at the end into `oracle.png`. Noise is seeded by the prompt's number, so

@@ -47,7 +47,8 @@ def test_an_autoencoder_shows_held_out_clips_beside_what_they_become(tae_stage, 
     run(config=tae_stage, data__lake=toy_lake, output=tmp_path / "run", samples__num_held_out=2, trainer__max_steps=3)
     folder = tmp_path / "run" / "samples" / "step-00000003"
     frames = read_video(folder / "00.mp4")
-    assert frames.shape[1] * 2 == frames.shape[2], "two squares side by side"
+    left, right = np.split(frames.astype(float), 2, axis=2)
+    assert np.corrcoef(left.ravel(), right.ravel())[0, 1] > 0.5, "the clip, and what it becomes"
     events = EventAccumulator(str(tmp_path / "run" / "tensorboard"), size_guidance={"images": 0}).Reload()
     (shown,) = events.Images("samples/00")
     assert shown.encoded_image_string.startswith(b"GIF89a")
