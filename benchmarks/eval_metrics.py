@@ -1,12 +1,12 @@
-"""Do the metrics agree with other libraries? 100 clips, PSNR, SSIM and MS-SSIM beside torchmetrics, scikit-image and ffmpeg; distances beside
-scipy's square root and torchmetrics' eigenvalues.
+"""Do the metrics agree with other libraries? PSNR, SSIM and MS-SSIM of 100 clips beside torchmetrics, scikit-image and ffmpeg; distances
+beside scipy's square root and torchmetrics' eigenvalues.
 
     python benchmarks/eval_metrics.py                    some minutes on one core, nearly all of them torchmetrics'
     python benchmarks/eval_metrics.py --clips 10
 
 Asked: PSNR within 1e-3 dB, SSIM and MS-SSIM within 1e-4, Frechet distances within 1e-4 of their size, of themselves under 1e-3. ffmpeg
-prints PSNR with two decimals, so half of one is allowed there. Its `ssim` is of blocks of 8x8 px and no Gaussian window, another number: how
-far it lies from ours is printed and holds nothing. Exit code 1 when a figure is missed.
+prints PSNR with two decimals, so half of one is allowed there. Its `ssim` is of blocks of 8x8 px and no Gaussian window, another number:
+how far it lies from ours is printed and holds nothing. Exit code 1 when a figure is missed.
 """
 
 import argparse
