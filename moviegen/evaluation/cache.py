@@ -5,6 +5,7 @@ An entry appears whole or not at all; one that cannot be read is measured again.
 
 import json
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -56,8 +57,14 @@ class Cache:
 
 
 def content_hash(path: Path) -> str:
-    """SHA-256 of a file; of a folder that of its files' names and contents."""
+    """SHA-256 of a file; of a folder that of its files' names and contents. A file is read again when it has changed."""
     if not path.is_dir():
-        return file_sha256(path)
+        status = path.stat()
+        return _file_hash(path, status.st_ino, status.st_size, status.st_mtime_ns)
     files = [p for p in sorted(path.rglob("*")) if p.is_file() and not p.name.startswith(".")]
-    return hash_id([(p.relative_to(path).as_posix(), file_sha256(p)) for p in files])
+    return hash_id([(p.relative_to(path).as_posix(), content_hash(p)) for p in files])
+
+
+@lru_cache(maxsize=1 << 18)
+def _file_hash(path: Path, *_: int) -> str:
+    return file_sha256(path)

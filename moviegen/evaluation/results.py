@@ -5,11 +5,12 @@ import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from moviegen.contracts.clip import file_sha256, hash_id
+from moviegen.contracts.clip import hash_id
 from moviegen.contracts.lake import Commit, Lake, Part, atomic_write
 from moviegen.contracts.tables import EVAL_METRICS, EVAL_SCORES, Table
 from moviegen.disk import writing
 from moviegen.errors import UsageError
+from moviegen.evaluation.cache import content_hash
 from moviegen.evaluation.intervals import bootstrap
 from moviegen.evaluation.metrics import metric_of
 from moviegen.rows import read_table, write_rows
@@ -93,9 +94,9 @@ def write_results(folder: Path, run: str, scores: Sequence[dict], metrics: Seque
     for table, rows in ((EVAL_SCORES, scores), (EVAL_METRICS, metrics)):
         _commit(lake, table, run, rows)
     path = folder / RESULTS_FILE.format(run)
-    text = json.dumps(
-        {**about, "metrics": list(metrics), "scores": list(scores)}, indent=1, sort_keys=True, ensure_ascii=False
-    )
+    head = json.dumps({**about, "metrics": list(metrics)}, indent=1, sort_keys=True, ensure_ascii=False)
+    rows = ",\n".join(json.dumps(row, sort_keys=True, ensure_ascii=False) for row in scores)
+    text = f'{head[:-2]},\n "scores": [\n{rows}\n]}}'  # a row a line: with an indent it takes ten times as long
     with writing(path), atomic_write(path, "note") as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
     return path
@@ -138,6 +139,6 @@ def failed_gates(metrics: Iterable[dict], gates: dict[str, float]) -> list[str]:
 def sha_of(path: Path | None) -> str | None:
     """SHA-256 of a file; None where there is none, or it cannot be read."""
     try:
-        return None if path is None else file_sha256(path)
+        return None if path is None else content_hash(path)
     except OSError:
         return None
