@@ -131,7 +131,8 @@ def _csv_rows(path: Path, text: str) -> Iterator[Prompt]:
 
 
 def _record(path: Path, row: Any, number: int) -> Prompt:
-    """A prompt of a mapping, whatever of the published names its values have."""
+    """A prompt of a mapping, whatever of the published names its values have. An `expanded_prompt` (what a model was given) is left out:
+    people judge by what was asked for."""
     if not isinstance(row, dict):
         raise UsageError(f"{path}: row {number + 1} is a {type(row).__name__}, wanted an object with a prompt")
     text = _first(row, "prompt", "video_prompt", "prompt_en", "text")
@@ -145,8 +146,8 @@ def _record(path: Path, row: Any, number: int) -> Prompt:
     }
     if row.get("path"):
         return Prompt(Path(str(row["path"])).stem, text, **values)
-    if row.get("id") is not None:
-        return Prompt(str(row["id"]), text, **values)
+    if (own := next((row[name] for name in ("id", "name") if row.get(name) not in (None, "")), None)) is not None:
+        return Prompt(str(own), text, **values)
     if "prompt_en" in row:  # VBench names files by the prompt itself
         return Prompt(text, text, **values)
     return _numbered(number, text, **values)

@@ -73,6 +73,12 @@ def test_what_generate_prints_is_a_set(tmp_path):
     assert read_prompts(tmp_path / "out.jsonl").find("0000_x").text == "x"
 
 
+def test_names_of_files_are_ids_and_people_judge_by_what_was_asked_for(tmp_path):
+    (tmp_path / "p.csv").write_text("name,prompt,expanded_prompt\nclip7,a dog,A shaggy dog in golden light\n")
+    found = read_prompts(tmp_path / "p.csv").find("clip7")
+    assert (found.id, found.text) == ("clip7", "a dog")
+
+
 def test_our_own_set(repo_root):
     found = read_prompts(repo_root / "configs" / "prompts" / "small.yaml")
     assert 60 <= len(found.prompts) <= 100
