@@ -1,37 +1,10 @@
-"""How GPUs are divided: replicas, shards of the weights, parts of a sequence, parts of a matrix; innermost last."""
+"""Meshes worth planning for, and how fast their GPUs talk."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from training.parallel.mesh import MeshSizes as Mesh
 
 from .gpus import GPU, Rates
-
-
-@dataclass(frozen=True)
-class Mesh:
-    """A mesh of `gpus` GPUs. Weights are sharded over `shard` and `context`, as FSDP2 does when a sequence is divided too."""
-
-    replicate: int = 1
-    shard: int = 1
-    context: int = 1
-    tensor: int = 1
-
-    @property
-    def gpus(self) -> int:
-        """All of them."""
-        return self.replicate * self.shard * self.context * self.tensor
-
-    @property
-    def data_parallel(self) -> int:
-        """Groups of GPUs that see samples of their own."""
-        return self.replicate * self.shard
-
-    @property
-    def weight_shards(self) -> int:
-        """GPUs over which a weight's rows are divided, beside tensor parallelism."""
-        return self.shard * self.context
-
-    def __str__(self) -> str:
-        return f"{self.replicate}x{self.shard}x{self.context}x{self.tensor}"
 
 
 def global_batch(per_gpu: int, gpus: int, tensor: int, context: int) -> int:
