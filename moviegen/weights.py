@@ -6,7 +6,9 @@ printed on stdout, and no `pytorch_model.bin` is ever unpickled.
 
 import inspect
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -70,8 +72,27 @@ def check_config(model_class: type, path: Path) -> None:
 
 def save_state(state: dict[str, Tensor], path: Path) -> None:
     """Writes tensors as safetensors, atomically; the same tensors give the same bytes."""
+    _SAVER.get()(state, path)
+
+
+def save_whole(state: dict[str, Tensor], path: Path) -> None:
+    """Writes tensors that are whole in this process."""
     with atomic_write(path) as temporary:
         save_file({name: tensor.detach().contiguous().cpu() for name, tensor in sorted(state.items())}, temporary)
+
+
+Saver = Callable[[dict[str, Tensor], Path], None]
+_SAVER: ContextVar[Saver] = ContextVar("saver", default=save_whole)
+
+
+@contextmanager
+def saving_by(saver: Saver) -> Iterator[None]:
+    """Inside, `save_state` calls this: for tensors that are not whole in this process."""
+    token = _SAVER.set(saver)
+    try:
+        yield
+    finally:
+        _SAVER.reset(token)
 
 
 def load_state(model: nn.Module, path: Path, device: str = "cpu") -> None:

@@ -35,6 +35,7 @@ from training.cli import say
 from training.config import expand_flags, stage_identity, stage_sha256
 from training.contents import data_contents
 from training.messages import explain
+from training.parallel.strategy import MeshStrategy
 from training.stage import StageState, begin_stage, finish_stage, hold_stage, recover, refuse_changes, stage_state
 
 TRAINER_DEFAULTS = {
@@ -162,14 +163,22 @@ class StageCLI(LightningCLI):
                 say(f"{folder}: going on from {Path(checkpoint).name}")
             with _fitting(checkpoint):
                 self.trainer.fit(model, datamodule=datamodule, ckpt_path=checkpoint, weights_only=True)
-            if not self.stop.exit_code and self.trainer.is_global_zero:
+            if not self.stop.exit_code:
                 self._finish(model)
 
     def _finish(self, model: Any) -> None:
+        """Exports the running mean of the weights; the ranks that share them all take part, the first one writes."""
         ema = next(callback for callback in self.trainer.callbacks if isinstance(callback, EMA))
+        strategy = self.trainer.strategy
         with ema.swapped_in(model):
-            name, step = self.stage_config["name"], self.trainer.global_step
-            result = finish_stage(self.state.folder, model.kind, name, step, self.config_sha256, model.export)
+            if isinstance(strategy, MeshStrategy):
+                strategy.together(lambda: self._record(model))
+            elif self.trainer.is_global_zero:
+                self._record(model)
+
+    def _record(self, model: Any) -> None:
+        name, step = self.stage_config["name"], self.trainer.global_step
+        result = finish_stage(self.state.folder, model.kind, name, step, self.config_sha256, model.export)
         self.state = replace(self.state, result=result)
 
     def validate(self, model: Any, datamodule: Any = None, ckpt_path: Any = None, **kwargs: Any) -> None:

@@ -20,6 +20,7 @@ from moviegen.pipelines.video import VideoDefaults
 from training.data.batch import Batch
 from training.data.buckets import BatchMix, BatchPlan, BatchSpec, image_bucket
 from training.data.datamodule import Validation, split_samples, validation_specs
+from training.parallel.mesh import data_ranks
 from training.data.loader import BatchLoader, PlannedBatches, Source, SpecBatches
 
 
@@ -162,18 +163,17 @@ class MixedDataModule(LightningDataModule):
         return DataLoader(ConcatDataset([self._held_out(name) for name in self.parts]), batch_size=None)
 
     def _held_out(self, name: str) -> Dataset:
-        part, source, (rank, world_size) = self.parts[name], self.sources[name], self._ranks()
+        part, source = self.parts[name], self.sources[name]
         held = sorted(self.samples[name][1], key=lambda i: source.groups[i])[: self.validation.max_samples]
-        mine = held[rank::world_size] if len(held) >= world_size else held
 
         def sizes(keys: Sequence[str]) -> dict[str, int]:
             return dict.fromkeys({*keys, *map(image_bucket, keys)}, part.samples_per_batch)
 
-        specs = validation_specs({i: source.buckets[i] for i in mine}, sizes, part.as_images)
-        return _Named(SpecBatches(source, specs), name)
+        specs = validation_specs({i: source.buckets[i] for i in held}, sizes, part.as_images)
+        return _Named(SpecBatches(source, specs, *self._ranks()), name)
 
     def _ranks(self) -> tuple[int, int]:
-        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        return data_ranks(self.trainer)
 
 
 def shape_of(source: Source, samples: Sequence[int], buckets: BucketSet, resolution: int) -> VideoDefaults:
