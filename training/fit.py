@@ -61,6 +61,8 @@ QUIET = (
 REFUSED = FULL | {errno.EROFS}
 """What a disk says to a write anywhere in the stage's folder that ends the run with a message; the rest may be the data's."""
 
+MESH = "training.parallel.MeshStrategy"
+
 CALLBACKS = {
     "ema": EMA,
     "samples": Samples,
@@ -141,6 +143,8 @@ class StageCLI(LightningCLI):
         trainer = self.config[self.subcommand].trainer
         if trainer.logger in (None, True):
             kwargs["logger"] = TensorBoardLogger(self.config[self.subcommand].output, name="tensorboard", version="")
+        if trainer.strategy == MESH:  # without further settings jsonargparse takes it for one of Lightning's names
+            kwargs["strategy"] = MeshStrategy()
         kwargs["plugins"] = [*(self._get(self.config_init, "trainer").get("plugins") or []), FolderCheckpointIO()]
         return super().instantiate_trainer(**kwargs)
 

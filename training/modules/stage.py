@@ -123,7 +123,9 @@ class StageModule(LightningModule):
         """Logs training metrics of the global batch: means over the ranks, each with its weight (`Batch.weight` when not given)."""
         if self.trainer.world_size > 1:
             ours = torch.stack([torch.as_tensor(value, device=self.device).float() for value in values.values()])
-            values = dict(zip(values, self.mean_over_ranks(ours * (batch.weight if weight is None else weight)), strict=True))
+            values = dict(
+                zip(values, self.mean_over_ranks(ours * (batch.weight if weight is None else weight)), strict=True)
+            )
         self.batch_metrics = {f"train/{name}": value for name, value in values.items()}
         self.log_dict(self.batch_metrics, batch_size=len(batch))
 

@@ -1,5 +1,6 @@
 """How GPUs are divided: replicas, shards of the weights, parts of a sequence, parts of a matrix; innermost last."""
 
+import warnings
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +80,15 @@ def build_mesh(sizes: MeshSizes, device_type: str) -> "DeviceMesh":
     mesh["replicate", "shard"]._flatten(DATA)
     mesh["replicate", "shard", "context"]._flatten(GRADIENTS)
     return mesh
+
+
+def part(mesh: "DeviceMesh", *names: str) -> "DeviceMesh":
+    """The dimensions of those names, flattened ones too."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", message="Slicing a flattened dim"
+        )  # there is no public way to say it otherwise
+        return mesh[names]
 
 
 def data_ranks(trainer: Any) -> tuple[int, int]:

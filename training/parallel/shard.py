@@ -15,16 +15,15 @@ from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor
 
 from moviegen.models.execution import blocks_of
-from training.parallel.mesh import FSDP, GRADIENTS
+from training.parallel.mesh import FSDP, GRADIENTS, part
 
 
 def shard_network(network: nn.Module, mesh: DeviceMesh, policy: MixedPrecisionPolicy) -> None:
     """Divides a transformer's weights over `shard` x `context`, copies of which `replicate` has: block by block, and the rest as one,
     so that a rank never holds more than two blocks whole."""
-    over = mesh["replicate", FSDP] if mesh["replicate"].size() > 1 else mesh[FSDP]
-    for block in blocks_of(network):
-        fully_shard(block, mesh=over, mp_policy=policy)
-    fully_shard(network, mesh=over, mp_policy=policy)
+    over = part(mesh, "replicate", FSDP) if mesh["replicate"].size() > 1 else part(mesh, FSDP)
+    for module in (*blocks_of(network), network):
+        fully_shard(module, mesh=over, mp_policy=policy, reshard_after_forward=True)  # after validation too
 
 
 def mixed_precision(is_bf16: bool, is_reduced_in_bf16: bool) -> MixedPrecisionPolicy:
@@ -38,7 +37,7 @@ def mixed_precision(is_bf16: bool, is_reduced_in_bf16: bool) -> MixedPrecisionPo
 @torch.no_grad()
 def average_gradients(parameters: Iterable[nn.Parameter], mesh: DeviceMesh) -> None:
     """Averages the gradients of weights that every rank holds whole. One that no rank has stays absent, as on one rank."""
-    group = mesh[GRADIENTS].get_group()
+    group = part(mesh, GRADIENTS).get_group()
     size = dist.get_world_size(group)
     whole = [p for p in parameters if p.requires_grad and not isinstance(p, DTensor)]
     for dtype in {p.dtype for p in whole} if size > 1 else ():
@@ -48,8 +47,8 @@ def average_gradients(parameters: Iterable[nn.Parameter], mesh: DeviceMesh) -> N
         dist.all_reduce(flat, group=group)
         flat /= size
         parts = flat[: -len(mine)].split([p.numel() for p in mine])
-        for parameter, part, share in zip(mine, parts, flat[-len(mine) :].tolist(), strict=True):
-            parameter.grad = part.view_as(parameter).clone() if share else None
+        for parameter, mean, share in zip(mine, parts, flat[-len(mine) :].tolist(), strict=True):
+            parameter.grad = mean.view_as(parameter).clone() if share else None
 
 
 def _gradient(parameter: nn.Parameter) -> Tensor:

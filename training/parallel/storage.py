@@ -14,7 +14,15 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.distributed.checkpoint import LoadPlan, LoadPlanner, Metadata, SavePlan, SavePlanner, StorageReader, StorageWriter
+from torch.distributed.checkpoint import (
+    LoadPlan,
+    LoadPlanner,
+    Metadata,
+    SavePlan,
+    SavePlanner,
+    StorageReader,
+    StorageWriter,
+)
 from torch.distributed.checkpoint.metadata import (
     ChunkStorageMetadata,
     MetadataIndex,
@@ -122,7 +130,10 @@ class ShardWriter(StorageWriter):
         crash_point("shards.written")
         done: Future[list[WriteResult]] = Future()
         done.set_result(
-            [WriteResult(item.index, specs[key].nbytes, (file, sha256, tuple(_box(item)))) for key, item in items.items()]
+            [
+                WriteResult(item.index, specs[key].nbytes, (file, sha256, tuple(_box(item))))
+                for key, item in items.items()
+            ]
             or [WriteResult(MetadataIndex(""), 0, (file, sha256, ()))]
         )
         return done

@@ -1,6 +1,6 @@
 """Lightning's strategy for a mesh: replicas, shards, parts of sequences, parts of matrices; from one rank to thousands.
 
-    --trainer.strategy training.parallel.MeshStrategy --trainer.strategy.mesh.shard 8 --trainer.strategy.mesh.context 2
+--trainer.strategy training.parallel.MeshStrategy --trainer.strategy.mesh.shard 8 --trainer.strategy.mesh.context 2
 """
 
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ from torch.optim import Optimizer
 from moviegen.errors import UsageError
 from training.checkpoint import check_checkpoint
 from training.parallel.export import export_together
-from training.parallel.mesh import DATA, MeshSizes, build_mesh
+from training.parallel.mesh import DATA, MeshSizes, build_mesh, part
 from training.parallel.save import ShardedSaver, load_sharded
 from training.parallel.shard import average_gradients, mixed_precision, shard_network
 
@@ -73,7 +73,7 @@ class MeshStrategy(ModelParallelStrategy):
     @property
     def distributed_sampler_kwargs(self) -> dict[str, Any]:
         """Which samples are this rank's: those of one context and tensor group have the same."""
-        data = self.device_mesh[DATA]
+        data = part(self.device_mesh, DATA)
         return {"num_replicas": data.size(), "rank": data.get_local_rank()}
 
     def setup(self, trainer: Trainer) -> None:
