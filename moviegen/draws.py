@@ -27,10 +27,13 @@ class Rows(NamedTuple):
         return range(self.first, self.first + num * self.every, self.every)
 
 
+ALL_ROWS = Rows()
+
+
 class RowGenerator(torch.Generator):
     """A generator whose numbers are dealt out by rows; any other is used as it is."""
 
-    rows: Rows = Rows()
+    rows: Rows = ALL_ROWS
 
     @classmethod
     def of(cls, rows: Rows, seed: int, device: torch.device | str = "cpu") -> "RowGenerator":
@@ -54,7 +57,7 @@ def draw(
 ) -> Tensor:
     """Random numbers of a shape whose first axis are samples, or as many of each sample; on `device`, the generator's where there is
     one."""
-    rows = generator.rows if isinstance(generator, RowGenerator) else Rows()
+    rows = generator.rows if isinstance(generator, RowGenerator) else ALL_ROWS
     place = {"generator": generator, "device": device if generator is None else generator.device, "dtype": dtype}
     if rows.size is None or (rows.every == 1 and place["device"].type == "cpu"):
         return function(tuple(shape), **place)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from moviegen.draws import Rows
+from moviegen.draws import ALL_ROWS, Rows
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Batch:
     weight: float = 1.0
     """What this rank's mean loss is multiplied by, so that the mean over ranks is the mean over the global batch: not 1 only
     where the batch does not divide by the ranks."""
-    rows: Rows = Rows()
+    rows: Rows = ALL_ROWS
     """Which samples of the global batch these are."""
     epoch: float = 0.0
     """How often the samples of its bucket have been visited when it is done."""

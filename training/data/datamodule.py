@@ -23,8 +23,8 @@ from training.data.cost import BatchRule, check_sizes, num_tokens, rank_efficien
 from training.data.latents import encode_index, read_index
 from training.data.loader import BatchLoader, PlannedBatches, Source, SpecBatches
 from training.data.shards import read_subset
-from training.parallel.mesh import data_ranks
 from training.data.sources import LatentSource, ShardSource, bucket_keys, check_buckets
+from training.parallel.mesh import data_ranks
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ from moviegen.pipelines.video import VideoDefaults
 from training.data.batch import Batch
 from training.data.buckets import BatchMix, BatchPlan, BatchSpec, image_bucket
 from training.data.datamodule import Validation, split_samples, validation_specs
-from training.parallel.mesh import data_ranks
 from training.data.loader import BatchLoader, PlannedBatches, Source, SpecBatches
+from training.parallel.mesh import data_ranks
 
 
 @dataclass

@@ -12,8 +12,8 @@ from moviegen.contracts.clip import hash_id
 from moviegen.draws import RowGenerator
 from training.cli import say
 from training.data.batch import Batch
-from training.parallel.norm import clip_norm
 from training.optim import OptimizerConfig, Plateau, make_optimizer, make_schedule
+from training.parallel.norm import clip_norm
 
 VALIDATION_SEED = 20241004
 """Seed of validation noise: the same in every run, so that curves of two runs compare."""

@@ -5,6 +5,7 @@ kill while it is written costs this checkpoint alone.
 """
 
 import shutil
+import warnings
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
@@ -107,7 +108,7 @@ def load_sharded(path: Path, like: Like, group: dist.ProcessGroup) -> dict[str, 
     else:
         state, whole = split_tensors(state)
         reader, paths = MemoryReader(whole), marks(state)
-        specs = {name: tensor for name, tensor in whole.items()}
+        specs = dict(whole)
     targets = {name: _target(like(place), specs[name]) for name, place in paths.items()}
     dcp.load(targets, storage_reader=reader, process_group=group)
     return join_tensors(state, targets)
@@ -129,7 +130,8 @@ def load_whole(path: Path, rest: Mapping[str, Any]) -> dict[str, Any]:
         targets = {name: torch.empty(spec.shape, dtype=spec.dtype) for name, spec in reader.specs.items()}
         if missing := sorted(set(names) - set(targets)):
             raise CheckpointError(f"{path / INDEX_FILE}: {missing[0]} is missing")
-        if targets:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="torch.distributed is disabled")  # on purpose
             dcp.load(targets, storage_reader=reader, no_dist=True)
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path}: {error}") from error

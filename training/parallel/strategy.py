@@ -8,7 +8,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 import torch.distributed as dist
 from lightning.pytorch import Trainer
 from lightning.pytorch.strategies import ModelParallelStrategy, ParallelStrategy, Strategy
@@ -78,7 +77,8 @@ class MeshStrategy(ModelParallelStrategy):
 
     def setup(self, trainer: Trainer) -> None:
         """Divides the networks, then makes the optimisers over what this rank has of them."""
-        assert self.accelerator is not None and self.model is not None
+        assert self.accelerator is not None
+        assert self.model is not None
         self.accelerator.setup(trainer)
         if self.is_divided:
             self._divide(self.lightning_module)
