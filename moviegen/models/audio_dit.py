@@ -25,6 +25,7 @@ from moviegen.models.layers import (
     modulated_norm,
     rotary_angles,
 )
+from moviegen.models.part import WHOLE, Part, PartOf, whole
 from moviegen.models.text import ContextProjections, TextContext
 from moviegen.weights import HubModel
 
@@ -62,6 +63,9 @@ class AudioDiTConfig:
 class AudioDiT(nn.Module, HubModel):
     """The whole network; see `forward`. One map from t to six modulation vectors for all layers, a bias a layer [S §6.1.2]."""
 
+    part_of: PartOf = staticmethod(whole)
+    """Which of a sequence's latents are here; `training.parallel` changes it."""
+
     def __init__(self, config: AudioDiTConfig) -> None:
         super().__init__()
         self.config = config
@@ -92,18 +96,19 @@ class AudioDiT(nn.Module, HubModel):
         where they are to be made; None is all zero. `mask` (B, N) is True on real latents of sequences padded to one length.
         """
         self._check(x_t, video, audio)
-        text = self.contexts(contexts)
+        text, part = self.contexts(contexts), self.part_of(x_t.shape[1])
+        features = part.share(text.features)
         embedded = F.silu(self.time(t))
-        modulation = rearrange(self.modulation(embedded), "b (m d) -> b m d", m=6)
-        x = self.audio_in(torch.cat([x_t, torch.zeros_like(x_t) if audio is None else audio], dim=-1))
+        modulation = part.share(rearrange(self.modulation(embedded), "b (m d) -> b m d", m=6))
+        x = self.audio_in(part.split(torch.cat([x_t, torch.zeros_like(x_t) if audio is None else audio], dim=-1)))
         if video is not None:
-            x = x + self.video_in(video)
+            x = x + self.video_in(part.split(video))
         head_dim = self.config.dim // self.config.num_heads
-        rotation = rotary_angles(x.shape[1], head_dim, device=x.device)
+        rotation = part.rows(rotary_angles(x_t.shape[1], head_dim, device=x.device))
         for block in self.blocks:
-            x = run(block, x, modulation, text.features, text.mask, rotation, mask)
-        shift, scale = self.final_modulation(embedded)[:, None].chunk(2, dim=-1)
-        return self.audio_out(modulate(self.final_norm(x), shift, scale))
+            x = run(block, x, modulation, features, text.mask, rotation, mask, part)
+        shift, scale = part.share(self.final_modulation(embedded))[:, None].chunk(2, dim=-1)
+        return part.gather(self.audio_out(modulate(self.final_norm(x), shift, scale)))
 
     def _check(self, x_t: Tensor, video: Tensor | None, audio: Tensor | None) -> None:
         config = self.config
@@ -134,12 +139,20 @@ class AudioBlock(nn.Module):
         self.ffn = GELUFeedForward(config.dim, config.ffn_dim)
 
     def forward(
-        self, x: Tensor, modulation: Tensor, text: Tensor, text_mask: Tensor, rotation: Tensor, mask: Tensor | None
+        self,
+        x: Tensor,
+        modulation: Tensor,
+        text: Tensor,
+        text_mask: Tensor,
+        rotation: Tensor,
+        mask: Tensor | None,
+        part: Part = WHOLE,
     ) -> Tensor:
-        """x (B, N, D), modulation (B, 6, D), text (B, L, D), text_mask (B, L), rotation, mask (B, N) or None -> (B, N, D)."""
+        """x (B, N, D), modulation (B, 6, D), text (B, L, D), text_mask (B, L), rotation, mask (B, N) or None, the part of a
+        sequence that x is (the mask is of the whole one) -> (B, N, D)."""
         shift_1, scale_1, gate_1, shift_2, scale_2, gate_2 = (modulation + self.modulation_bias).unsqueeze(2).unbind(1)
         normed = modulated_norm(self.attention_norm, x, shift_1, scale_1)
-        x = add_gated(x, gate_1, run(self.attention, normed, None, mask, rotation))
+        x = add_gated(x, gate_1, run(self.attention, normed, None, mask, rotation, part))
         x = x + run(self.cross_attention, x, text, text_mask)
         return add_gated(x, gate_2, run(self.ffn, modulated_norm(self.ffn_norm, x, shift_2, scale_2)))
 

@@ -17,6 +17,7 @@ from moviegen.models.cpu_training import (
     pays,
 )
 from moviegen.models.execution import AttentionKernel, sdpa
+from moviegen.models.part import WHOLE, Part
 
 
 class RMSNorm(nn.RMSNorm):
@@ -53,7 +54,7 @@ class Attention(nn.Module):
         super().__init__()
         if dim % num_heads:
             raise ValueError(f"width {dim} is not divisible by {num_heads} heads")
-        self.num_heads = num_heads
+        self.num_heads, self.head_dim = num_heads, dim // num_heads
         self.query = nn.Linear(dim, dim, bias=False)
         self.key = nn.Linear(dim, dim, bias=False)
         self.value = nn.Linear(dim, dim, bias=False)
@@ -62,15 +63,21 @@ class Attention(nn.Module):
         self.key_norm = RMSNorm(dim // num_heads, eps=eps) if qk_norm else nn.Identity()
 
     def forward(
-        self, x: Tensor, context: Tensor | None = None, mask: Tensor | None = None, rotation: Tensor | None = None
+        self,
+        x: Tensor,
+        context: Tensor | None = None,
+        mask: Tensor | None = None,
+        rotation: Tensor | None = None,
+        part: Part = WHOLE,
     ) -> Tensor:
-        """`mask` (B, L') is True where a key may be seen; every sample needs at least one. `rotation` is `rotary_angles`'."""
+        """`mask` (B, L') is True where a key may be seen; every sample needs at least one. `rotation` is `rotary_angles`', of the
+        rows that are here; `part` is that of a sequence that attends to itself."""
         projected = self._project(x, x if context is None else context)
-        query, key, value = (rearrange(t, "b l (h d) -> b h l d", h=self.num_heads) for t in projected)
+        query, key, value = (rearrange(t, "b l (h d) -> b h l d", d=self.head_dim) for t in projected)
         query, key = self.query_norm(query), self.key_norm(key)
         if rotation is not None:
             query, key = rotate(query, rotation), rotate(key, rotation)
-        out = self.kernel(query, key, value, mask)
+        out = part.attend(self.kernel, query, key, value, mask)
         return self.output(rearrange(out, "b h l d -> b l (h d)"))
 
     def _project(self, x: Tensor, source: Tensor) -> tuple[Tensor, ...]:

@@ -24,6 +24,7 @@ from moviegen.models.layers import (
     modulate,
     modulated_norm,
 )
+from moviegen.models.part import WHOLE, Part, PartOf, whole
 from moviegen.models.text import ContextProjections, TextContext
 from moviegen.weights import HubModel
 
@@ -104,6 +105,9 @@ class Condition:
 class VideoDiT(nn.Module, HubModel):
     """The whole network; see `forward`."""
 
+    part_of: PartOf = staticmethod(whole)
+    """Which of a sequence's tokens are here; `training.parallel` changes it."""
+
     def __init__(self, config: VideoDiTConfig) -> None:
         super().__init__()
         self.config = config
@@ -129,20 +133,21 @@ class VideoDiT(nn.Module, HubModel):
         """
         grid = self._grid(x_t)
         text = self.contexts(contexts, condition.context)
-        positions = self.positions(grid, condition.first_frame)
+        part = self.part_of(math.prod(grid))
+        positions, features = part.split(self.positions(grid, condition.first_frame)), part.share(text.features)
         embedded = self.time(t)
         if condition.time is not None:
             embedded = embedded + condition.time
         embedded = F.silu(embedded)
-        modulation = rearrange(self.modulation(embedded), "b (m d) -> b m d", m=6)
-        x = self.patch_in(patchify(x_t, self.config.patch_size))
+        modulation = part.share(rearrange(self.modulation(embedded), "b (m d) -> b m d", m=6))
+        x = self.patch_in(part.split(patchify(x_t, self.config.patch_size)))
         if condition.tokens is not None:
-            x = x + condition.tokens
+            x = x + part.split(condition.tokens)
         for block in self.blocks:
-            x = run(block, x + positions, modulation, text.features, text.mask)
-        shift, scale = self.final_modulation(embedded)[:, None].chunk(2, dim=-1)
+            x = run(block, x + positions, modulation, features, text.mask, part)
+        shift, scale = part.share(self.final_modulation(embedded))[:, None].chunk(2, dim=-1)
         x = self.patch_out(modulate(self.final_norm(x), shift, scale))
-        return unpatchify(x, grid, self.config.patch_size)
+        return unpatchify(part.gather(x), grid, self.config.patch_size)
 
     def _grid(self, x_t: Tensor) -> tuple[int, int, int]:
         sizes, patches = x_t.shape[2:], self.config.patch_size
@@ -171,10 +176,11 @@ class Block(nn.Module):
         self.ffn_norm = RMSNorm(config.dim, eps=config.norm_eps)
         self.ffn = SwiGLU(config.dim, config.ffn_dim)
 
-    def forward(self, x: Tensor, modulation: Tensor, text: Tensor, mask: Tensor) -> Tensor:
-        """x (B, L, D), modulation (B, 6, D), text (B, L', D), mask (B, L') -> (B, L, D)."""
+    def forward(self, x: Tensor, modulation: Tensor, text: Tensor, mask: Tensor, part: Part = WHOLE) -> Tensor:
+        """x (B, L, D), modulation (B, 6, D), text (B, L', D), mask (B, L'), the part of a sequence that x is -> (B, L, D)."""
         shift_1, scale_1, gate_1, shift_2, scale_2, gate_2 = (modulation + self.modulation_bias).unsqueeze(2).unbind(1)
-        x = add_gated(x, gate_1, run(self.attention, modulated_norm(self.attention_norm, x, shift_1, scale_1)))
+        normed = modulated_norm(self.attention_norm, x, shift_1, scale_1)
+        x = add_gated(x, gate_1, run(self.attention, normed, None, None, None, part))
         x = x + run(self.cross_attention, x, text, mask)
         return add_gated(x, gate_2, run(self.ffn, modulated_norm(self.ffn_norm, x, shift_2, scale_2)))
 

@@ -64,7 +64,8 @@ def memory(trace: Trace, mesh: Mesh, settings: Settings, tokens: int) -> Memory:
     state = trace.parameters / (mesh.weight_shards * mesh.tensor)
     block, local, micro = trace.block_parameters / mesh.tensor, tokens / mesh.context, settings.micro_batch
     inputs = micro * local * trace.dim * HALF / mesh.tensor
-    kept = micro * trace.kept.at(local) / mesh.tensor
+    beside = _kept_by_division(trace, mesh, settings, tokens)
+    kept = micro * trace.kept.at(local) / mesh.tensor + beside
     whole = trace.num_layers - settings.recomputed
     return Memory(
         weights=FULL * state,
@@ -75,10 +76,20 @@ def memory(trace: Trace, mesh: Mesh, settings: Settings, tokens: int) -> Memory:
         if mesh.weight_shards > 1
         else HALF * trace.parameters / mesh.tensor,
         kept=whole * kept + settings.recomputed * inputs + 2 * inputs,
-        live=micro * trace.peak.at(local) / mesh.tensor - (kept if whole else 0.0),
+        live=micro * trace.peak.at(local) / mesh.tensor + beside - (kept if whole else 0.0),
         frozen=settings.frozen_bytes,
         reserve=RESERVE,
     )
+
+
+def _kept_by_division(trace: Trace, mesh: Mesh, settings: Settings, tokens: int) -> float:
+    """Bytes that a block keeps because it is divided: each sub-layer's input is that of all tensor ranks, and where keys and values are
+    gathered, they are those of all context ranks."""
+    states = settings.micro_batch * tokens * trace.dim * HALF
+    gathered = 3 * states / mesh.context * _others(mesh.tensor)
+    if settings.context_kind == "gather":
+        gathered += 2 * states / mesh.tensor * _others(mesh.context)
+    return gathered
 
 
 @dataclass(frozen=True)
@@ -132,9 +143,7 @@ def traffic(trace: Trace, mesh: Mesh, settings: Settings, tokens: int) -> dict[s
     if settings.context_kind == "ulysses":
         context = layers * runs * 4 * states / (mesh.context * mesh.tensor)
     else:
-        context = (
-            layers * (runs + 1) * 2 * states / mesh.tensor
-        )  # the backward gathers once more, and scatters gradients
+        context = layers * runs * 2 * states / mesh.tensor  # the backward scatters sums of gradients
     shards, weights = mesh.weight_shards, trace.parameters / mesh.tensor
     return {
         # each of three sub-layers gathers the sequence and scatters its sums

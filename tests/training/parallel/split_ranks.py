@@ -1,0 +1,303 @@
+"""Ranks that share a network, and what they find: run by `test_split.py`; forked, so that PyTorch is imported once.
+
+python split_ranks.py WORLD OUTPUT.json
+"""
+
+import json
+import multiprocessing
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
+from torch.distributed.tensor import DTensor, Replicate
+
+from moviegen.models.audio_dit import AudioDiT, AudioDiTConfig
+from moviegen.models.edit_dit import EditDiT, EditDiTConfig
+from moviegen.models.execution import blocks_of, set_checkpointing
+from moviegen.models.personal_dit import PersonalDiT, PersonalDiTConfig
+from moviegen.models.text import TextContext
+from moviegen.models.upsampler import Upsampler, UpsamplerConfig
+from moviegen.models.video_dit import VideoDiT, VideoDiTConfig
+from training.parallel import collectives
+from training.parallel.context import split_context
+from training.parallel.tensor import split_tensors
+
+SIZES: dict[str, Any] = {
+    "dim": 32, "num_layers": 2, "num_heads": 4, "ffn_dim": 48, "latent_channels": 4, "context_widths": (8, 6),
+    "max_frames": 4, "max_height": 4, "max_width": 4,
+}  # fmt: skip
+T = torch.tensor([0.2, 0.7], dtype=torch.float64)
+
+
+def draw(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def text(widths: tuple[int, ...] = (8, 6)) -> list[TextContext]:
+    """Two samples whose texts are of different lengths."""
+    mask = torch.tensor([[True] * 5, [True] * 2 + [False] * 3])
+    return [TextContext(draw(2, 5, width, seed=width), mask) for width in widths]
+
+
+def face() -> TextContext:
+    return TextContext(draw(2, 3, 7, seed=7), torch.tensor([[True] * 3, [False] * 3]))
+
+
+def edit_dit() -> EditDiT:
+    network = EditDiT(EditDiTConfig(**SIZES, tasks=("add", "remove"), num_task_tokens=2))
+    network.task.open_tokens()
+    return network
+
+
+def audio_dit() -> AudioDiT:
+    sizes = {name: SIZES[name] for name in ("dim", "num_layers", "num_heads", "ffn_dim")}
+    return AudioDiT(AudioDiTConfig(**sizes, latent_channels=6, video_width=5, context_widths=(8,), qk_norm=True))
+
+
+def video_dit(qk_norm: bool = False, **more: Any) -> VideoDiT:
+    return VideoDiT(VideoDiTConfig(**{**SIZES, **more}, qk_norm=qk_norm))
+
+
+def audio_args(length: int) -> tuple[Any, ...]:
+    mask = torch.arange(length) < torch.tensor([[length], [length - 3]])
+    return draw(2, length, 6), T, text((8,)), draw(2, length, 5, seed=1), draw(2, length, 6, seed=2), mask
+
+
+CLIP, ODD, PICTURE = (2, 4, 2, 8, 4), (2, 4, 3, 4, 6), (2, 4, 1, 4, 6)
+"""Latents of 16, of 18 and of 6 tokens: the second does not divide by 4, of the third a rank of 4 has none."""
+
+CASES: dict[str, tuple[Callable[[], nn.Module], tuple[Any, ...]]] = {
+    "video": (video_dit, (draw(*CLIP), T, text())),
+    "video, odd length": (lambda: video_dit(qk_norm=True), (draw(*ODD), T, text())),
+    "picture": (video_dit, (draw(*PICTURE), T, text())),
+    "audio": (audio_dit, audio_args(12)),
+    "audio, odd length": (audio_dit, audio_args(11)),
+    "upsampler": (
+        lambda: Upsampler(UpsamplerConfig(**SIZES, condition_channels=3)),
+        (draw(*ODD), T, text(), draw(2, 3, *ODD[2:], seed=1)),
+    ),
+    "edit": (edit_dit, (draw(*ODD), T, text(), draw(*ODD, seed=1), torch.tensor([1, 0]))),
+    "personal": (lambda: PersonalDiT(PersonalDiTConfig(**SIZES, face_width=7)), (draw(*ODD), T, text(), face())),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Division:
+    context: int
+    tensor: int
+    kind: str = "ulysses"
+
+    def __str__(self) -> str:
+        return f"context {self.context} {self.kind}, tensor {self.tensor}"
+
+
+DIVISIONS = [
+    Division(2, 1), Division(4, 1), Division(2, 1, "gather"), Division(4, 1, "gather"),
+    Division(1, 2), Division(1, 4), Division(2, 2), Division(2, 2, "gather"),
+]  # fmt: skip
+
+
+@cache
+def mesh_of(context: int, tensor: int) -> DeviceMesh:
+    data = dist.get_world_size() // (context * tensor)
+    return init_device_mesh("cpu", (data, context, tensor), mesh_dim_names=("data", "context", "tensor"))
+
+
+def build(case: str) -> nn.Module:
+    """The same random network on every rank; at initialisation its output would be zero."""
+    network = CASES[case][0]().double()
+    torch.manual_seed(1)
+    for parameter in network.parameters():
+        nn.init.normal_(parameter, std=0.2)
+    return network
+
+
+def step(network: nn.Module, case: str) -> tuple[Tensor, Tensor, Tensor]:
+    """(output, loss, gradient of x_t)."""
+    x_t, *rest = CASES[case][1]
+    x_t = x_t.clone().requires_grad_()
+    out = network(x_t, *rest)
+    loss = F.mse_loss(out, draw(*out.shape, seed=9))
+    loss.backward()
+    return out.detach(), loss.detach(), x_t.grad
+
+
+@cache
+def reference(case: str) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """(what one rank gets, its weights)."""
+    network = build(case)
+    out, loss, of_input = step(network, case)
+    found = {name: parameter.grad for name, parameter in network.named_parameters()}
+    return {"output": out, "loss": loss, "input": of_input, **found}, network.state_dict()
+
+
+def mean(tensors: dict[str, Tensor], mesh: DeviceMesh) -> dict[str, Tensor]:
+    """Of the ranks of a mesh; one message for all tensors."""
+    flat = torch.cat([each.flatten() for each in tensors.values()])
+    dist.all_reduce(flat, group=mesh.get_group())
+    parts = (flat / mesh.size()).split([each.numel() for each in tensors.values()])
+    return {name: part.view_as(each) for (name, each), part in zip(tensors.items(), parts, strict=True)}
+
+
+def gradients(network: nn.Module, mesh: DeviceMesh) -> dict[str, Tensor]:
+    """The whole gradients, reduced as `training.parallel.context` says; those all tensor ranks hold are checked to be equal there."""
+    found = {name: parameter.grad for name, parameter in network.named_parameters()}
+    if copies := [
+        g.to_local().flatten() for g in found.values() if isinstance(g, DTensor) and g.placements == (Replicate(),)
+    ]:
+        same = collectives.all_gather(torch.cat(copies)[None], mesh["tensor"].get_group())
+        assert all(torch.equal(each, same[0]) for each in same)
+    return mean({name: whole(g) for name, g in found.items()}, mesh["context"])
+
+
+def divided(case: str, division: Division, recomputed: dict[str, int] | None = None) -> dict[str, Tensor]:
+    """What the ranks of a division get, put together."""
+    network, mesh = build(case), mesh_of(division.context, division.tensor)
+    split_tensors(network, mesh["tensor"])
+    split_context(network, mesh["context"], division.kind)
+    set_checkpointing(network, recomputed or {})
+    out, loss, of_input = step(network, case)
+    return {"output": out, "loss": loss, **mean({"input": of_input}, mesh["context"]), **gradients(network, mesh)}
+
+
+def whole(value: Tensor) -> Tensor:
+    return value.full_tensor() if isinstance(value, DTensor) else value
+
+
+def has_the_same_state(case: str, division: Division) -> bool:
+    """Whether the whole weights of a divided network have the names and values of the undivided one."""
+    network, mesh = build(case), mesh_of(division.context, division.tensor)
+    split_tensors(network, mesh["tensor"])
+    split_context(network, mesh["context"], division.kind)
+    state, wanted = {name: whole(value) for name, value in network.state_dict().items()}, reference(case)[1]
+    return list(state) == list(wanted) and all(torch.equal(value, wanted[name]) for name, value in state.items())
+
+
+def sharded(case: str, division: Division) -> dict[str, Tensor]:
+    """The same with FSDP2 over the context ranks, its own mean and nothing else."""
+    from torch.distributed.fsdp import fully_shard
+
+    network, mesh = build(case), mesh_of(division.context, division.tensor)
+    split_tensors(network, mesh["tensor"])
+    split_context(network, mesh["context"], division.kind)
+    set_checkpointing(network, {"block": 1, "ffn": 2})
+    for block in blocks_of(network):
+        fully_shard(block, mesh=mesh["context"])
+    fully_shard(network, mesh=mesh["context"])
+    out, loss, _ = step(network, case)
+    found = {name: whole(parameter.grad) for name, parameter in network.named_parameters()}
+    return {"output": out, "loss": loss, **found}
+
+
+def error(found: dict[str, Tensor], case: str) -> float:
+    """The largest difference from one rank, over the largest number of its tensor."""
+    wanted = reference(case)[0]
+    assert set(found) >= set(wanted) - {"input"}
+    differences = [
+        float((value - wanted[name]).abs().max() / wanted[name].abs().max().clamp_min(1e-300))
+        for name, value in found.items()
+    ]
+    return max(differences)
+
+
+@contextmanager
+def counted() -> Iterator[dict[str, int]]:
+    """Bytes this rank receives from others, by collective."""
+    received: dict[str, int] = {}
+    places = (
+        (collectives, "_all_gather"),
+        (collectives, "_reduce_scatter"),
+        (dist, "all_to_all_single"),
+        (dist, "all_reduce"),
+    )
+    plain = [getattr(*place) for place in places]
+
+    def counting(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*tensors: Tensor, group: Any) -> Any:
+            size, whole_bytes = group.size(), max(each.nbytes for each in tensors)
+            passes = 2 if name == "all_reduce" else 1  # a ring scatters and gathers
+            received[name] = received.get(name, 0) + passes * whole_bytes * (size - 1) // size
+            return function(*tensors, group=group)
+
+        return call
+
+    for (module, name), function in zip(places, plain, strict=True):
+        setattr(module, name, counting(name.strip("_"), function))
+    try:
+        yield received
+    finally:
+        for (module, name), function in zip(places, plain, strict=True):
+            setattr(module, name, function)
+
+
+def bytes_received(division: Division, num_layers: int, recomputed: int) -> dict[str, int]:
+    """Bytes of one step of the video transformer, by collective."""
+    network, mesh = video_dit(num_layers=num_layers).double(), mesh_of(division.context, division.tensor)
+    split_tensors(network, mesh["tensor"])
+    split_context(network, mesh["context"], division.kind)
+    set_checkpointing(network, {"block": recomputed})
+    with counted() as received:
+        F.mse_loss(network(*CASES["video"][1]), draw(*CLIP, seed=9)).backward()
+    return received
+
+
+def per_layer(division: Division, recomputed: bool) -> dict[str, int]:
+    """Bytes that one more layer makes a rank receive."""
+    less, more = (bytes_received(division, n, n * recomputed) for n in (2, 3))
+    return {name: more[name] - less[name] for name in more}
+
+
+def results() -> dict[str, Any]:
+    """Everything that is found, as JSON."""
+    both, fully = Division(2, 2), ("video, odd length", "audio, odd length")
+    errors = {f"{case}: {d}": error(divided(case, d), case) for case in fully for d in DIVISIONS}
+    for case in (each for each in CASES if each not in fully):
+        errors |= {f"{case}: {d}": error(divided(case, d), case) for d in (Division(4, 1), Division(2, 2, "gather"))}
+    recomputed = {"block": 1, "attention": 2, "cross_attention": 2, "ffn": 2}
+    errors[f"recomputed: {both}"] = error(divided(fully[0], both, recomputed), fully[0])
+    for division in (Division(4, 1), Division(2, 2, "gather")):
+        errors[f"sharded: {division}"] = error(sharded(fully[0], division), fully[0])
+    return {
+        "errors": errors,
+        "state": {case: has_the_same_state(case, both) for case in CASES},
+        "bytes": {
+            f"{d}, recomputed {again}": per_layer(d, bool(again))
+            for d in (Division(4, 1), Division(4, 1, "gather"), Division(1, 4), both)
+            for again in (0, 1)
+        },
+    }
+
+
+def rank_of(rank: int, world: int, output: Path) -> None:
+    """One rank; the first writes what all have found."""
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{output}.meet", rank=rank, world_size=world)
+    found: list[Any] = [None] * world
+    dist.all_gather_object(found, results())
+    if rank == 0:
+        output.write_text(json.dumps(found))
+    dist.destroy_process_group()
+
+
+def main(world: str, output: str) -> None:
+    """All ranks; ends with 1 when one of them failed."""
+    fork = multiprocessing.get_context("fork")
+    ranks = [fork.Process(target=rank_of, args=(rank, int(world), Path(output))) for rank in range(int(world))]
+    for each in ranks:
+        each.start()
+    for each in ranks:
+        each.join()
+    sys.exit(any(each.exitcode for each in ranks))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
