@@ -110,7 +110,7 @@ def load_sharded(path: Path, like: Like, group: dist.ProcessGroup) -> dict[str, 
         reader, paths = MemoryReader(whole), marks(state)
         specs = dict(whole)
     targets = {name: _target(like(place), specs[name]) for name, place in paths.items()}
-    dcp.load(targets, storage_reader=reader, process_group=group)
+    _load(path, targets, reader, process_group=group)
     return join_tensors(state, targets)
 
 
@@ -120,6 +120,14 @@ def _target(like: Tensor | None, spec: Any) -> Tensor:
     if like is None or tuple(like.shape) != tuple(spec.shape):
         return torch.empty(tuple(spec.shape), dtype=spec.dtype)
     return torch.empty_like(like.detach(), dtype=spec.dtype, requires_grad=False)
+
+
+def _load(path: Path, targets: dict[str, Tensor], reader: Any, **options: Any) -> None:
+    """Fills tensors. Raises CheckpointError; DCP's own exception is no Exception."""
+    try:
+        dcp.load(targets, storage_reader=reader, **options)
+    except CheckpointException as error:
+        raise CheckpointError(f"{path}: {_first(error)}") from error
 
 
 def load_whole(path: Path, rest: Mapping[str, Any]) -> dict[str, Any]:
@@ -132,7 +140,7 @@ def load_whole(path: Path, rest: Mapping[str, Any]) -> dict[str, Any]:
             raise CheckpointError(f"{path / INDEX_FILE}: {missing[0]} is missing")
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="torch.distributed is disabled")  # on purpose
-            dcp.load(targets, storage_reader=reader, no_dist=True)
+            _load(path, targets, reader, no_dist=True)
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path}: {error}") from error
     return join_tensors(rest, targets)
