@@ -17,6 +17,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from moviegen.disk import FULL, writing_below
 from moviegen.errors import UsageError
+from moviegen.weights import shapes_only
 from training.callbacks import (
     EMA,
     BatchMetrics,
@@ -35,6 +36,7 @@ from training.cli import say
 from training.config import expand_flags, stage_identity, stage_sha256
 from training.contents import data_contents
 from training.messages import explain
+from training.parallel.meta import is_first_process
 from training.parallel.strategy import MeshStrategy
 from training.stage import StageState, begin_stage, finish_stage, hold_stage, recover, refuse_changes, stage_state
 
@@ -137,6 +139,13 @@ class StageCLI(LightningCLI):
             raise _NothingToBuild
         if self.state.changes and not config["allow_changed"]:
             refuse_changes(self.state, data_contents(data, config["data"]["init_args"]))
+
+    def instantiate_classes(self) -> None:
+        """The module, the data and the trainer; of a large module only shapes where the first rank sends the weights."""
+        strategy = self.stage_config["trainer"].get("strategy")
+        is_meta = isinstance(strategy, dict) and strategy.get("init_args", {}).get("meta_init")
+        with shapes_only() if is_meta and not is_first_process() else contextlib.nullcontext():
+            super().instantiate_classes()
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """The trainer with our checkpoints and, unless another logger was asked for, TensorBoard's."""

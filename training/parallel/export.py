@@ -3,6 +3,7 @@
 Only the first rank runs a module's `export`; the others follow it: told which network comes next, they give their parts of it.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -32,6 +33,11 @@ def export_together(
             export()
     finally:
         _told(None, group)
+
+
+logging.getLogger("torch.distributed.tensor._redistribute").setLevel(
+    logging.ERROR
+)  # two gathers in a row: once an export, no loss
 
 
 def gathered(state: Mapping[str, Tensor]) -> Iterator[Tensor]:

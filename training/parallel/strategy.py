@@ -19,6 +19,7 @@ from moviegen.errors import UsageError
 from training.checkpoint import check_checkpoint
 from training.parallel.export import export_together
 from training.parallel.mesh import DATA, MeshSizes, build_mesh, part
+from training.parallel.meta import spread
 from training.parallel.save import ShardedSaver, load_sharded
 from training.parallel.shard import average_gradients, mixed_precision, shard_network
 
@@ -35,6 +36,7 @@ class MeshStrategy(ModelParallelStrategy):
         context_kind: Literal["ulysses", "gather"] = "ulysses",
         reduce_dtype: Literal["float32", "bfloat16"] = "float32",
         async_checkpoints: bool = True,
+        meta_init: bool = False,
         timeout_minutes: float = 30.0,
         process_group_backend: str | None = None,
     ) -> None:
@@ -46,12 +48,14 @@ class MeshStrategy(ModelParallelStrategy):
                 values, as in the paper [S §3.1.6].
             reduce_dtype: What gradients are summed in, with bf16-mixed precision.
             async_checkpoints: Whether training goes on while a checkpoint is written; it is copied to the CPU's memory first.
+            meta_init: Whether the first rank alone builds and loads the transformer's weights, and sends the others their parts: for
+                networks of which a machine cannot hold one copy a rank. Weights are those of one rank, with and without.
             timeout_minutes: Of communication; a rank that waits longer gives up.
             process_group_backend: `gloo` or `nccl`; by device when not given.
         """
         super().__init__(1, 1, True, process_group_backend, timedelta(minutes=timeout_minutes))
         self.sizes, self.context_kind = mesh, context_kind
-        self.reduce_dtype, self.async_checkpoints = reduce_dtype, async_checkpoints
+        self.reduce_dtype, self.async_checkpoints, self.meta_init = reduce_dtype, async_checkpoints, meta_init
         self._saver: ShardedSaver | None = None
 
     def setup_environment(self) -> None:
@@ -100,9 +104,16 @@ class MeshStrategy(ModelParallelStrategy):
         if (precision := self.precision_plugin.precision) not in PRECISIONS:
             raise UsageError(f"trainer.precision {precision}: on a mesh one of {', '.join(PRECISIONS)}")
         policy = mixed_precision(PRECISIONS[precision], self.reduce_dtype == "bfloat16")
-        for network in networks:
-            self._split(network)
-            shard_network(network, self.device_mesh, policy)
+
+        def divide() -> None:
+            for network in networks:
+                self._split(network)
+                shard_network(network, self.device_mesh, policy)
+
+        if self.meta_init:
+            spread(module, networks, divide, self.root_device)
+        else:
+            divide()
 
     def _split(self, network: nn.Module) -> None:
         """Divides matrices and sequences, before weights are sharded."""

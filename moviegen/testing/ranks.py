@@ -1,4 +1,4 @@
-"""Ranks on this machine, for tests: processes forked from a server that has imported everything and run nothing."""
+"""Ranks on this machine, for tests and benchmarks: processes forked from a server that has imported what they need and run nothing."""
 
 import multiprocessing
 import os
@@ -8,15 +8,19 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
-PRELOAD = ["training.fit", "training.parallel.strategy", "training.data", "training.modules.video_dit"]
+TIMEOUT_S = 600
+"""A rank that has not answered by then is killed."""
 
-TIMEOUT_S = 300
 
+def run_ranks(
+    world_size: int, function: Callable, *args: Any, imports: Sequence[str] = (), killed: Sequence[int] = ()
+) -> list[Any]:
+    """What `function(rank, *args)` gives on each rank. Ranks in `killed` are to die by SIGKILL; the others' faults are theirs then.
 
-def run_ranks(world_size: int, function: Callable, *args: Any, killed: Sequence[int] = ()) -> list[Any]:
-    """What `function(rank, *args)` gives on each rank; raises what a rank raised. Ranks in `killed` are to die by SIGKILL."""
+    Raises AssertionError with what ranks raised. `imports` are modules that the first call has the server import.
+    """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(PRELOAD)
+    context.set_forkserver_preload(list(imports))
     port = _free_port()
     pipes = [context.Pipe(duplex=False) for _ in range(world_size)]
     ranks = [
