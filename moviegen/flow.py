@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from moviegen.draws import draw
+
 SIGMA_MIN = 1e-5
 """The noise left at t=1 [S §3.1.2]."""
 
@@ -36,8 +38,7 @@ def flow_point(x_0: Tensor, x_1: Tensor, t: Tensor, sigma_min: float = SIGMA_MIN
 
 def sample_t(batch: int, generator: torch.Generator | None = None, *, mean: float = 0.0, std: float = 1.0) -> Tensor:
     """`batch` times in (0, 1), logit-normal: sigmoid of a normal [S §3.1.2]. Shape (B,), on the generator's device."""
-    device = generator.device if generator is not None else "cpu"
-    return torch.sigmoid(mean + std * torch.randn(batch, generator=generator, device=device))
+    return torch.sigmoid(mean + std * draw(torch.randn, (batch,), generator))
 
 
 def flow_loss(prediction: Tensor, velocity: Tensor) -> Tensor:

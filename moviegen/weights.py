@@ -6,8 +6,11 @@ printed on stdout, and no `pytorch_model.bin` is ever unpickled.
 
 import inspect
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from dataclasses import fields
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -70,12 +73,61 @@ def check_config(model_class: type, path: Path) -> None:
 
 def save_state(state: dict[str, Tensor], path: Path) -> None:
     """Writes tensors as safetensors, atomically; the same tensors give the same bytes."""
+    _SAVER.get()(state, path)
+
+
+def save_whole(state: dict[str, Tensor], path: Path) -> None:
+    """Writes tensors that are whole in this process."""
     with atomic_write(path) as temporary:
         save_file({name: tensor.detach().contiguous().cpu() for name, tensor in sorted(state.items())}, temporary)
 
 
+_SHAPES_ONLY: ContextVar[bool] = ContextVar("shapes_only", default=False)
+
+
+@contextmanager
+def shapes_only() -> Iterator[None]:
+    """Inside, networks that may be large have shapes and no memory, and nothing is read into them: for ranks that are sent their part."""
+    token = _SHAPES_ONLY.set(True)
+    try:
+        yield
+    finally:
+        _SHAPES_ONLY.reset(token)
+
+
+def may_be_large(init: Callable[..., None]) -> Callable[..., None]:
+    """Marks the constructor of a network that `shapes_only` concerns."""
+
+    @wraps(init)
+    def build(self: nn.Module, config: Any) -> None:
+        with torch.device("meta") if _SHAPES_ONLY.get() else nullcontext():
+            init(self, config)
+
+    return build
+
+
+def _has_shapes_only(model: nn.Module) -> bool:
+    return _SHAPES_ONLY.get() and any(p.is_meta for p in model.parameters())
+
+
+Saver = Callable[[dict[str, Tensor], Path], None]
+_SAVER: ContextVar[Saver] = ContextVar("saver", default=save_whole)
+
+
+@contextmanager
+def saving_by(saver: Saver) -> Iterator[None]:
+    """Inside, `save_state` calls this: for tensors that are not whole in this process."""
+    token = _SAVER.set(saver)
+    try:
+        yield
+    finally:
+        _SAVER.reset(token)
+
+
 def load_state(model: nn.Module, path: Path, device: str = "cpu") -> None:
     """Fills a module from a safetensors file. Raises UsageError when the file, a name or a shape does not fit."""
+    if _has_shapes_only(model):
+        return
     try:
         state = load_file(path, device=device)
     except Exception as error:  # safetensors raises its own and plain OSErrors
@@ -115,7 +167,8 @@ def load_model(model_class: type[Model], folder: Path, device: str = "cpu") -> M
         if not (folder / name).is_file():
             raise UsageError(f"{folder} is no {model_class.__name__} folder: {name} is missing")
     try:
-        return model_class.from_pretrained(str(folder)).to(device)  # type: ignore[attr-defined]
+        model = model_class.from_pretrained(str(folder))  # type: ignore[attr-defined]
+        return model if _has_shapes_only(model) else model.to(device)
     except UsageError:
         raise
     except (TypeError, ValueError) as error:

@@ -3,6 +3,9 @@
 `step-00000100.ckpt/` holds `state.pt` (weights, optimiser, lr schedule, EMA, loader, counters) and `sha256sums.json`. It is
 written beside its final place, synced and renamed; the file `latest`, which names it, comes last. Lightning's own writer goes
 through the system's temporary folder and is atomic only when that lies on the same disk.
+
+Ranks that share the weights write one by `training.parallel.save`: `state.pt` then has a mark in place of each tensor, and the tensors lie
+in pieces in `shard-00000.safetensors`, ... (`training.parallel.storage`). Both kinds hold the same state: either is resumed on any ranks.
 """
 
 import hashlib
@@ -25,6 +28,7 @@ from moviegen.errors import MovieGenError
 
 STATE_FILE = "state.pt"
 SUMS_FILE = "sha256sums.json"
+SHARDS_FILE = "shards.json"
 LATEST_FILE = "latest"
 """Holds the name of the checkpoint written last: for people and other programs."""
 
@@ -52,11 +56,11 @@ def checkpoints(folder: Path) -> list[Path]:
     return sorted(path for path in paths if parse_checkpoint_name(path.name) is not None)
 
 
-def check_checkpoint(path: Path) -> None:
-    """Raises CheckpointError when a file is missing or its bytes are not those written."""
+def check_checkpoint(path: Path, rank: int = 0, world_size: int = 1) -> None:
+    """Raises CheckpointError when a file is missing or its bytes are not those written; ranks look at a share of the files each."""
     try:
         sums = json.loads((path / SUMS_FILE).read_text())
-        for name, sha256 in sums.items():
+        for name, sha256 in sorted(sums.items())[rank::world_size]:
             if file_sha256(path / name) != sha256:
                 raise CheckpointError(f"{path / name}: its bytes are not those written (sha256 differs)")
         if STATE_FILE not in sums:
@@ -122,7 +126,22 @@ def remove_temporaries(folder: Path) -> None:
 def load_state(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
     """The state of a checkpoint: tensors and plain values only, no pickled code. Raises CheckpointError."""
     check_checkpoint(path)
+    state = read_state(path, map_location)
+    if not is_sharded(path):
+        return state
+    from training.parallel.save import load_whole
+
+    return load_whole(path, state)
+
+
+def read_state(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
+    """`state.pt` alone, of a checkpoint that was checked."""
     return torch.load(path / STATE_FILE, map_location=map_location, weights_only=True)
+
+
+def is_sharded(path: Path) -> bool:
+    """Whether its tensors lie in pieces beside `state.pt`."""
+    return (path / SHARDS_FILE).exists()
 
 
 class FolderCheckpointIO(CheckpointIO):
@@ -132,10 +151,8 @@ class FolderCheckpointIO(CheckpointIO):
         """Writes a checkpoint, then `latest`; one of the same name is replaced. Raises DiskError when the disk refuses."""
         path = Path(path)
         with writing(path, lambda: num_bytes(checkpoint)):
-            _write_folder(path, lambda folder: _write_state(checkpoint, folder))
-            if parse_checkpoint_name(path.name) is not None:
-                with atomic_write(path.parent / LATEST_FILE, "latest") as temporary:
-                    temporary.write_text(f"{path.name}\n")
+            _write_folder(path, lambda folder: write_state(checkpoint, folder, {}))
+            name_latest(path)
 
     def load_checkpoint(
         self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
@@ -150,6 +167,13 @@ class FolderCheckpointIO(CheckpointIO):
         shutil.rmtree(path, ignore_errors=True)
 
 
+def name_latest(path: Path) -> None:
+    """Names a checkpoint in `latest`."""
+    if parse_checkpoint_name(path.name) is not None:
+        with atomic_write(path.parent / LATEST_FILE, "latest") as temporary:
+            temporary.write_text(f"{path.name}\n")
+
+
 def num_bytes(state: Any) -> int:
     """Size of all tensors of a state: what its file needs, roughly."""
     return sum(leaf.nbytes for leaf in tree_leaves(state) if isinstance(leaf, torch.Tensor))
@@ -162,11 +186,19 @@ ASIDE = ".old.tmp"
 def _write_folder(path: Path, write: Callable[[Path], None]) -> None:
     """A folder that `write` fills, under its name only when it is whole."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    former = path.with_name(f".{path.name}.{os.getpid()}{ASIDE}")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     try:
         write(temporary)
+        settle_folder(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def settle_folder(temporary: Path, path: Path) -> None:
+    """Syncs a folder that is whole and gives it its name, in place of a former one of that name."""
+    former = path.with_name(f".{path.name}.{os.getpid()}{ASIDE}")
+    try:
         _fsync(temporary)
         crash_point("checkpoint.synced")
         if path.exists():
@@ -177,17 +209,17 @@ def _write_folder(path: Path, write: Callable[[Path], None]) -> None:
         _fsync(path.parent)
         crash_point("checkpoint.settled")
     finally:
-        for place in (temporary, former):
-            shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(former, ignore_errors=True)
 
 
-def _write_state(checkpoint: dict[str, Any], folder: Path) -> None:
+def write_state(checkpoint: dict[str, Any], folder: Path, sums: dict[str, str]) -> None:
+    """Writes `state.pt` and, after it, the sums of all files; `sums` are those of files that are there already."""
     with _SummedFile(folder / STATE_FILE) as file:
         file.save(checkpoint)
     crash_point("checkpoint.written")
-    sums = folder / SUMS_FILE
-    sums.write_text(json.dumps({STATE_FILE: file.sha256}) + "\n")
-    _fsync(sums)
+    path = folder / SUMS_FILE
+    path.write_text(json.dumps({**sums, STATE_FILE: file.sha256}) + "\n")
+    _fsync(path)
 
 
 class _SummedFile:

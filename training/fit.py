@@ -17,6 +17,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from moviegen.disk import FULL, writing_below
 from moviegen.errors import UsageError
+from moviegen.weights import shapes_only
 from training.callbacks import (
     EMA,
     BatchMetrics,
@@ -35,6 +36,8 @@ from training.config import class_of, expand_flags, stage_identity, stage_sha256
 from training.contents import data_contents
 from training.data.presence import missing_text
 from training.messages import explain
+from training.parallel.meta import is_first_process
+from training.parallel.strategy import MeshStrategy
 from training.stage import StageState, begin_stage, finish_stage, hold_stage, recover, refuse_changes, stage_state
 from training.telling import closing, taken_from
 
@@ -60,6 +63,8 @@ QUIET = (
 
 REFUSED = FULL | {errno.EROFS}
 """What a disk says to a write anywhere in the stage's folder that ends the run with a message; the rest may be the data's."""
+
+MESH = "training.parallel.MeshStrategy"
 
 CALLBACKS = {
     "throughput": Throughput,  # first: what the others do is no part of a step's time
@@ -137,11 +142,20 @@ class StageCLI(LightningCLI):
         if self.state.changes and not config["allow_changed"]:
             refuse_changes(self.state, data_contents(data, config["data"]["init_args"]))
 
+    def instantiate_classes(self) -> None:
+        """The module, the data and the trainer; of a large module only shapes where the first rank sends the weights."""
+        strategy = self.stage_config["trainer"].get("strategy")
+        is_meta = isinstance(strategy, dict) and strategy.get("init_args", {}).get("meta_init")
+        with shapes_only() if is_meta and not is_first_process() else contextlib.nullcontext():
+            super().instantiate_classes()
+
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """The trainer with our checkpoints and, unless another logger was asked for, TensorBoard's."""
         trainer = self.config[self.subcommand].trainer
         if trainer.logger in (None, True):
             kwargs["logger"] = TensorBoardLogger(self.config[self.subcommand].output, name="tensorboard", version="")
+        if trainer.strategy == MESH:  # without further settings jsonargparse takes it for one of Lightning's names
+            kwargs["strategy"] = MeshStrategy()
         kwargs["plugins"] = [*(self._get(self.config_init, "trainer").get("plugins") or []), FolderCheckpointIO()]
         return super().instantiate_trainer(**kwargs)
 
@@ -166,14 +180,22 @@ class StageCLI(LightningCLI):
                 say(f"{folder}: going on from {Path(checkpoint).name}")
             with taken_from(checkpoint):
                 self.trainer.fit(model, datamodule=datamodule, ckpt_path=checkpoint, weights_only=True)
-            if not self.stop.exit_code and self.trainer.is_global_zero:
+            if not self.stop.exit_code:
                 self._finish(model)
 
     def _finish(self, model: Any) -> None:
+        """Exports the running mean of the weights; the ranks that share them all take part, the first one writes."""
         ema = next(callback for callback in self.trainer.callbacks if isinstance(callback, EMA))
+        strategy = self.trainer.strategy
         with ema.swapped_in(model):
-            name, step = self.stage_config["name"], self.trainer.global_step
-            result = finish_stage(self.state.folder, model.kind, name, step, self.config_sha256, model.export)
+            if isinstance(strategy, MeshStrategy):
+                strategy.together(lambda: self._record(model))
+            elif self.trainer.is_global_zero:
+                self._record(model)
+
+    def _record(self, model: Any) -> None:
+        name, step = self.stage_config["name"], self.trainer.global_step
+        result = finish_stage(self.state.folder, model.kind, name, step, self.config_sha256, model.export)
         self.state = replace(self.state, result=result)
 
     def validate(self, model: Any, datamodule: Any = None, ckpt_path: Any = None, **kwargs: Any) -> None:

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
+from moviegen.draws import draw
 from moviegen.weights import HubModel
 
 MIN_STD = 1e-4
@@ -64,7 +65,7 @@ class AudioLatents:
 
     def sample(self, generator: torch.Generator | None = None) -> Tensor:
         """A draw, of the mean's shape."""
-        noise = torch.randn(self.mean.shape, generator=generator, device=self.mean.device, dtype=self.mean.dtype)
+        noise = draw(torch.randn, self.mean.shape, generator, self.mean.device, self.mean.dtype)
         return self.mean + self.std * noise
 
     def kl(self) -> Tensor:

@@ -27,7 +27,7 @@ from moviegen.models.layers import (
 )
 from moviegen.models.part import WHOLE, Part, PartOf, whole
 from moviegen.models.text import ContextProjections, TextContext
-from moviegen.weights import HubModel
+from moviegen.weights import HubModel, may_be_large
 
 LATENTS_PER_SECOND = 25
 """Rate of the DAC-VAE's latents [S §6.1.3]."""
@@ -66,6 +66,7 @@ class AudioDiT(nn.Module, HubModel):
     part_of: PartOf = staticmethod(whole)
     """Which of a sequence's latents are here; `training.parallel` changes it."""
 
+    @may_be_large
     def __init__(self, config: AudioDiTConfig) -> None:
         super().__init__()
         self.config = config

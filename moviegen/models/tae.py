@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from moviegen.draws import draw
 from moviegen.models.linear_path import LinearPath, silence
 from moviegen.models.tae_coders import TAEConfig, TAEDecoder, TAEEncoder
 from moviegen.models.tae_layers import fold_frames, unfold_frames
@@ -27,7 +28,7 @@ class LatentDistribution:
 
     def sample(self, generator: torch.Generator | None = None) -> Tensor:
         """A draw, of the mean's shape."""
-        noise = torch.randn(self.mean.shape, generator=generator, device=self.mean.device, dtype=self.mean.dtype)
+        noise = draw(torch.randn, self.mean.shape, generator, self.mean.device, self.mean.dtype)
         return self.mean + torch.exp(0.5 * self.logvar) * noise
 
     def kl(self) -> Tensor:

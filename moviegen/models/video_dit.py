@@ -26,7 +26,7 @@ from moviegen.models.layers import (
 )
 from moviegen.models.part import WHOLE, Part, PartOf, whole
 from moviegen.models.text import ContextProjections, TextContext
-from moviegen.weights import HubModel
+from moviegen.weights import HubModel, may_be_large
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,7 @@ class VideoDiT(nn.Module, HubModel):
     part_of: PartOf = staticmethod(whole)
     """Which of a sequence's tokens are here; `training.parallel` changes it."""
 
+    @may_be_large
     def __init__(self, config: VideoDiTConfig) -> None:
         super().__init__()
         self.config = config

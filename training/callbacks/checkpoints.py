@@ -9,6 +9,7 @@ from lightning.pytorch.callbacks import Checkpoint
 
 from training.checkpoint import checkpoint_name, checkpoints, parse_checkpoint_name
 from training.data.batch import Batch
+from training.parallel.strategy import MeshStrategy
 
 
 class Checkpoints(Checkpoint):
@@ -69,15 +70,29 @@ class Checkpoints(Checkpoint):
             self.save(trainer)
 
     def save(self, trainer: Trainer) -> Path:
-        """Writes the checkpoint of this step and drops those that need not stay."""
-        folder = Path(self.folder or Path(trainer.default_root_dir) / "checkpoints")
-        path = folder / checkpoint_name(trainer.global_step)
+        """Writes the checkpoint of this step, or begins to, and drops those that need not stay."""
+        path = self._folder(trainer) / checkpoint_name(trainer.global_step)
         trainer.save_checkpoint(path)
         self._saved_step = trainer.global_step
-        if trainer.is_global_zero:
-            for old in superfluous(checkpoints(folder), path, self.keep, self.permanent_every_steps):
-                trainer.strategy.remove_checkpoint(old)
+        self._drop_old(trainer, path)
         return path
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Waits for a checkpoint that is still being written."""
+        if isinstance(trainer.strategy, MeshStrategy):
+            trainer.strategy.wait_for_checkpoint()
+            self._drop_old(trainer, self._folder(trainer) / checkpoint_name(trainer.global_step))
+
+    def _folder(self, trainer: Trainer) -> Path:
+        return Path(self.folder or Path(trainer.default_root_dir) / "checkpoints")
+
+    def _drop_old(self, trainer: Trainer, newest: Path) -> None:
+        if not trainer.is_global_zero:
+            return
+        there = [path for path in checkpoints(newest.parent) if path.name <= newest.name]
+        if there:  # the newest of those that are whole: one that is being written has no name yet
+            for old in superfluous(there, there[-1], self.keep, self.permanent_every_steps):
+                trainer.strategy.remove_checkpoint(old)
 
 
 def superfluous(paths: Sequence[Path], newest: Path, keep: int, permanent_every_steps: int | None) -> list[Path]:

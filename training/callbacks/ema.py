@@ -1,6 +1,7 @@
 """Running mean of the weights, held beside the optimiser and swapped in for validation and export.
 
-Lightning's WeightAveraging keeps a second unsharded model; here only the trained tensors are copied.
+Lightning's WeightAveraging keeps a second unsharded model; here only the trained tensors are copied, and of those that ranks share each
+rank holds the mean of its own part.
 """
 
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from lightning.pytorch import Callback, Trainer
 from torch import Tensor
 
 from training.modules.stage import StageModule
+from training.parallel.norm import local
 
 
 class EMA(Callback):
@@ -54,7 +56,8 @@ class EMA(Callback):
         self.num_updates += 1
         decay = min(self.decay, (1 + self.num_updates) / (10 + self.num_updates))
         weights = trained_tensors(pl_module)
-        torch._foreach_lerp_([self.means[name] for name in weights], [w.detach() for w in weights.values()], 1 - decay)
+        means = [local(self.means[name]) for name in weights]
+        torch._foreach_lerp_(means, [local(weight.detach()) for weight in weights.values()], 1 - decay)
 
     @contextmanager
     def swapped_in(self, pl_module: StageModule) -> Iterator[None]:
@@ -69,9 +72,10 @@ class EMA(Callback):
     def swap(self, pl_module: StageModule) -> None:
         """Exchanges weights and means in place; a second call undoes the first."""
         for name, weight in trained_tensors(pl_module).items():
-            kept = weight.detach().clone()
-            weight.copy_(self.means[name])
-            self.means[name].copy_(kept)
+            mine, mean = local(weight.detach()), local(self.means[name])
+            kept = mine.clone()
+            mine.copy_(mean)
+            mean.copy_(kept)
 
     def on_validation_start(self, trainer: Trainer, pl_module: StageModule) -> None:
         """Validation looks at the means."""

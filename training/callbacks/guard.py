@@ -16,6 +16,7 @@ from training.cli import say
 from training.contents import shards_of
 from training.data.batch import Batch
 from training.modules.stage import StageModule
+from training.parallel.norm import gradients_of, local, total_norm
 
 RECORDS_FOLDER = "nonfinite"
 MAX_RECORDS = 100
@@ -58,8 +59,7 @@ class NonFiniteGuard(Callback):
     @torch.no_grad()
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: StageModule, optimizer: Optimizer) -> None:
         """Measures the gradient before it is clipped; takes it away when it is not finite."""
-        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+        norm = total_norm(gradients_of(p for group in optimizer.param_groups for p in group["params"]))
         pl_module.batch_metrics["train/grad_norm"] = norm
         pl_module.log("train/grad_norm", norm)
         if torch.isfinite(norm):
@@ -143,9 +143,10 @@ def data_ranges(batch: Batch, number: int) -> dict[str, dict[str, Any]]:
 
 
 def not_finite(pl_module: StageModule) -> list[str]:
-    """The first tensors whose gradient is not finite, with how many of their numbers are not."""
+    """The first tensors whose gradient is not finite, with how many of this rank's numbers are not."""
     bad = []
     for name, parameter in pl_module.named_parameters():
-        if parameter.grad is not None and (count := int((~torch.isfinite(parameter.grad)).sum())):
-            bad.append(f"{name}: {count} of {parameter.grad.numel()}")
+        gradient = None if parameter.grad is None else local(parameter.grad)
+        if gradient is not None and (count := int((~torch.isfinite(gradient)).sum())):
+            bad.append(f"{name}: {count} of {gradient.numel()}")
     return bad[:MAX_NAMED]

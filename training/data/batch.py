@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from moviegen.draws import ALL_ROWS, Rows
+
 
 @dataclass
 class Batch:
@@ -13,7 +15,7 @@ class Batch:
     """
 
     index: int
-    """Number of the batch since the beginning of the stage: noise, t and dropout are drawn from (seed, index, rank)."""
+    """Number of the batch since the beginning of the stage: noise and t are drawn from (seed, index), by rows."""
     bucket: str
     """Bucket key; `...-f1` when the batch holds images."""
     keys: list[str]
@@ -37,6 +39,8 @@ class Batch:
     weight: float = 1.0
     """What this rank's mean loss is multiplied by, so that the mean over ranks is the mean over the global batch: not 1 only
     where the batch does not divide by the ranks."""
+    rows: Rows = ALL_ROWS
+    """Which samples of the global batch these are."""
     epoch: float = 0.0
     """How often the samples of its bucket have been visited when it is done."""
     digest: str = ""

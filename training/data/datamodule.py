@@ -25,6 +25,7 @@ from training.data.loader import BatchLoader, PlannedBatches, Source, SpecBatche
 from training.data.presence import may_miss, present_index
 from training.data.shards import read_subset
 from training.data.sources import LatentSource, ShardSource, bucket_keys, check_buckets
+from training.parallel.mesh import data_ranks
 
 
 @dataclass(frozen=True)
@@ -115,10 +116,8 @@ class PlannedData(LightningDataModule):
     def val_dataloader(self) -> DataLoader:
         """Held-out clips, once: as images in a stage of images alone, else as videos. The ranks share them."""
         held = sorted(self.val_samples, key=lambda i: self.source.groups[i])[: self.validation.max_samples]
-        rank, world_size = self._ranks()
-        mine = held[rank::world_size] if len(held) >= world_size else held
-        specs = validation_specs({i: self.source.buckets[i] for i in mine}, self._batch_sizes, self.mix.video == 0)
-        return DataLoader(SpecBatches(self.source, specs), batch_size=None)
+        specs = validation_specs({i: self.source.buckets[i] for i in held}, self._batch_sizes, self.mix.video == 0)
+        return DataLoader(SpecBatches(self.source, specs, *self._ranks()), batch_size=None)
 
     def defaults(self) -> VideoDefaults:
         """The shape of what is trained on: the largest bucket's at this resolution, with the median frame rate of a few clips."""
@@ -147,7 +146,7 @@ class PlannedData(LightningDataModule):
         return self.batch.sample_cost(self._tokens(key))
 
     def _ranks(self) -> tuple[int, int]:
-        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        return data_ranks(self.trainer)
 
 
 def check_every_bucket(keys: Sequence[str], buckets: BucketSet) -> None:

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from moviegen.contracts.bucket import encode_bucket
 from moviegen.contracts.clip import hash_id
+from moviegen.draws import Rows
 from training.cli import say
 from training.data.batch import Batch
 from training.data.buckets import BatchPlan, BatchSpec
@@ -62,6 +63,7 @@ class PlannedBatches(Dataset):
         mine, size = spec.slice(self._rank, self._world_size), len(spec.samples)
         batch = self._source.load(mine)
         batch.weight = len(mine.samples) * self._world_size / size
+        batch.rows = Rows(self._rank, self._world_size, size)
         batch.epoch, batch.digest = spec.epoch, spec.digest
         batch.cost = size * self._costs.get(encode_bucket(spec.bucket), 0.0)
         batch.efficiency = rank_efficiency(size, self._world_size)
@@ -69,16 +71,22 @@ class PlannedBatches(Dataset):
 
 
 class SpecBatches(Dataset):
-    """A list of batches."""
+    """A list of batches -> this rank's part of each. A batch with fewer samples than ranks is whole on all of them, so that all take the
+    same number of steps."""
 
-    def __init__(self, source: Source, specs: Sequence[BatchSpec]) -> None:
-        self._source, self._specs = source, specs
+    def __init__(self, source: Source, specs: Sequence[BatchSpec], rank: int = 0, world_size: int = 1) -> None:
+        self._source, self._specs, self._rank, self._world_size = source, specs, rank, world_size
 
     def __len__(self) -> int:
         return len(self._specs)
 
     def __getitem__(self, index: int) -> Batch:
-        return self._source.load(self._specs[index])
+        spec, size = self._specs[index], len(self._specs[index].samples)
+        rank, world_size = (self._rank, self._world_size) if size >= self._world_size else (0, 1)
+        batch = self._source.load(spec.slice(rank, world_size))
+        batch.weight = len(batch) * self._world_size / size
+        batch.rows = Rows(rank, world_size, size)
+        return batch
 
 
 class _From(Sampler[int]):

@@ -20,6 +20,7 @@ from training.data.cost import BatchRule, check_sizes, rank_efficiency, step_eff
 from training.data.datamodule import Validation, check_every_bucket, split_samples, validation_specs
 from training.data.loader import BatchLoader, PlannedBatches, Source, SpecBatches
 from training.data.parts import MixedBatches, NamedBatches, Part, PartTurns
+from training.parallel.mesh import data_ranks
 
 
 class MixedDataModule(LightningDataModule):
@@ -147,16 +148,15 @@ class MixedDataModule(LightningDataModule):
         return DataLoader(ConcatDataset([self._held_out(name) for name in self.parts]), batch_size=None)
 
     def _held_out(self, name: str) -> Dataset:
-        part, source, (rank, world_size) = self.parts[name], self.sources[name], self._ranks()
+        part, source = self.parts[name], self.sources[name]
         held = sorted(self.samples[name][1], key=lambda i: source.groups[i])[: self.validation.max_samples]
-        mine = held[rank::world_size] if len(held) >= world_size else held
 
         sizes = functools.partial(self._batch_sizes, name)
-        specs = validation_specs({i: source.buckets[i] for i in mine}, sizes, part.as_images)
-        return NamedBatches(SpecBatches(source, specs), name)
+        specs = validation_specs({i: source.buckets[i] for i in held}, sizes, part.as_images)
+        return NamedBatches(SpecBatches(source, specs, *self._ranks()), name)
 
     def _ranks(self) -> tuple[int, int]:
-        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        return data_ranks(self.trainer)
 
 
 def shape_of(source: Source, samples: Sequence[int], buckets: BucketSet, resolution: int) -> VideoDefaults:

@@ -92,7 +92,7 @@ class AudioCodecModule(AdversarialModule):
     def training_step(self, batch: SoundBatch, batch_idx: int) -> Tensor | None:
         """The weighted sum of the losses on a batch of sound."""
         posterior = self.codec.encode(batch.sound)
-        z = posterior.sample(self.generator(batch.index))
+        z = posterior.sample(self.generator(batch))
         reconstruction = self.codec.decode(z, batch.sound.shape[2])
         is_judged = self.discriminator is not None and self.global_step >= self.losses.gan_start_step
         terms = self.loss_terms(batch.sound, posterior, reconstruction, is_judged)

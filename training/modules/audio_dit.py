@@ -12,6 +12,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from moviegen.draws import draw
 from moviegen.errors import UsageError
 from moviegen.models.audio_codec import AudioCodec
 from moviegen.models.audio_dit import AudioDiT, AudioDiTConfig, nearest_frames
@@ -195,6 +196,11 @@ class AudioDiTModule(TextFlowModule):
                 found.append(clip_media(f"{i:02d}", caption, [batch.pixels[i]], batch.frame_rate, **heard))
         return found
 
+    def loss_weight(self, batch: SoundBatch, condition: Heard) -> float | Tensor:  # type: ignore[override]
+        """The mean is over latents, of which every rank has another number: the rank's share of them, times the ranks."""
+        kept = (condition.target if self.masks.loss_on == "masked" else condition.real).sum().float()
+        return kept / self.mean_over_ranks(kept).clamp_min(1e-9)
+
     def export(self, folder: Path) -> None:
         """Writes the product folder: codec, transformer, encoder of frames, text encoders."""
         networks = {"audio_codec": self.codec, "audio_dit": self.network, "vision": self.vision}
@@ -215,7 +221,7 @@ def draw_hidden(masks: MaskConfig, real: Tensor, generator: torch.Generator | No
 def random_spans(real: Tensor, span: tuple[float, float], generator: torch.Generator) -> Tensor:
     """One span a row, of a random share of its real latents, at a random place: (B, N) bool of (B, N) bool."""
     num, length = len(real), real.sum(1)
-    draws = torch.rand(2, num, generator=generator, device=generator.device).to(real.device)
+    draws = [draw(torch.rand, (num,), generator).to(real.device) for _ in range(2)]
     size = torch.ceil((span[0] + (span[1] - span[0]) * draws[0]) * length)
     start = torch.floor(draws[1] * (length - size + 1))
     places = torch.arange(real.shape[1], device=real.device)

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from moviegen.draws import draw
 from moviegen.models.edit_dit import TASKS, EditDiT
 from moviegen.pipelines.product import Product, load_product, pipeline_of, save_product
 from moviegen.pipelines.video import VideoPipeline, encode_defaults
@@ -87,9 +88,9 @@ class EditModule(LatentFlowModule):
         """(whose text, whose video) is dropped, (B,) bool each; one draw decides both."""
         if generator is None:
             return torch.zeros(num, dtype=torch.bool), torch.zeros(num, dtype=torch.bool)
-        draw = torch.rand(num, generator=generator, device=generator.device).cpu()
+        drawn = draw(torch.rand, (num,), generator).cpu()
         both, text = self.uncond_prob, self.uncond_prob + self.text_drop_prob
-        return draw < text, (draw < both) | ((draw >= text) & (draw < text + self.video_drop_prob))
+        return drawn < text, (drawn < both) | ((drawn >= text) & (drawn < text + self.video_drop_prob))
 
     def _first_frame(self, batch: EditBatch, x_1: Tensor, generator: torch.Generator | None) -> int:
         """A random place in time for single pictures, one a batch: always the first distorts edited videos [S §5.1.2]."""

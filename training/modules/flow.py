@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from moviegen.draws import RowGenerator, draw
 from moviegen.flow import flow_loss, flow_point, sample_t
 from moviegen.models.catalog import kind_of
 from moviegen.models.execution import Execution
@@ -46,28 +47,33 @@ class FlowModule(StageModule):
         """Mean squared error of the velocity [S §3.1.2, Eq 2]."""
         return flow_loss(prediction, velocity)
 
+    def loss_weight(self, batch: Batch, condition: Any) -> float | Tensor:
+        """What this rank's loss is multiplied by, so that the mean over the ranks is the loss of the global batch."""
+        return batch.weight
+
     def part(self, batch: Batch) -> str:
         """Kind of a batch, whose loss is logged by itself."""
         return getattr(batch, "part", "") or ("image" if batch.is_image else "video")
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss at random t."""
-        generator = self.generator(batch.index)
+        generator = self.generator(batch)
         x_1 = self.data_latents(batch, generator)
-        x_0 = torch.randn(x_1.shape, generator=generator, device=x_1.device)
+        x_0 = draw(torch.randn, x_1.shape, generator)
         t = sample_t(len(batch), generator, mean=self.t_mean, std=self.t_std)
         condition = self.condition(batch, x_1, generator)
         self._sample_shape = x_1.shape[1:]
         point = flow_point(x_0, x_1, t)
         loss = self.flow_loss(self.velocity(point.x_t, t, condition), point.velocity, condition)
-        self.log_batch({"loss": loss.detach(), f"loss_{self.part(batch)}": loss.detach()}, batch)
-        return loss * batch.weight
+        weight = self.loss_weight(batch, condition)
+        self.log_batch({"loss": loss.detach(), f"loss_{self.part(batch)}": loss.detach()}, batch, weight)
+        return loss * weight
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """The loss on held-out samples at fixed t with fixed noise: comparable between steps and between runs."""
         x_1 = self.data_latents(batch, None)
-        generator = torch.Generator(x_1.device).manual_seed(VALIDATION_SEED + batch_idx)
-        x_0 = torch.randn(x_1.shape, generator=generator, device=x_1.device)
+        generator = RowGenerator.of(batch.rows, VALIDATION_SEED + batch_idx, x_1.device)
+        x_0 = draw(torch.randn, x_1.shape, generator)
         condition = self.condition(batch, x_1, None)
         losses = []
         for time in VALIDATION_T:
@@ -115,6 +121,10 @@ class TextFlowModule(FlowModule):
         networks: dict[str, nn.Module] = {self.kind: self.network}
         return nn.ModuleDict({**networks, "text_encoders": self.text_encoders} if self.train_text else networks)
 
+    def sharded(self) -> list[nn.Module]:
+        """The transformer."""
+        return [self.network]
+
     def train(self, mode: bool = True) -> "TextFlowModule":
         """Training mode for what is trained; the rest stays in eval mode."""
         trained = set(self.trained().values())
@@ -160,7 +170,7 @@ def drop(probability: float, batch: int, generator: torch.Generator | None, devi
     """Of each sample, whether something is dropped; never without a generator."""
     if generator is None:
         return [False] * batch
-    return (torch.rand(batch, generator=generator, device=device) < probability).tolist()
+    return (draw(torch.rand, (batch,), generator, device) < probability).tolist()
 
 
 def without(texts: Sequence[str], dropped: Sequence[bool]) -> list[str]:

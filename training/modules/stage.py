@@ -5,21 +5,24 @@ from typing import Any, ClassVar
 
 import torch
 from lightning.pytorch import LightningModule
-from torch import nn
+from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from moviegen.contracts.clip import hash_id
+from moviegen.draws import RowGenerator
 from training.cli import say
 from training.data.batch import Batch
 from training.media import Media
 from training.optim import OptimizerConfig, Plateau, make_optimizer, make_schedule
+from training.parallel.norm import clip_norm
 
 VALIDATION_SEED = 20241004
 """Seed of validation noise: the same in every run, so that curves of two runs compare."""
 
 
 class StageModule(LightningModule):
-    """A module whose randomness in batch number i on rank r depends on (seed, i, r) alone: a resumed run draws what the
-    uninterrupted one would have drawn."""
+    """A module whose randomness in batch number i depends on (seed, i) and a sample's row in it alone: a resumed run draws what the
+    uninterrupted one would have drawn, on any number of ranks."""
 
     kind: ClassVar[str]
     """What is trained: one of moviegen.contracts.stage.KINDS."""
@@ -45,6 +48,10 @@ class StageModule(LightningModule):
     def export(self, folder: Path) -> None:
         """Writes the model folder that `from_pretrained` reads."""
         raise NotImplementedError
+
+    def sharded(self) -> list[nn.Module]:
+        """Transformers among `trained` that a mesh of ranks shares, block by block; the rest is whole on every rank."""
+        return []
 
     def slower(self) -> dict[str, float]:
         """Learning rates of those of `trained` that have one of their own."""
@@ -89,14 +96,14 @@ class StageModule(LightningModule):
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Seeds torch's own generators too: dropout draws from them."""
-        torch.manual_seed(self._seed_of(batch.index))
+        torch.manual_seed(self._seed_of(batch.index, batch.rows.first))
 
-    def generator(self, index: int) -> torch.Generator:
-        """A generator on the device for batch number `index` on this rank."""
-        return torch.Generator(self.device).manual_seed(self._seed_of(index))
+    def generator(self, batch: Batch) -> torch.Generator:
+        """A generator on the device for this rank's rows of a batch (`moviegen.draws`)."""
+        return RowGenerator.of(batch.rows, self._seed_of(batch.index), self.device)
 
-    def _seed_of(self, index: int) -> int:
-        return int(hash_id(self.seed, index, self.global_rank)[:15], 16)
+    def _seed_of(self, index: int, rank: int = 0) -> int:
+        return int(hash_id(self.seed, index, rank)[:15], 16)
 
     def sample_work(self, batch: Batch) -> tuple[int, float]:
         """(tokens, model FLOPs of a training step) of one sample of the batch that was just trained on, as `train plan` counts them:
@@ -107,14 +114,34 @@ class StageModule(LightningModule):
         """What it makes of held-out samples now, to be looked at; nothing when it has nothing to show."""
         return []
 
-    def log_batch(self, values: dict[str, Any], batch: Batch) -> None:
-        """Logs training metrics of a batch."""
+    def mean_over_ranks(self, value: Tensor) -> Tensor:
+        """The mean over all ranks; itself on one."""
+        return self.trainer.strategy.reduce(value.clone(), reduce_op="mean") if self.trainer.world_size > 1 else value
+
+    def configure_gradient_clipping(
+        self, optimizer: Any, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None
+    ) -> None:
+        """Clips by the norm of the whole gradient, wherever its parts lie."""
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        is_divided = any(isinstance(p, DTensor) for p in parameters)
+        if is_divided and gradient_clip_val and (gradient_clip_algorithm or "norm") == "norm":
+            clip_norm(parameters, float(gradient_clip_val))
+        else:
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+
+    def log_batch(self, values: dict[str, Any], batch: Batch, weight: float | Tensor | None = None) -> None:
+        """Logs training metrics of the global batch: means over the ranks, each with its weight (`Batch.weight` when not given)."""
+        if self.trainer.world_size > 1:
+            ours = torch.stack([torch.as_tensor(value, device=self.device).float() for value in values.values()])
+            values = dict(
+                zip(values, self.mean_over_ranks(ours * (batch.weight if weight is None else weight)), strict=True)
+            )
         self.batch_metrics = {f"train/{name}": value for name, value in values.items()}
         self.log_dict(self.batch_metrics, batch_size=len(batch))
 
     def log_validation(self, values: dict[str, Any], batch: Batch) -> None:
-        """Logs validation metrics: means over all held-out samples, on all ranks."""
+        """Logs validation metrics: means over all held-out samples, each counted once, whether the ranks share its batch or all have it."""
         self.log_dict(
             {f"val/{name}": value for name, value in values.items()},
-            batch_size=len(batch), on_epoch=True, on_step=False, sync_dist=True, add_dataloader_idx=False,
+            batch_size=len(batch) * batch.rows.every, on_epoch=True, on_step=False, sync_dist=True, add_dataloader_idx=False,
         )  # fmt: skip

@@ -95,7 +95,7 @@ class TAEModule(AdversarialModule):
         """The weighted sum of the losses on a batch of pixels."""
         pixels = _pixels(batch)
         posterior = self.tae.encode(pixels)
-        z = posterior.sample(self.generator(batch.index))
+        z = posterior.sample(self.generator(batch))
         reconstruction = self.tae.decode(z, pixels.shape[2])
         terms = self.loss_terms(pixels, posterior, z, reconstruction)
         loss = torch.stack([weight * value for weight, value in terms.values()]).sum()

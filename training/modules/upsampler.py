@@ -107,7 +107,8 @@ class UpsamplerModule(LatentFlowModule):
             else int(torch.randint(2**31, (), generator=generator, device=self.device))
         )
         with torch.no_grad():
-            small = torch.stack([self.damaged(clip, seed + i) for i, clip in enumerate(pixels)])
+            numbers = batch.rows.numbers(len(batch))
+            small = torch.stack([self.damaged(clip, seed + i) for i, clip in zip(numbers, pixels, strict=True)])
             latents = encode_frames(self.tae, enlarge(small, *pixels.shape[3:]), generator)
         return LowResolution(without(self.texts(batch), dropped), latents)
 

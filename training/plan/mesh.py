@@ -1,53 +1,22 @@
-"""How GPUs are divided: replicas, shards of the weights, parts of a sequence, parts of a matrix; innermost last."""
+"""Meshes worth planning for, and how fast their GPUs talk."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from moviegen.errors import UsageError
+from training.parallel.mesh import DIMS
+from training.parallel.mesh import MeshSizes as Mesh
 
 from .gpus import GPU, Rates
-
-
-@dataclass(frozen=True)
-class Mesh:
-    """A mesh of `gpus` GPUs. Weights are sharded over `shard` and `context`, as FSDP2 does when a sequence is divided too."""
-
-    replicate: int = 1
-    shard: int = 1
-    context: int = 1
-    tensor: int = 1
-
-    @property
-    def gpus(self) -> int:
-        """All of them."""
-        return self.replicate * self.shard * self.context * self.tensor
-
-    @property
-    def data_parallel(self) -> int:
-        """Groups of GPUs that see samples of their own."""
-        return self.replicate * self.shard
-
-    @property
-    def weight_shards(self) -> int:
-        """GPUs over which a weight's rows are divided, beside tensor parallelism."""
-        return self.shard * self.context
-
-    def __str__(self) -> str:
-        return f"{self.replicate}x{self.shard}x{self.context}x{self.tensor}"
-
-
-SIZES = ("replicate", "shard", "context", "tensor")
-"""Names of a mesh's dimensions, outermost first."""
 
 
 def parse_mesh(text: str, gpus: int) -> Mesh:
     """The mesh of `shard=8,context=2` or of `1x8x2x1`; the rest of `gpus` (0: any number) are replicas. Raises UsageError."""
     sizes = (
-        dict(zip(SIZES, text.split("x"), strict=False))
+        dict(zip(DIMS, text.split("x"), strict=False))
         if "=" not in text and text.count("x") == 3
         else _named_sizes(text)
     )
-    if not sizes or not set(sizes) <= set(SIZES) or not all(size.isdigit() and int(size) for size in sizes.values()):
+    if not sizes or not set(sizes) <= set(DIMS) or not all(size.isdigit() and int(size) for size in sizes.values()):
         raise UsageError(
             f"--mesh {text}: wanted sizes by name, such as shard=8,context=2, or replicas x shards x context x tensor, such as 1x8x8x1"
         )
