@@ -17,7 +17,7 @@ from training.config import load_yaml
 from training.recipe import Recipe, RecipeStage, load_recipe
 
 from .frozen import VISION_PARAMETERS, VISION_TOKENS, Frozen, autoencoder, texts, together
-from .mesh import SIZES, Mesh
+from .mesh import DIMS, Mesh
 from .shapes import Batches, batches
 from .work import AUTOENCODERS
 
@@ -148,7 +148,7 @@ def mesh_of(sizes: Mapping[str, Any] | None) -> Mesh | None:
     """The mesh of a strategy's settings: sizes by name, 1 where none is said."""
     if not sizes:
         return None
-    return Mesh(**{name: int(sizes.get(name) or 1) for name in SIZES})
+    return Mesh(**{name: int(sizes.get(name) or 1) for name in DIMS})
 
 
 def _config(kind: str, assumed_size: str, args: Mapping[str, Any], before: Known | None) -> tuple[Any, tuple[str, ...]]:

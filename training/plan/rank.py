@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from .bill import ContextKind, Memory, Seconds, Settings, memory, seconds
 from .gpus import GPU, Rates
-from .mesh import SIZES, Mesh, meshes
+from .mesh import DIMS, Mesh, meshes
 from .trace import Trace
 
 AT_ONCE = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
@@ -73,7 +73,7 @@ def nearest(found: Sequence[Plan], mesh: Mesh, gpu: GPU) -> list[Plan]:
     """Plans that fit, those of the likest meshes first: fewest doublings and halvings away; the smallest where none fits."""
 
     def distance(plan: Plan) -> float:
-        return sum(abs(math.log2(getattr(plan.mesh, name) / getattr(mesh, name))) for name in SIZES)
+        return sum(abs(math.log2(getattr(plan.mesh, name) / getattr(mesh, name))) for name in DIMS)
 
     fitting = [plan for plan in found if plan.fits(gpu)]
     return sorted(fitting, key=lambda plan: (distance(plan), plan.step_s)) or list(found)
