@@ -37,7 +37,7 @@ def found(tmp_path_factory, repo_root: Path) -> list[dict[str, Any]]:
     environment = {**os.environ, "PYTHONPATH": str(repo_root), "OMP_NUM_THREADS": "1"}
     script = Path(__file__).with_name("split_ranks.py")
     done = subprocess.run(
-        [sys.executable, script, "4", output], env=environment, capture_output=True, text=True, timeout=500
+        [sys.executable, script, "4", output], env=environment, capture_output=True, text=True, timeout=900
     )
     assert done.returncode == 0, done.stderr[-4000:]
     return json.loads(output.read_text())
@@ -53,7 +53,7 @@ def traced() -> Trace:
 
 def test_output_loss_and_every_gradient_are_those_of_one_rank_s_3_1_6(found):
     """Both kinds of context parallelism, tensor parallelism, both together, recomputed and sharded; text and lengths of all sorts."""
-    assert len(found[0]["errors"]) == 26
+    assert len(found[0]["errors"]) == 25
     for rank in found:
         assert {name: e for name, e in rank["errors"].items() if not e < 1e-12} == {}
 
