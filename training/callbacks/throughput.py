@@ -181,7 +181,7 @@ class Throughput(Callback):
         mfu = sum(row.steps * row.step_s * row.mfu for row in readings) / max(1e-12, seconds)
         waited = sum(row.steps * row.wait_s for row in readings)
         whole = sum(row.steps * (row.wait_s + row.step_s + row.optimizer_s) for row in readings)
-        self.text = f"MFU {mfu:.0%}, data wait {waited / max(1e-12, whole):.0%}"
+        self.text = f"MFU {mfu:.1%}, data wait {waited / max(1e-12, whole):.0%}"
 
     def _find_peak(self, trainer: Trainer, device: torch.device) -> float:
         """FLOP/s that MFU is a share of; says once where the number is from."""
