@@ -109,7 +109,7 @@ def main() -> int:
     for seed in range(args.clips):
         noise = 1 + 40 * (seed / args.clips)
         a, b = make_clip(seed, FRAMES, noise=noise), make_clip(seed, FRAMES)
-        c, d = (make_clip(seed, 1, 168, noise=n) for n in (noise, 0.0))
+        c, d = (make_clip(seed, 1, 176, noise=n) for n in (noise, 0.0))
         found = (*beside_torchmetrics(a, b), beside_scikit_image(a, b), float(np.abs(psnr(a, b) - by_ffmpeg(a, b, "psnr")).max()),
                  float(np.abs(ssim(a, b) - by_ffmpeg(a, b, "ssim")).max()), five_scales(c, d))  # fmt: skip
         worst = {name: max(worst[name], value) for name, value in zip(names, found, strict=True)}

@@ -48,7 +48,7 @@ _SET = {"kind": "set", "reference": "real clips, unpaired", "better": "lower"}
 METRICS: tuple[Metric, ...] = (
     _picture("psnr", "peak signal-to-noise ratio, mean over frames", unit="dB", source="[S §3.6.3]", clips=200),
     _picture("ssim", "structural similarity, mean over frames", source="[S §3.6.3]; Wang 2004", clips=200),
-    _picture("ms_ssim", "structural similarity over five scales; sides of 161 px or more", source="Wang 2003", clips=200),
+    _picture("ms_ssim", "structural similarity over five scales; sides of 176 px or more", source="Wang 2003", clips=200),
     _picture(
         "flicker_error",
         "how differently two clips change from frame to frame",

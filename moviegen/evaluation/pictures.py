@@ -19,7 +19,7 @@ C_1, C_2 = (0.01 * PEAK) ** 2, (0.03 * PEAK) ** 2
 SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Weight of each scale of MS-SSIM [Wang 2003]."""
 
-MS_SSIM_MIN_SIDE = (WINDOW - 1) * 2 ** (len(SCALES) - 1) + 1
+MS_SSIM_MIN_SIDE = WINDOW * 2 ** (len(SCALES) - 1)
 """Pixels below which the coarsest of five scales is smaller than the window."""
 
 
