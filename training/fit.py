@@ -202,8 +202,9 @@ class StageCLI(LightningCLI):
                 f"{self.state.folder}: no checkpoint to validate; train the stage, or name one with --ckpt_path"
             )
         self.trainer.validate(model, datamodule=datamodule, ckpt_path=checkpoint, weights_only=True, verbose=False)
-        for name, value in sorted(self.trainer.callback_metrics.items()):
-            print(f"{name}\t{float(value):.6g}")
+        if self.trainer.is_global_zero:
+            for name, value in sorted(self.trainer.callback_metrics.items()):
+                print(f"{name}\t{float(value):.6g}")
 
 
 class _NothingToBuild(Exception):
