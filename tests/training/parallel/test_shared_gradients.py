@@ -65,7 +65,7 @@ def test_the_norm_and_the_clipped_gradient_are_one_rank_s(found):
         assert rank["norm"] == pytest.approx(float(norm), rel=TOLERANCE)
         assert rank["clipped"] == pytest.approx(LARGEST, rel=1e-5)
         for ours, parameter in zip(rank["gradients"], net.parameters(), strict=True):
-            torch.testing.assert_close(torch.tensor(ours).double(), parameter.grad, rtol=1e-9, atol=1e-12)
+            torch.testing.assert_close(torch.tensor(ours, dtype=torch.float64), parameter.grad, rtol=1e-9, atol=1e-12)
 
 
 def test_parts_and_whole_gradients_make_one_norm(found):
