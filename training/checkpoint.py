@@ -39,6 +39,10 @@ class CheckpointError(MovieGenError):
     """A checkpoint that is not what was written."""
 
 
+FEW = 10**9
+"""Ranks among which the first one has one file to look at: of `check_checkpoint`."""
+
+
 def checkpoint_name(step: int) -> str:
     """Folder of the checkpoint of a step: `step-00000100.ckpt`."""
     return f"step-{step:08d}.ckpt"
@@ -69,12 +73,13 @@ def check_checkpoint(path: Path, rank: int = 0, world_size: int = 1) -> None:
         raise CheckpointError(f"{path}: {error}") from error
 
 
-def newest_checkpoint(folder: Path) -> tuple[Path | None, list[str]]:
-    """(the newest whole checkpoint or None, what is wrong with each newer one)."""
+def newest_checkpoint(folder: Path, is_first: bool = True) -> tuple[Path | None, list[str]]:
+    """(the newest whole checkpoint or None, what is wrong with each newer one). Of many ranks the first one's answer counts; the others
+    look at names alone, and ranks check what they read."""
     faults = []
     for path in reversed(checkpoints(folder)):
         try:
-            check_checkpoint(path)
+            check_checkpoint(path, 0, 1 if is_first else FEW)
         except CheckpointError as error:
             faults.append(str(error))
         else:

@@ -136,7 +136,7 @@ class StageCLI(LightningCLI):
         self.stage_config = config
         self.identity = stage_identity(config, data.digest_of(config["data"]["init_args"]), data.places, module.places)
         self.config_sha256 = stage_sha256(self.identity, config["trainer"])
-        self.state = stage_state(Path(config["output"]), self.identity, self.config_sha256)
+        self.state = stage_state(Path(config["output"]), self.identity, self.config_sha256, self._decides())
         if self.look_only or (self.verb == "fit" and self.state.result is not None):
             raise _NothingToBuild
         if self.state.changes and not config["allow_changed"]:
@@ -144,10 +144,19 @@ class StageCLI(LightningCLI):
 
     def instantiate_classes(self) -> None:
         """The module, the data and the trainer; of a large module only shapes where the first rank sends the weights."""
-        strategy = self.stage_config["trainer"].get("strategy")
-        is_meta = isinstance(strategy, dict) and strategy.get("init_args", {}).get("meta_init")
-        with shapes_only() if is_meta and not is_first_process() else contextlib.nullcontext():
+        is_sent = self._mesh_settings().get("meta_init") and not is_first_process()
+        with shapes_only() if is_sent else contextlib.nullcontext():
             super().instantiate_classes()
+
+    def _mesh_settings(self) -> dict[str, Any]:
+        """What MeshStrategy is told; empty when nothing is, or with another strategy."""
+        strategy = self.stage_config["trainer"].get("strategy")
+        is_mesh = isinstance(strategy, dict) and strategy["class_path"].endswith(".MeshStrategy")
+        return dict(strategy.get("init_args", {})) if is_mesh else {}
+
+    def _decides(self) -> bool:
+        """Whether it is this process's to say which checkpoint is whole: on a mesh the first one's alone, which tells the others."""
+        return is_first_process() or not self._mesh_settings()
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """The trainer with our checkpoints and, unless another logger was asked for, TensorBoard's."""
@@ -206,8 +215,9 @@ class StageCLI(LightningCLI):
                 f"{self.state.folder}: no checkpoint to validate; train the stage, or name one with --ckpt_path"
             )
         self.trainer.validate(model, datamodule=datamodule, ckpt_path=checkpoint, weights_only=True, verbose=False)
-        for name, value in sorted(self.trainer.callback_metrics.items()):
-            print(f"{name}\t{float(value):.6g}")
+        if self.trainer.is_global_zero:
+            for name, value in sorted(self.trainer.callback_metrics.items()):
+                print(f"{name}\t{float(value):.6g}")
 
 
 class _NothingToBuild(Exception):

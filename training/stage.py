@@ -74,10 +74,10 @@ class StageState:
         return "to do"
 
 
-def stage_state(folder: Path, identity: Mapping[str, Any], config_sha256: str) -> StageState:
-    """What a folder holds of a stage of that identity."""
+def stage_state(folder: Path, identity: Mapping[str, Any], config_sha256: str, is_first: bool = True) -> StageState:
+    """What a folder holds of a stage of that identity; ranks but the first do not sum checkpoints."""
     result = read_stage(folder)
-    checkpoint, faults = newest_checkpoint(folder / CHECKPOINTS_FOLDER)
+    checkpoint, faults = newest_checkpoint(folder / CHECKPOINTS_FOLDER, is_first)
     path = folder / IDENTITY_FILE
     old = json.loads(path.read_text()) if path.exists() else identity
     is_done = result is not None and result.config_sha256 == config_sha256 and (folder / result.model).is_dir()

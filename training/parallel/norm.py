@@ -26,7 +26,7 @@ def total_norm(gradients: Sequence[Tensor]) -> Tensor:
         return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(list(gradients))))
     squares = []
     for parts in _by_layout(gradients).values():
-        norms = [norm.float() for norm in torch._foreach_norm([local(part) for part in parts])]
+        norms = [norm.double() for norm in torch._foreach_norm([local(part) for part in parts])]
         square = torch.stack(norms).square().sum()
         for group in _groups(parts[0]):
             dist.all_reduce(square, group=group)

@@ -31,8 +31,12 @@ from training.checkpoint import (
 from training.parallel.storage import INDEX_FILE, MemoryReader, ShardReader, ShardWriter
 from training.parallel.tree import join_tensors, marks, split_tensors
 
+NOT_WANTED = torch.empty(0)
+"""In place of a live tensor: what was saved stays on disk."""
+
 Like = Callable[[tuple[Any, ...]], Tensor | None]
-"""Path of a tensor in a checkpoint -> a live tensor that is divided over the ranks as this one is to be; None: whole on each."""
+"""Path of a tensor in a checkpoint -> a live tensor that is divided over the ranks as this one is to be; None: whole on
+each; `NOT_WANTED`: not read."""
 
 
 class ShardedSaver:
@@ -109,9 +113,10 @@ def load_sharded(path: Path, like: Like, group: dist.ProcessGroup) -> dict[str, 
         state, whole = split_tensors(state)
         reader, paths = MemoryReader(whole), marks(state)
         specs = dict(whole)
-    targets = {name: _target(like(place), specs[name]) for name, place in paths.items()}
+    likes = {name: like(place) for name, place in paths.items()}
+    targets = {name: _target(each, specs[name]) for name, each in likes.items() if each is not NOT_WANTED}
     _load(path, targets, reader, process_group=group)
-    return join_tensors(state, targets)
+    return join_tensors(state, {**dict.fromkeys(likes), **targets})
 
 
 @torch.no_grad()

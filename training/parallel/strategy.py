@@ -20,7 +20,7 @@ from training.checkpoint import check_checkpoint
 from training.parallel.export import export_together
 from training.parallel.mesh import DATA, MeshSizes, build_mesh, part
 from training.parallel.meta import spread
-from training.parallel.save import ShardedSaver, load_sharded
+from training.parallel.save import NOT_WANTED, ShardedSaver, load_sharded
 from training.parallel.shard import average_gradients, mixed_precision, shard_network
 
 PRECISIONS = {"32-true": False, "64-true": False, "bf16-mixed": True}
@@ -208,6 +208,8 @@ class _Layout:
         match path:
             case ("state_dict", name):
                 return self._weights.get(name)
+            case ("optimizer_states", *_) if not self._parameters:  # validation has no optimiser
+                return NOT_WANTED
             case ("optimizer_states", int(number), "state", int(index), _):
                 own = self._parameters[number] if number < len(self._parameters) else []
                 return own[index] if index < len(own) else None
