@@ -73,6 +73,11 @@ class Work:
         return self.num_layers * self.block_parameters + self.other_parameters
 
     @property
+    def streams(self) -> int:
+        """Copies of the tokens that are held beside the blocks: what goes in and comes out; an upsampler adds the small clip's to them."""
+        return 4 if self.kind == "upsampler" else 2
+
+    @property
     def max_recomputed(self) -> int:
         """Blocks whose activations can be computed again instead of kept."""
         return self.num_layers
