@@ -75,13 +75,8 @@ def memory(trace: Trace, mesh: Mesh, settings: Settings, tokens: int) -> Memory:
         gathered=(2 * block + 2 * block + trace.other_parameters / mesh.tensor) * HALF
         if mesh.weight_shards > 1
         else HALF * trace.parameters / mesh.tensor,
-<<<<<<< HEAD
-        kept=whole * kept + settings.recomputed * inputs + 2 * inputs,
-        live=micro * trace.peak.at(local) / mesh.tensor + beside - (kept if whole else 0.0),
-=======
         kept=whole * kept + settings.recomputed * inputs + trace.streams * inputs,
-        live=micro * trace.peak.at(local) / mesh.tensor - (kept if whole else 0.0),
->>>>>>> w-log
+        live=micro * trace.peak.at(local) / mesh.tensor + beside - (kept if whole else 0.0),
         frozen=settings.frozen_bytes,
         reserve=RESERVE,
     )

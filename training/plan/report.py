@@ -97,7 +97,7 @@ def flags(bill: Bill, plan: Plan) -> str:
     strategy = json.dumps({"class_path": "training.parallel.MeshStrategy", "init_args": settings_of})
     words = [f"--trainer.strategy '{strategy}'"]
     if not bill.trace.max_recomputed:
-        words = ["--trainer.strategy ddp_find_unused_parameters_true"] if mesh.weight_shards == 1 else words
+        words = ["--trainer.strategy ddp"] if mesh.weight_shards == 1 else words
     if settings.recomputed:
         words.append(f"--model.execution.checkpointing '{{block: {settings.recomputed}}}'")
     if settings.accumulate > 1:
