@@ -3,79 +3,27 @@
 Each network's features of a file are kept by the file's content and the network's version; with all of them there no network is opened.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from moviegen.contracts.clip import hash_id
-from moviegen.errors import DiskError, MovieGenError, UsageError
-from moviegen.evaluation import distances
-from moviegen.evaluation.cache import Cache, content_hash
+from moviegen.evaluation.cache import Cache
 from moviegen.evaluation.config import EvalConfig
 from moviegen.evaluation.extractors import Extractor, check_file, cosine, mean_of, unit
-from moviegen.evaluation.inside import FixedLoss, Latents, TooShortError
-from moviegen.evaluation.intervals import Interval
+from moviegen.evaluation.features import Features
+from moviegen.evaluation.inside import FixedLoss, Latents
 from moviegen.evaluation.metrics import METRICS
-from moviegen.evaluation.pairs import SOUND_SUFFIXES, VIDEO_SUFFIXES, Item, list_files
-from moviegen.evaluation.results import metric_row, score_row, sha_of
+from moviegen.evaluation.pairs import Item
+from moviegen.evaluation.results import score_row, sha_of
+from moviegen.evaluation.sets import SETS, set_rows
 from moviegen.evaluation.towers import ClipTower, Tower, ViClipTower
-from moviegen.media.audio import NoAudioError
 
 if TYPE_CHECKING:
     from moviegen.evaluation.run import Plan
 
 Say = Callable[[str], None]
-
-SETS = {"image": ("fid", "kid"), "video": ("fvd", "kvd"), "sound": ("fad", "kad")}
-"""Group -> names of its Frechet distance and of its MMD."""
-
-
-@dataclass(frozen=True)
-class Features:
-    """Features of files by one network, each asked for once; what cannot be had is a reason."""
-
-    cache: Cache
-    version: str
-    compute: Callable[[Path], np.ndarray]
-    faults: dict[Path, str] = field(default_factory=dict)
-    skips: dict[Path, str] = field(default_factory=dict)
-
-    def of(self, path: Path, extra: str = "") -> np.ndarray | None:
-        """The features; None where the file has none, see `faults` and `skips`."""
-        if path in self.faults or path in self.skips:
-            return None
-        try:
-            key = hash_id(content_hash(path), path.suffix.lower(), extra)
-            known = self.cache.features(key, self.version)
-            if known is None:
-                known = self.compute(path)
-                self.cache.store_features(key, self.version, known)
-            return known
-        except (NoAudioError, TooShortError) as reason:
-            self.skips[path] = "no sound in it" if isinstance(reason, NoAudioError) else str(reason)
-        except (DiskError, UsageError):
-            raise  # the fault of no one file
-        except (MovieGenError, ValueError, OSError) as error:
-            self.faults[path] = f"{type(error).__name__}: {str(error).replace(str(path), path.name)}"
-        return None
-
-    def text(self, tower: Tower, text: str) -> np.ndarray:
-        """(D,) of a text."""
-        key = hash_id("text", text)
-        known = self.cache.features(key, self.version)
-        if known is None:
-            known = tower.read(text)
-            self.cache.store_features(key, self.version, known)
-        return known
-
-    def why(self, path: Path) -> dict:
-        """Status and reason of a file without features."""
-        return (
-            {"status": "skipped", "reason": self.skips[path]} if path in self.skips else {"reason": self.faults[path]}
-        )
 
 
 def measure_networks(config: EvalConfig, plan: "Plan", cache: Cache, say: Say) -> tuple[list[dict], list[dict]]:
@@ -89,80 +37,11 @@ def measure_networks(config: EvalConfig, plan: "Plan", cache: Cache, say: Say) -
     for group in plan.groups:
         if group in SETS:
             say(f"{' and '.join(SETS[group])}: features of both folders")
-            sets += _set_rows(group, config, plan, cache)
+            sets += set_rows(group, config, plan, cache)
         elif group in _ITEM_GROUPS:
             say(f"{group}: {len(plan.items)} items")
             rows += _ITEM_GROUPS[group](config, plan, cache)
     return rows, sets
-
-
-def _set_rows(group: str, config: EvalConfig, plan: "Plan", cache: Cache) -> Iterator[dict]:
-    """Frechet distance and MMD of all items against all files of the reference, whatever their names."""
-    names = {"image": "image_extractor", "video": "video_extractor", "sound": "audio_extractor"}
-    path = config.networks.given(names[group])
-    assert path is not None, "the plan has only what is given"
-    assert config.reference is not None, "the plan asks for one"
-    extractor = Extractor(group, path, config.networks, config.timeout_s)  # type: ignore[arg-type]
-    features = Features(cache, extractor.version, extractor.features)
-    suffixes = (*VIDEO_SUFFIXES, *(SOUND_SUFFIXES if group == "sound" else (".png", ".jpg", ".jpeg", ".webp", ".bmp")))
-    real = sorted(list_files(config.reference, suffixes)[0].values())
-    made = [item.path for item in plan.items if item.path is not None]
-    a, b = ([found for file in files if (found := features.of(file)) is not None] for files in (made, real))
-    more = {
-        "version": extractor.version,
-        "weights": extractor.sha256,
-        "num_failed": len(features.faults),
-        "num_skipped": len(features.skips),
-    }
-    chosen = set(plan.of_group(group))
-    frechet, mmd = SETS[group]
-    for family, measure in ((frechet, _frechet), (mmd, _mmd_by(group))):
-        if f"{family}.*" in chosen:
-            numbers, note = measure(a, b, config)
-            metric = f"{family}.{path.stem}"
-            yield metric_row(config.run_name, metric, "set", numbers, note=f"{note}; {extractor.about}", **more)
-
-
-Numbers = tuple[float | None, float | None, float | None, int]
-
-
-def _frechet(a: Sequence[np.ndarray], b: Sequence[np.ndarray], config: EvalConfig) -> tuple[Numbers, str]:
-    """The distance as the literature has it; the interval is of what is left of it without its bias."""
-    n, m = len(a), len(b)
-    if min(n, m) < 2:
-        return (None, None, None, n), f"n = {n} beside {m}: two of each are the least"
-    made, real = np.concatenate(a), np.concatenate(b)
-    wanted = distances.ITEMS_A_NUMBER * made.shape[1]
-    counts = f"n = {len(made)} beside {len(real)}, D = {made.shape[1]}"
-    if min(len(made), len(real)) < wanted and not config.allow_small:
-        return (
-            None,
-            None,
-            None,
-            n,
-        ), f"{counts}: nearly all bias below n = {wanted}; --allow_small gives it all the same"
-    value, corrected = distances.frechet_interval(made, real)
-    note = f"{counts}; the interval is of the distance without its bias, {corrected.value:.5g}"
-    return (value, corrected.low, corrected.high, n), note
-
-
-def _mmd_by(group: str) -> Callable:
-    kernel: distances.Kernel = "gaussian" if group == "sound" else "polynomial"
-
-    def measure(a: Sequence[np.ndarray], b: Sequence[np.ndarray], config: EvalConfig) -> tuple[Numbers, str]:
-        n, m = len(a), len(b)
-        if min(n, m) < 2:
-            return (None, None, None, n), f"n = {n} beside {m}: two of each are the least"
-        made, real = np.concatenate(a), np.concatenate(b)
-        found: Interval = distances.mmd_interval(made, real, kernel)
-        return (
-            found.value,
-            found.low,
-            found.high,
-            n,
-        ), f"n = {len(made)} beside {len(real)}, D = {made.shape[1]}; {kernel} kernel"
-
-    return measure
 
 
 def _item_rows(config: EvalConfig, item: Item, network: object, found: dict[str, dict]) -> Iterator[dict]:

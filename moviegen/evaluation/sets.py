@@ -1,0 +1,90 @@
+"""Two sets of files as a network sees them: Frechet distance and MMD, with n, D and the network's hash beside them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from moviegen.evaluation import distances
+from moviegen.evaluation.cache import Cache
+from moviegen.evaluation.config import EvalConfig
+from moviegen.evaluation.extractors import Extractor
+from moviegen.evaluation.features import Features
+from moviegen.evaluation.intervals import Interval
+from moviegen.evaluation.pairs import PICTURE_SUFFIXES, SOUND_SUFFIXES, VIDEO_SUFFIXES, list_files
+from moviegen.evaluation.results import metric_row
+
+if TYPE_CHECKING:
+    from moviegen.evaluation.run import Plan
+
+SETS = {"image": ("fid", "kid"), "video": ("fvd", "kvd"), "sound": ("fad", "kad")}
+"""Group -> names of its Frechet distance and of its MMD."""
+
+
+def set_rows(group: str, config: EvalConfig, plan: "Plan", cache: Cache) -> Iterator[dict]:
+    """Frechet distance and MMD of all items against all files of the reference, whatever their names."""
+    names = {"image": "image_extractor", "video": "video_extractor", "sound": "audio_extractor"}
+    path = config.networks.given(names[group])
+    assert path is not None, "the plan has only what is given"
+    assert config.reference is not None, "the plan asks for one"
+    extractor = Extractor(group, path, config.networks, config.timeout_s)  # type: ignore[arg-type]
+    features = Features(cache, extractor.version, extractor.features)
+    suffixes = (*VIDEO_SUFFIXES, *(SOUND_SUFFIXES if group == "sound" else PICTURE_SUFFIXES))
+    real = sorted(list_files(config.reference, suffixes)[0].values())
+    made = [item.path for item in plan.items if item.path is not None]
+    a, b = ([found for file in files if (found := features.of(file)) is not None] for files in (made, real))
+    more = {
+        "version": extractor.version,
+        "weights": extractor.sha256,
+        "num_failed": len(features.faults),
+        "num_skipped": len(features.skips),
+    }
+    chosen = set(plan.of_group(group))
+    frechet, mmd = SETS[group]
+    for family, measure in ((frechet, _frechet), (mmd, _mmd_by(group))):
+        if f"{family}.*" in chosen:
+            numbers, note = measure(a, b, config)
+            metric = f"{family}.{path.stem}"
+            yield metric_row(config.run_name, metric, "set", numbers, note=f"{note}; {extractor.about}", **more)
+
+
+Numbers = tuple[float | None, float | None, float | None, int]
+
+
+def _frechet(a: Sequence[np.ndarray], b: Sequence[np.ndarray], config: EvalConfig) -> tuple[Numbers, str]:
+    """The distance as the literature has it; the interval is of what is left of it without its bias."""
+    n, m = len(a), len(b)
+    if min(n, m) < 2:
+        return (None, None, None, n), f"n = {n} beside {m}: two of each are the least"
+    made, real = np.concatenate(a), np.concatenate(b)
+    wanted = distances.ITEMS_A_NUMBER * made.shape[1]
+    counts = f"n = {len(made)} beside {len(real)}, D = {made.shape[1]}"
+    if min(len(made), len(real)) < wanted and not config.allow_small:
+        return (
+            None,
+            None,
+            None,
+            n,
+        ), f"{counts}: nearly all bias below n = {wanted}; --allow_small gives it all the same"
+    value, corrected = distances.frechet_interval(made, real)
+    note = f"{counts}; the interval is of the distance without its bias, {corrected.value:.5g}"
+    return (value, corrected.low, corrected.high, n), note
+
+
+def _mmd_by(group: str) -> Callable:
+    kernel: distances.Kernel = "gaussian" if group == "sound" else "polynomial"
+
+    def measure(a: Sequence[np.ndarray], b: Sequence[np.ndarray], config: EvalConfig) -> tuple[Numbers, str]:
+        n, m = len(a), len(b)
+        if min(n, m) < 2:
+            return (None, None, None, n), f"n = {n} beside {m}: two of each are the least"
+        made, real = np.concatenate(a), np.concatenate(b)
+        found: Interval = distances.mmd_interval(made, real, kernel)
+        return (
+            found.value,
+            found.low,
+            found.high,
+            n,
+        ), f"n = {len(made)} beside {len(real)}, D = {made.shape[1]}; {kernel} kernel"
+
+    return measure
