@@ -148,6 +148,7 @@ class Bench:
             "data": kind.data,
             "trainer": trainer,
             "checkpoints": {"every_steps": EVERY},
+            "samples": {"num_held_out": 1, "num_inference_steps": 2},
         }
         self.stages[kind.name] = self.folder / f"{kind.name}.yaml"
         self.stages[kind.name].write_text(yaml.safe_dump(stage))

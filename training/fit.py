@@ -27,10 +27,12 @@ from training.callbacks import (
     Progress,
     Samples,
     StopOnSignal,
+    Throughput,
 )
 from training.callbacks.metrics import CURVE_FILE, METRICS_FILE, read_metrics
 from training.callbacks.samples import ORACLE_FILE
 from training.callbacks.signals import Stopped
+from training.callbacks.throughput import THROUGHPUT_FILE, by_bucket, read_throughput, table
 from training.checkpoint import FolderCheckpointIO
 from training.cli import say
 from training.config import expand_flags, stage_identity, stage_sha256
@@ -66,6 +68,7 @@ REFUSED = FULL | {errno.EROFS}
 MESH = "training.parallel.MeshStrategy"
 
 CALLBACKS = {
+    "throughput": Throughput,  # first: what the others do is no part of a step's time
     "ema": EMA,
     "samples": Samples,
     "checkpoints": Checkpoints,
@@ -253,13 +256,13 @@ def _fitting(checkpoint: Path | str | None) -> Iterator[None]:
 
 
 def closing(folder: Path, text: str) -> str:
-    """What a person reads at the end of a stage: how far, how good, where everything lies."""
+    """What a person reads at the end of a stage: how far, how good, where everything lies, how fast each bucket was."""
     rows = read_metrics(folder / METRICS_FILE)
     last = {name: value for _, name, value in rows if name == "train/loss" or name.startswith("val/")}
     losses = ", ".join(f"{name} {value:.4g}" for name, value in sorted(last.items()))
     files = [folder / name for name in ("model", CURVE_FILE, ORACLE_FILE, METRICS_FILE) if (folder / name).exists()]
     lines = [f"{folder}: {text}{f'; {losses}' if losses else ''}", *(f"  {path}" for path in files)]
-    return "\n".join(lines)
+    return "\n".join([*lines, *(f"  {line}" for line in table(by_bucket(read_throughput(folder / THROUGHPUT_FILE))))])
 
 
 def validate(argv: Sequence[str]) -> int:

@@ -139,6 +139,14 @@ KINDS: dict[str, Kind] = {
 """By the name of their folder in configs/models."""
 
 
+def kind_of(network: nn.Module) -> str:
+    """Its kind: one of KINDS. Raises ValueError for a network of none."""
+    found = [name for name, kind in KINDS.items() if isinstance(network, kind.network)]
+    if not found:
+        raise ValueError(f"{type(network).__name__} is of no kind; one of {', '.join(KINDS)}")
+    return max(found, key=lambda name: len(KINDS[name].network.__mro__))  # the narrowest
+
+
 def count(kind: str, config: Any, size: str = "") -> Size:
     """Parameters, tokens and FLOPs of a network of that config."""
     from torch.utils.flop_counter import FlopCounterMode

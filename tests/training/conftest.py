@@ -62,7 +62,9 @@ def buckets_yaml(repo_root) -> Path:
 
 def stage_file(folder: Path, model: dict, data: dict, **values) -> Path:
     """Writes a stage's YAML; `values` override its other settings."""
-    stage = {"model": model, "data": data, "trainer": TRAINER, "checkpoints": {"every_steps": 2}, **values}
+    stage = {
+        "model": model, "data": data, "trainer": TRAINER, "checkpoints": {"every_steps": 2}, "samples": {"num_held_out": 0}, **values,
+    }  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "stage.yaml"
     path.write_text(yaml.safe_dump(stage))

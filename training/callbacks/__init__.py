@@ -8,5 +8,16 @@ from training.callbacks.metrics import MetricsFile
 from training.callbacks.progress import Progress
 from training.callbacks.samples import Samples
 from training.callbacks.signals import StopOnSignal
+from training.callbacks.throughput import Throughput
 
-__all__ = ["EMA", "BatchMetrics", "Checkpoints", "MetricsFile", "NonFiniteGuard", "Progress", "Samples", "StopOnSignal"]
+__all__ = [
+    "EMA",
+    "BatchMetrics",
+    "Checkpoints",
+    "MetricsFile",
+    "NonFiniteGuard",
+    "Progress",
+    "Samples",
+    "StopOnSignal",
+    "Throughput",
+]

@@ -7,7 +7,7 @@ the rest stays, so an interrupted run's file ends up equal to an uninterrupted o
 import csv
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +90,8 @@ class MetricsFile(Callback):
 
 
 def draw_curve(rows: list[tuple[int, str, float]], path: Path) -> None:
-    """A PNG of the training loss (each step and its running mean) and the validation loss."""
+    """A PNG of the training loss (each step and its running mean) and the validation loss; where the loss is a sum whose terms begin one
+    after another, of what of it is reconstruction too, and lines where terms begin."""
     from matplotlib.figure import Figure
 
     series: dict[str, list[tuple[int, float]]] = {}
@@ -102,12 +103,37 @@ def draw_curve(rows: list[tuple[int, str, float]], path: Path) -> None:
         steps, values = zip(*train, strict=True)
         axes.plot(steps, values, color="0.8", linewidth=0.8, label="train")
         axes.plot(steps, running_mean(values), color="tab:blue", label="train, running mean")
+    if rebuilt := series.get("train/reconstruction"):
+        steps, values = zip(*rebuilt, strict=True)
+        axes.plot(steps, running_mean(values), color="tab:green", label="of it reconstruction, running mean")
     if held_out := series.get("val/loss"):
         axes.plot(*zip(*held_out, strict=True), "o-", color="tab:orange", markersize=3, label="held out")
     axes.set(xlabel="step", ylabel="loss", yscale="log")
+    for step, names in beginnings(series).items():
+        axes.axvline(step, color="0.5", linestyle="--", linewidth=0.8)
+        axes.annotate(
+            f"{', '.join(names)} from step {step}", (step, 1.0), xycoords=("data", "axes fraction"), xytext=(0, 3),
+            textcoords="offset points", ha="center", va="bottom", fontsize=8, color="0.35",
+        )  # fmt: skip
     axes.legend()
     with atomic_write(path, "curve") as temporary:
         figure.savefig(temporary, format="png", dpi=110, metadata={"Software": None})
+
+
+def beginnings(series: Mapping[str, Sequence[tuple[int, float]]]) -> dict[int, list[str]]:
+    """Step -> terms of the loss that begin there: measured at every step from then on, and at none before."""
+    steps = [step for step, _ in series.get("train/loss", ())]
+    found: dict[int, list[str]] = {}
+    for name, points in sorted(series.items()):
+        first = points[0][0]
+        if (
+            name.startswith("train/")
+            and steps
+            and first > steps[0]
+            and len(points) == sum(step >= first for step in steps)
+        ):
+            found.setdefault(first, []).append(name.removeprefix("train/"))
+    return found
 
 
 def running_mean(values: Iterable[float], keep: float = 0.95) -> list[float]:

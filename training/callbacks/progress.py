@@ -6,9 +6,11 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from training.callbacks.throughput import Throughput
+
 
 class Progress(Callback):
-    """Steps, loss, seconds a step, time left."""
+    """Steps, loss, seconds a step, MFU, time left."""
 
     def __init__(self, every_s: float = 10.0) -> None:
         """Progress.
@@ -33,15 +35,17 @@ class Progress(Callback):
         if not trainer.is_global_zero:
             return
         if self._bar is not None:
-            self._bar.update(self._task, completed=trainer.global_step, loss=_loss(trainer))
+            self._bar.update(self._task, completed=trainer.global_step, loss=_loss(trainer), speed=_speed(trainer))
         elif time.monotonic() >= self._next_line:
             self._next_line = time.monotonic() + self.every_s
             print(self.line(trainer, time.monotonic() - self._start), file=sys.stderr, flush=True)
 
     def line(self, trainer: Trainer, seconds: float) -> str:
-        """`step 120/1000, loss 0.812, 0.21 s/step, 3 min left`."""
+        """`step 120/1000, loss 0.812, 0.21 s/step, MFU 41%, data wait 2%, 3 min left`."""
         steps = max(1, trainer.global_step - self._first_step)
         text = f"step {trainer.global_step}{_total(trainer)}, loss {_loss(trainer)}, {seconds / steps:.2f} s/step"
+        if speed := _speed(trainer):
+            text += f", {speed}"
         if trainer.max_steps > 0:
             text += f", {(trainer.max_steps - trainer.global_step) * seconds / steps / 60:.0f} min left"
         return text
@@ -58,11 +62,21 @@ def _bar(trainer: Trainer) -> tuple[Any, Any]:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as RichProgress
 
-    columns = (TextColumn("step"), MofNCompleteColumn(), BarColumn(), TextColumn("loss {task.fields[loss]}"))
+    columns = (
+        TextColumn("step"),
+        MofNCompleteColumn(),
+        BarColumn(),
+        TextColumn("loss {task.fields[loss]}"),
+        TextColumn("{task.fields[speed]}"),
+    )
     bar = RichProgress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True))
     bar.start()
     total = trainer.max_steps if trainer.max_steps > 0 else None
-    return bar, bar.add_task("step", total=total, completed=trainer.global_step, loss="-")
+    return bar, bar.add_task("step", total=total, completed=trainer.global_step, loss="-", speed="")
+
+
+def _speed(trainer: Trainer) -> str:
+    return next((each.text for each in trainer.callbacks if isinstance(each, Throughput)), "")  # type: ignore[attr-defined]
 
 
 def _total(trainer: Trainer) -> str:

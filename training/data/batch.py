@@ -49,6 +49,8 @@ class Batch:
     """FLOPs of the global batch; its tokens where no network is given."""
     efficiency: float = 1.0
     """Mean over maximum cost of the ranks."""
+    wait_s: float = 0.0
+    """Seconds that training waited for it."""
 
     @property
     def is_image(self) -> bool:

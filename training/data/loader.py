@@ -4,6 +4,7 @@ A loader's state is the number of batches it has given out: batch number i is th
 by how many workers.
 """
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
@@ -126,10 +127,13 @@ class BatchLoader(DataLoader):
     def __iter__(self) -> Iterator[Batch]:
         self._from.start = self.num_given
         self._check_last()
-        for batch in super().__iter__():
+        start, batches = time.perf_counter(), super().__iter__()
+        while (batch := next(batches, None)) is not None:
+            batch.wait_s = time.perf_counter() - start
             self.num_given, self.last = batch.index + 1, batch.digest
             self.history = hash_id(self.history, batch.digest)
             yield batch
+            start = time.perf_counter()
 
     def _check_last(self) -> None:
         """Says so when the batch before is planned otherwise than it was given out: some samples then come again or not at all."""

@@ -15,6 +15,7 @@ from moviegen.models.audio_discriminator import WINDOWS, MultiScaleSTFTDiscrimin
 from moviegen.weights import load_model, save_model
 from training.data.sound import SoundBatch
 from training.losses import SPECTRAL_WINDOWS, discriminator_loss, feature_distance, spectral_distance
+from training.media import Media
 from training.modules.adversarial import AdversarialModule
 from training.optim import OptimizerConfig
 
@@ -96,7 +97,9 @@ class AudioCodecModule(AdversarialModule):
         is_judged = self.discriminator is not None and self.global_step >= self.losses.gan_start_step
         terms = self.loss_terms(batch.sound, posterior, reconstruction, is_judged)
         loss = torch.stack([weight * value for weight, value in terms.values()]).sum()
-        self.log_batch({"loss": loss.detach(), **{name: value.detach() for name, (_, value) in terms.items()}}, batch)
+        values = {name: value.detach() for name, (_, value) in terms.items()}
+        rebuilt = torch.stack([weight * value.detach() for weight, value in (terms["l1"], terms["spectrum"])]).sum()
+        self.log_batch({"loss": loss.detach(), "reconstruction": rebuilt, **values}, batch)
         loss = loss * batch.weight
         if self.discriminator is None:
             return loss
@@ -134,6 +137,22 @@ class AudioCodecModule(AdversarialModule):
                 torch.stack([discriminator_loss(real[i].logits, fake[i].logits) for i in scales]).mean(),
             ),
         }
+
+    def samples(self, batch: SoundBatch, num_inference_steps: int) -> list[Media]:  # type: ignore[override]
+        """Sounds, and after each what it becomes there and back."""
+        again = self.codec.decode(self.codec.encode(batch.sound).mean, batch.sound.shape[2])
+        rate, found = self.codec.config.sample_rate_hz, []
+        for i, (key, sound, rebuilt) in enumerate(zip(batch.keys, batch.sound, again, strict=True)):
+            both = torch.cat([sound, rebuilt], 1).float().cpu().numpy()
+            found.append(Media(f"{i:02d}", key, sound=both, sample_rate=rate))
+        return found
+
+    def sample_work(self, batch: SoundBatch) -> tuple[int, float]:  # type: ignore[override]
+        """Of the codec, there and back; its latents are the tokens."""
+        from training.plan.work import BACKWARD, autoencoder_flops
+
+        config, shape = self.codec.config, tuple(batch.sound.shape[1:])
+        return -(-shape[1] // config.hop), BACKWARD * autoencoder_flops("audio_codec", config, shape)
 
     def validation_step(self, batch: SoundBatch, batch_idx: int) -> None:
         """Spectral distance and L1 of the reconstruction from the posterior's mean."""

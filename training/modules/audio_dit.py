@@ -27,6 +27,7 @@ from moviegen.models.vision import (
 from moviegen.pipelines.product import Product, load_product, save_product
 from moviegen.weights import load_model
 from training.data.sound import SoundBatch
+from training.media import Media, clip_media
 from training.modules.flow import TextFlowModule, drop, without
 from training.modules.texts import new_texts
 
@@ -184,6 +185,19 @@ class AudioDiTModule(TextFlowModule):
         """The mean is over latents, of which every rank has another number: the rank's share of them, times the ranks."""
         kept = (condition.target if self.masks.loss_on == "masked" else condition.real).sum().float()
         return kept / self.mean_over_ranks(kept).clamp_min(1e-9)
+
+    def samples(self, batch: SoundBatch, num_inference_steps: int) -> list[Media]:  # type: ignore[override]
+        """Sound made under the batch's conditions, with the frames it was made for."""
+        z = self.generate(batch, num_inference_steps)
+        sound = self.codec.decode(self.codec.denormalize(z.transpose(1, 2)), batch.sound.shape[2])  # type: ignore[operator]
+        rate, found = self.codec.config.sample_rate_hz, []  # type: ignore[union-attr]
+        for i, (caption, wave) in enumerate(zip(batch.captions, sound.float().cpu().numpy(), strict=True)):
+            heard = {"sound": wave, "sample_rate": rate}
+            if batch.pixels is None or not bool(batch.has_video[i]):
+                found.append(Media(f"{i:02d}", caption, **heard))
+            else:
+                found.append(clip_media(f"{i:02d}", caption, [batch.pixels[i]], batch.frame_rate, **heard))
+        return found
 
     def export(self, folder: Path) -> None:
         """Writes the product folder: codec, transformer, encoder of frames, text encoders."""

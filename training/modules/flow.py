@@ -3,6 +3,7 @@
 Axis letters: B batch, C channels, T latent frames, H W latent rows and columns.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,8 +12,10 @@ from torch import Tensor, nn
 
 from moviegen.draws import RowGenerator, draw
 from moviegen.flow import flow_loss, flow_point, sample_t
+from moviegen.models.catalog import kind_of
 from moviegen.models.execution import Execution
 from moviegen.models.text import TextContext, TextEncoder
+from moviegen.sampling import euler, linear_quadratic_t
 from training.data.batch import Batch
 from training.modules.stage import VALIDATION_SEED, StageModule
 from training.modules.texts import FrozenTexts, hold_texts
@@ -59,6 +62,7 @@ class FlowModule(StageModule):
         x_0 = draw(torch.randn, x_1.shape, generator)
         t = sample_t(len(batch), generator, mean=self.t_mean, std=self.t_std)
         condition = self.condition(batch, x_1, generator)
+        self._sample_shape = x_1.shape[1:]
         point = flow_point(x_0, x_1, t)
         loss = self.flow_loss(self.velocity(point.x_t, t, condition), point.velocity, condition)
         weight = self.loss_weight(batch, condition)
@@ -132,8 +136,28 @@ class TextFlowModule(FlowModule):
     def contexts(self, texts: Sequence[str] | list[TextContext], device: torch.device) -> list[TextContext]:
         """What the text encoders make of texts; features that were cached are given as they are."""
         if texts and isinstance(texts[0], TextContext):
-            return list(texts)  # type: ignore[arg-type]
-        return [encoder.encode(texts, device) for encoder in self.text_encoders]  # type: ignore[union-attr,arg-type]
+            found = list(texts)
+        else:
+            found = [encoder.encode(texts, device) for encoder in self.text_encoders]  # type: ignore[union-attr,arg-type]
+        self.num_text_tokens = sum(context.features.shape[1] for context in found)  # type: ignore[union-attr]
+        return found  # type: ignore[return-value]
+
+    def generate(self, batch: Batch, num_inference_steps: int) -> Tensor:
+        """x_1 made under the conditions of a batch, without guidance, from noise that is the same every time."""
+        like = self.data_latents(batch, None)
+        x_0 = torch.randn(like.shape, generator=torch.Generator().manual_seed(VALIDATION_SEED)).to(like)
+        condition = self.condition(batch, like, None)
+        return euler(lambda x, t: self.velocity(x, t, condition), x_0, linear_quadratic_t(num_inference_steps))
+
+    def sample_work(self, batch: Batch) -> tuple[int, float]:
+        """Of the network, on latents and texts as long as these were."""
+        from training.plan.work import work
+
+        config: Any = self.network.config
+        patch = getattr(config, "patch_size", (1,))
+        places = self._sample_shape[1:] if len(self._sample_shape) == 4 else self._sample_shape[:1]
+        tokens = math.prod(places) // math.prod(patch)
+        return tokens, work(kind_of(self.network), config).train_flops(tokens, self.num_text_tokens)
 
     def on_fit_start(self) -> None:
         """Moves the frozen text encoders to where the network is."""

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from moviegen.contracts.bucket import decode_bucket
 from moviegen.errors import UsageError
 from moviegen.models.tae import TAE, LatentDistribution
 from moviegen.models.text import TextContext, TextEncoder
@@ -18,6 +19,7 @@ from moviegen.pipelines.video import VideoDefaults, decode_defaults, encode_defa
 from moviegen.weights import load_model
 from training.data.batch import Batch
 from training.data.encoders import drop_texts, encode_pixels, prompt_of
+from training.media import Media, clip_media
 from training.modules.flow import TextFlowModule, drop, without
 
 
@@ -72,6 +74,18 @@ class LatentFlowModule(TextFlowModule):
             return without(self.texts(batch), dropped)
         cached = [TextContext(*row) for row in zip(batch.text_features, batch.text_masks, strict=True)]
         return drop_texts(cached, batch.no_text, dropped)
+
+    def samples(self, batch: Batch, num_inference_steps: int) -> list[Media]:
+        """Videos made under the batch's conditions, right of the data where there are pixels."""
+        bucket = decode_bucket(batch.bucket)
+        made = self.decoded(self.generate(batch, num_inference_steps), bucket.num_frames)
+        shown = made[:, None] if batch.pixels is None else torch.stack([batch.pixels.to(made), made], 1)
+        rows = zip(batch.captions, shown, batch.fps, strict=True)
+        return [clip_media(f"{i:02d}", caption, clips, fps) for i, (caption, clips, fps) in enumerate(rows)]
+
+    def decoded(self, z: Tensor, num_frames: int) -> Tensor:
+        """Pixels (B, 3, T, H, W) of normalised latents."""
+        return self.tae.decode(self.tae.denormalize(z), num_frames, tiled=True)
 
     def on_fit_start(self) -> None:
         """Notes the shape of the data: what the finished model generates by default."""

@@ -97,7 +97,9 @@ class PersonalizeModule(LatentFlowModule):
 
     def velocity(self, x_t: Tensor, t: Tensor, condition: TextAndFace) -> Tensor:
         """u(x_t, P, t) with the tokens of a face beside the text's [S §4.1]."""
-        return self.network(x_t, t, self.contexts(condition.texts, x_t.device), condition.face)
+        contexts = self.contexts(condition.texts, x_t.device)
+        self.num_text_tokens += condition.face.features.shape[1]
+        return self.network(x_t, t, contexts, condition.face)
 
     def export(self, folder: Path) -> None:
         """Writes the product folder: TAE, transformer, vision encoder, text encoders."""

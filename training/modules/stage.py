@@ -12,6 +12,7 @@ from moviegen.contracts.clip import hash_id
 from moviegen.draws import RowGenerator
 from training.cli import say
 from training.data.batch import Batch
+from training.media import Media
 from training.optim import OptimizerConfig, Plateau, make_optimizer, make_schedule
 from training.parallel.norm import clip_norm
 
@@ -118,6 +119,15 @@ class StageModule(LightningModule):
             clip_norm(parameters, float(gradient_clip_val))
         else:
             self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+
+    def sample_work(self, batch: Batch) -> tuple[int, float]:
+        """(tokens, model FLOPs of a training step) of one sample of the batch that was just trained on, as `train plan` counts them:
+        those of the network that trains, not of encoders and judges beside it."""
+        raise NotImplementedError
+
+    def samples(self, batch: Batch, num_inference_steps: int) -> list[Media]:
+        """What it makes of held-out samples now, to be looked at; nothing when it has nothing to show."""
+        return []
 
     def log_batch(self, values: dict[str, Any], batch: Batch, weight: float | Tensor | None = None) -> None:
         """Logs training metrics of the global batch: means over the ranks, each with its weight (`Batch.weight` when not given)."""

@@ -24,6 +24,7 @@ from training.losses import (
     outlier_penalty,
     psnr,
 )
+from training.media import Media, clip_media
 from training.modules.adversarial import AdversarialModule, adaptive_weight
 from training.optim import OptimizerConfig
 from training.perceptual import LPIPS
@@ -99,6 +100,9 @@ class TAEModule(AdversarialModule):
         terms = self.loss_terms(pixels, posterior, z, reconstruction)
         loss = torch.stack([weight * value for weight, value in terms.values()]).sum()
         values = {name: value.detach() for name, (_, value) in terms.items()}
+        values["reconstruction"] = self._reconstruction(
+            terms
+        ).detach()  # goes on where the sum jumps, as another term begins
         self.log_batch({"loss": loss.detach(), **values, "psnr": psnr(reconstruction.detach(), pixels).mean()}, batch)
         loss = loss * batch.weight
         if self.discriminator is None:
@@ -137,6 +141,22 @@ class TAEModule(AdversarialModule):
         return torch.stack(
             [weight * value for name, (weight, value) in terms.items() if name in ("l1", "l2", "lpips")]
         ).sum()
+
+    def samples(self, batch: Batch, num_inference_steps: int) -> list[Media]:
+        """Clips, and right of each what it becomes there and back."""
+        pixels = _pixels(batch)
+        again = self.tae.decode(self.tae.encode(pixels, tiled=True).mean, pixels.shape[2], tiled=True)
+        rows = zip(batch.keys, pixels, again, batch.fps, strict=True)
+        return [clip_media(f"{i:02d}", key, pair, fps) for i, (key, *pair, fps) in enumerate(rows)]
+
+    def sample_work(self, batch: Batch) -> tuple[int, float]:
+        """Of the TAE, there and back; tokens as a transformer of patches of 2 would have."""
+        from training.plan.work import BACKWARD, autoencoder_flops
+
+        config, shape = self.tae.config, tuple(_pixels(batch).shape[1:])
+        side = 2 * config.spatial_factor
+        tokens = self.tae.num_latent_frames(shape[1]) * (shape[2] // side) * (shape[3] // side)
+        return tokens, BACKWARD * autoencoder_flops("tae", config, shape)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """PSNR (dB) and L1 of the reconstruction from the posterior's mean."""

@@ -15,7 +15,7 @@ from moviegen.errors import UsageError
 from moviegen.models.tae import TAE
 from moviegen.models.text import ByteTextEncoderConfig
 from moviegen.models.text_encoders import TextEncodersConfig
-from moviegen.models.upsampler import Upsampler, UpsamplerConfig, encode_frames, enlarge
+from moviegen.models.upsampler import Upsampler, UpsamplerConfig, decode_frames, encode_frames, enlarge
 from moviegen.pipelines.product import Product, load_product, pipeline_of, save_product
 from moviegen.pipelines.video import VideoPipeline, encode_defaults
 from moviegen.weights import load_model
@@ -125,6 +125,10 @@ class UpsamplerModule(LatentFlowModule):
     def velocity(self, x_t: Tensor, t: Tensor, condition: LowResolution) -> Tensor:
         """u(x_t, P, t) beside the small clip."""
         return self.network(x_t, t, self.contexts(condition.texts, x_t.device), condition.latents)
+
+    def decoded(self, z: Tensor, num_frames: int) -> Tensor:
+        """Pixels of latents, each frame of its own."""
+        return decode_frames(self.tae, z)
 
     def export(self, folder: Path) -> None:
         """Writes the product folder: image autoencoder, upsampler, text encoders."""

@@ -105,6 +105,8 @@ class Seconds:
     replicas: float
     context: float
     tensor: float
+    frozen: float = 0.0
+    """Of encoders that do not train."""
 
     @property
     def total(self) -> float:
@@ -112,8 +114,11 @@ class Seconds:
         return sum(getattr(self, f.name) for f in fields(self))
 
 
-def seconds(trace: Trace, mesh: Mesh, settings: Settings, tokens: int, gpu: GPU, rates: Rates) -> Seconds:
-    """Predicted seconds of one step, in all of whose samples there are so many tokens."""
+def seconds(
+    trace: Trace, mesh: Mesh, settings: Settings, tokens: int, gpu: GPU, rates: Rates, frozen_flops: float = 0.0
+) -> Seconds:
+    """Predicted seconds of one step, in all of whose samples there are so many tokens; `frozen_flops` of encoders a sample, which every
+    GPU of those that share the sample computes."""
     layers, again = trace.num_layers, settings.recomputed / trace.num_layers
     times, parts = settings.micro_batch * settings.accumulate, mesh.context * mesh.tensor
     text = trace.linear.fixed * (mesh.context - 1)  # every part of a sequence maps the whole text
@@ -132,7 +137,8 @@ def seconds(trace: Trace, mesh: Mesh, settings: Settings, tokens: int, gpu: GPU,
     }  # fmt: skip
     spent = {name: sent[name] / receive_rate(gpu, inner[name], sizes[name], rates) for name in sent}
     hidden = min(spent["sharding"], rates.overlap * sum(compute.values()))
-    return Seconds(**compute, **{**spent, "sharding": spent["sharding"] - hidden})
+    frozen = times * frozen_flops / (gpu.flops * rates.linear)
+    return Seconds(**compute, **{**spent, "sharding": spent["sharding"] - hidden}, frozen=frozen)
 
 
 def traffic(trace: Trace, mesh: Mesh, settings: Settings, tokens: int) -> dict[str, float]:

@@ -2,8 +2,11 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from moviegen.config import load_config, parse_config
 from moviegen.contracts.bucket import Bucket, BucketSet, encode_bucket
@@ -11,9 +14,12 @@ from moviegen.errors import UsageError
 
 from .bill import Settings
 from .gpus import GPU, Rates, find_gpu
-from .mesh import Mesh
-from .rank import Plan, Shape, plans
-from .trace import Trace, trace
+from .job import Job, jobs, unplanned
+from .mesh import Mesh, parse_mesh
+from .rank import Plan, Shape, nearest, plans
+from .report import Bill, as_json, as_text, assumptions, recipe_text
+from .trace import Trace, trace, trace_autoencoder
+from .work import AUTOENCODERS
 
 CANNOT_FIT = 4
 """Exit code when no plan fits."""
@@ -25,13 +31,17 @@ class PlanConfig:
     """What a plan is made for."""
 
     model: Path
-    """A size: configs/models/<kind>/<size>.yaml."""
-    gpus: int = 64
-    """How many."""
+    """YAML of a size (configs/models/<kind>/<size>), a stage (configs/training/<kind>/<stage>) or a recipe (configs/recipes/<name>)."""
+    gpus: int = 0
+    """How many; 0: as the stage's trainer says, else 64."""
+    gpus_of: dict[str, int] = field(default_factory=dict)
+    """How many for single stages of a recipe: `--gpus_of.t2v_768px 6144`."""
     gpu: str = "h100"
     """Their name: a100, h100, h200 or b200."""
-    resolution: int = 768
-    """Side in px of the square of equal area."""
+    resolution: int = 0
+    """Side in px of the square of equal area; 0: as the stage says, 768 for a size."""
+    begin: Path | None = None
+    """Size of the model that a stage begins from when its file does not say; the paper's is assumed."""
     buckets: Path = OUR_BUCKETS
     """Aspects and durations."""
     image_steps: int = 1
@@ -41,15 +51,18 @@ class PlanConfig:
     seconds: tuple[float, ...] = (10.0, 30.0)
     """Lengths of sound, for audio_dit [S §6.1.6]; latents come at 25 Hz."""
     global_batch: int = 0
-    """Samples of the largest shape in one step; smaller shapes get as many as cost the same. 0: one for every eight GPUs."""
+    """Of a size: samples of the largest shape in one step; smaller shapes get as many as cost the same. 0: one for every eight GPUs."""
     steps: int = 0
-    """Steps of the stage, for days and cost; 0: per 1000."""
+    """Steps, for days and cost; 0: as the stage says, per 1000 for a size."""
+    clips: int = 0
+    """Clips of the dataset, to say how many epochs a stage is; no file says it."""
     mesh: str = ""
-    """Only this one: replicas x shards x context x tensor, `1x8x8x1`; the best ones when not given."""
+    """Only this one: `shard=8,context=2`, or replicas x shards x context x tensor, `1x8x8x1`; else as the stage's strategy says, else the
+    best ones."""
     ema: bool = True
     """An average of the weights is kept."""
     frozen_gb: float = 0.0
-    """GB of networks beside it that are not trained: text encoders, autoencoder."""
+    """GB of networks beside it that are not trained; of a stage, beside those that are known."""
     price: float = 0.0
     """Dollars a GPU-hour; 0: our guess for that GPU."""
     top: int = 5
@@ -69,21 +82,117 @@ def plan(argv: Sequence[str]) -> int:
         summary="What fits on so many GPUs, how long it takes and what it costs. Nothing is allocated, no GPU is needed.",
         examples=[
             "moviegen train plan configs/models/video_dit/30b.yaml --gpus 64 --gpu h100",
-            "moviegen train plan configs/models/video_dit/30b.yaml --gpus 6144 --global_batch 1536 --steps 19600",
             "moviegen train plan configs/models/audio_dit/13b.yaml --gpus 384 --global_batch 1536 --json",
+            "moviegen train plan configs/training/video_dit/04_t2v_768px.yaml --gpus 6144 --mesh shard=1536,tensor=4",
+            "moviegen train plan configs/recipes/video.yaml --gpus 6144 --gpus_of.t2i_256px 1536",
         ],
         positionals=("model",),
     )
-    gpu, traced = find_gpu(config.gpu), _trace(config.model)
+    gpu = find_gpu(config.gpu)
     gpu = replace(gpu, dollars_per_hour=config.price or gpu.dollars_per_hour)
-    shapes = _shapes(config, traced)
-    found = _plans(config, gpu, traced, shapes)
-    fitting = [each for each in found if each.fits(gpu)]
-    if config.json:
-        print(json.dumps(_as_json(config, gpu, traced, shapes, fitting or found), indent=1))
+    values = _content(config.model)
+    if "stages" in values or "model" in values:
+        bills = [_bill_of_job(config, gpu, job) for job in jobs(config.model, config.resolution, config.begin)]
     else:
-        print("\n".join(_as_text(config, gpu, traced, shapes, fitting or found)))
-    return 0 if fitting else CANNOT_FIT
+        bills = [_bill_of_size(config, gpu)]
+    if config.json:
+        print(json.dumps(_as_json(config, bills, "stages" in values), indent=1))
+    elif "stages" in values:
+        print("\n".join([*_recipe(config, bills), "", *_assumed(config, gpu, bills)]))
+    else:
+        print("\n".join([*as_text(bills[0], config.top), "", *_assumed(config, gpu, bills)]))
+    return 0 if all(bill.fits for bill in bills) else CANNOT_FIT
+
+
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(f"moviegen train plan: {path}: not readable as YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise UsageError(f"moviegen train plan: {path}: wanted settings by name, got {type(values).__name__}")
+    return values
+
+
+def _bill_of_size(config: PlanConfig, gpu: GPU) -> Bill:
+    config = replace(config, gpus=config.gpus or 64, resolution=config.resolution or 768)
+    traced = _trace(config.model)
+    shapes = _shapes(config, traced)
+    settings = Settings(ema=config.ema, frozen_bytes=config.frozen_gb * 1e9)
+    wanted = parse_mesh(config.mesh, config.gpus) if config.mesh else None
+    bill = Bill(
+        str(config.model),
+        traced,
+        gpu,
+        config.gpus,
+        tuple(shapes),
+        config.steps,
+        (),
+        clips=config.clips,
+        source="--mesh",
+    )
+    return _planned(bill, config, settings, wanted)
+
+
+def _bill_of_job(config: PlanConfig, gpu: GPU, job: Job) -> Bill:
+    own = config.gpus_of.get(job.name) or config.gpus
+    wanted = parse_mesh(config.mesh, own) if config.mesh else job.mesh
+    gpus = own or job.gpus or (wanted.gpus if wanted else 64)
+    total = sum(each.share for each in job.batches)
+    shapes = [
+        Shape(
+            each.name,
+            each.tokens,
+            each.share / total,
+            each.samples,
+            job.frozen.flops(each.num_frames, _pixels(each.sample)),
+        )
+        for each in job.batches
+    ]
+    if job.kind in AUTOENCODERS:
+        traced: Trace = trace_autoencoder(job.kind, job.config, {each.tokens: each.sample for each in job.batches})
+    else:
+        traced = trace(job.kind, job.config)
+    settings = Settings(ema=config.ema and job.ema, frozen_bytes=job.frozen.bytes + config.frozen_gb * 1e9)
+    bill = Bill(
+        job.name, traced, gpu, gpus, tuple(shapes), config.steps or job.steps, (), assumed=job.assumed, is_stage=True, clips=config.clips,
+        source="--mesh" if config.mesh else "trainer.strategy",
+    )  # fmt: skip
+    if wanted is not None and wanted.gpus != gpus:
+        raise UsageError(
+            f"moviegen train plan: {job.name}: the mesh of its strategy has {wanted.gpus} GPUs, --gpus says {gpus}"
+        )
+    return _planned(bill, config, settings, wanted)
+
+
+def _pixels(sample: Sequence[int]) -> int:
+    return sample[2] * sample[3] if len(sample) == 4 else 0
+
+
+def _planned(bill: Bill, config: PlanConfig, settings: Settings, wanted: Mesh | None) -> Bill:
+    """The bill with its plans; with the nearest ones that fit where the mesh asked for does not."""
+    if wanted is not None and bill.trace.num_heads % (wanted.context * wanted.tensor):
+        raise UsageError(
+            f"moviegen train plan: {bill.name}: {bill.trace.num_heads} heads are not divided by context {wanted.context} x tensor "
+            f"{wanted.tensor}; each part of a sequence and of a matrix has whole heads"
+        )
+    found = _found(bill, config, settings, wanted)
+    fitting = [each for each in found if each.fits(bill.gpu)]
+    if fitting or wanted is None:
+        return replace(bill, plans=tuple(fitting or found))
+    return replace(bill, refused=found[0], plans=tuple(nearest(_found(bill, config, settings, None), wanted, bill.gpu)))
+
+
+def _found(bill: Bill, config: PlanConfig, settings: Settings, mesh: Mesh | None) -> list[Plan]:
+    found = plans(bill.trace, bill.shapes, bill.gpus, bill.gpu, config.rates, settings, mesh)
+    if not found:
+        samples = sorted({shape.samples for shape in bill.shapes})
+        raise UsageError(
+            f"moviegen train plan: {bill.name}: batches of {samples} samples cannot be divided among {bill.gpus} GPUs in "
+            f"{'this mesh' if mesh else f'any mesh of {bill.trace.num_heads} heads'}: each group of GPUs takes one or more; use fewer GPUs "
+            f"(--gpus_of.{bill.name} of a recipe), larger batches, or larger context and tensor"
+        )
+    return found
 
 
 def _trace(path: Path) -> Trace:
@@ -95,30 +204,6 @@ def _trace(path: Path) -> Trace:
             f"{path}: its folder is no kind of network; wanted configs/models/<kind>/<size>.yaml, kind one of {', '.join(KINDS)}"
         )
     return trace(kind, load_config(KINDS[kind].config, path))
-
-
-def _plans(config: PlanConfig, gpu: GPU, traced: Trace, shapes: Sequence[Shape]) -> list[Plan]:
-    settings = Settings(ema=config.ema, frozen_bytes=config.frozen_gb * 1e9)
-    found = plans(traced, shapes, config.gpus, gpu, config.rates, settings, _mesh(config))
-    if not found:
-        samples = sorted({shape.samples for shape in shapes})
-        raise UsageError(
-            f"moviegen train plan: batches of {samples} samples cannot be divided among {config.gpus} GPUs in any mesh of "
-            f"{traced.num_heads} heads; give --global_batch a multiple of {max(1, config.gpus // 64)}"
-        )
-    return found
-
-
-def _mesh(config: PlanConfig) -> Mesh | None:
-    if not config.mesh:
-        return None
-    sizes = config.mesh.split("x")
-    if len(sizes) != 4 or not all(size.isdigit() and int(size) for size in sizes):
-        raise UsageError(f"--mesh {config.mesh}: wanted replicas x shards x context x tensor, such as 1x8x8x1")
-    mesh = Mesh(*map(int, sizes))
-    if mesh.gpus != config.gpus:
-        raise UsageError(f"--mesh {config.mesh} has {mesh.gpus} GPUs, --gpus says {config.gpus}")
-    return mesh
 
 
 def _shapes(config: PlanConfig, traced: Trace) -> list[Shape]:
@@ -159,85 +244,34 @@ def _picture_shapes(config: PlanConfig) -> list[tuple[str, int, float]]:
     return [row for row in rows if row[2]]
 
 
-def _days(config: PlanConfig, gpu: GPU, each: Plan) -> tuple[float, float]:
-    """(days, dollars) of the stage, or of 1000 steps."""
-    hours = each.step_s * (config.steps or 1000) / 3600
-    return hours / 24, hours * config.gpus * gpu.dollars_per_hour
+def _recipe(config: PlanConfig, bills: Sequence[Bill]) -> list[str]:
+    from training.recipe import load_recipe
+
+    others = [stage.name for stage in unplanned(load_recipe(config.model))]
+    return [f"{config.model}: the quickest plan of each stage on {bills[0].gpu.name}", "", *recipe_text(bills, others)]
 
 
-def _as_text(config: PlanConfig, gpu: GPU, traced: Trace, shapes: Sequence[Shape], found: Sequence[Plan]) -> list[str]:
-    lines = [
-        f"{config.model}: {traced.parameters / 1e9:.2f}B parameters, {config.gpus} x {gpu.name} of {gpu.memory / 1e9:.0f} GB",
-        "",
-        f"{'shape':<46}{'tokens':>9}{'TFLOP':>9}{'attention':>11}{'steps':>8}{'batch':>8}",
-    ]
-    for shape in shapes:
-        flops = traced.train_flops(shape.tokens)
-        attention = 3 * traced.num_layers * traced.attention(shape.tokens) / flops
-        name = shape.name if len(shape.name) < 45 else shape.name[:42] + "..."
-        lines.append(
-            f"{name:<46}{shape.tokens:>9,}{flops / 1e12:>9,.1f}{attention:>11.0%}{shape.share:>8.1%}{shape.samples:>8,}"
-        )
-    many = "" if config.steps else "1000 steps: "
-    lines += [
-        "",
-        f"{'replicas x shards':<19}{'':<10}{'again':>7}{'GB: state':>11}{'gathered':>10}{'kept':>7}{'live':>7}{'rest':>6}{'all':>7}"
-        f"{'s/step':>9}{'MFU':>7}  {many}time, cost",
-        f"{'x context x tensor':<19}",
-    ]
-    for each in found[: config.top]:
-        lines.append(_line(config, gpu, traced, each))
-    if not found[0].fits(gpu):
-        lines += ["", _why_not(gpu, traced, found[0])]
-    lines += ["", *_assumptions(config, gpu)]
-    return lines
-
-
-def _line(config: PlanConfig, gpu: GPU, traced: Trace, each: Plan) -> str:
-    held, (days, dollars) = each.memory, _days(config, gpu, each)
-    state = held.weights + held.gradients + held.optimizer + held.ema
-    kind = each.settings.context_kind if each.mesh.context > 1 else ""
-    numbers = (state, held.gathered, held.kept, held.live, held.frozen + held.reserve, held.total)
-    parts = "".join(f"{number / 1e9:>{width}.1f}" for number, width in zip(numbers, (11, 10, 7, 7, 6, 7), strict=True))
-    again = f"{each.settings.recomputed}/{traced.num_layers}"
-    return f"{each.mesh!s:<19}{kind:<10}{again:>7}{parts}{each.step_s:>9.2f}{each.mfu:>7.1%}  {_time(days)}, ${dollars:,.0f}"
-
-
-def _time(days: float) -> str:
-    return f"{days:,.1f} days" if days >= 2 else f"{24 * days:.1f} hours"
-
-
-def _why_not(gpu: GPU, traced: Trace, least: Plan) -> str:
+def _assumed(config: PlanConfig, gpu: GPU, bills: Sequence[Bill]) -> list[str]:
+    """What is assumed of all stages, once; then what of single ones."""
+    of: dict[str, list[str]] = {}
+    for bill in bills:
+        for text in bill.assumed:
+            of.setdefault(text, []).append(bill.name)
+    more = ["steps are spread evenly over the buckets of a kind: how many clips each has is in no file;"] if of else []
     return (
-        f"none fits: the smallest needs {least.memory.total / 1e9:.1f} GB a GPU, and a {gpu.name} has {gpu.memory / 1e9:.0f}. "
-        f"More GPUs share the state of {20 * traced.parameters / 1e9:,.0f} GB; a smaller shape, or GPUs with more memory, help too"
+        assumptions(gpu, config.rates, config.ema)
+        + more
+        + [f"{', '.join(names)}: {text}." for text, names in of.items()]
     )
 
 
-def _assumptions(config: PlanConfig, gpu: GPU) -> list[str]:
-    rates = ", ".join(f"{name} {share:.0%}" for name, share in asdict(config.rates).items())
-    return [
-        f"predicted, not measured: of the data sheet's rates we assume {rates} (--rates.linear 0.6 says otherwise);",
-        f"${gpu.dollars_per_hour:g} a GPU-hour (--price); state: fp32 weights, gradients, AdamW{', their average' if config.ema else ''};",
-        "again: blocks whose activations are computed again; state is divided by shards x context x tensor.",
-    ]
-
-
-def _as_json(config: PlanConfig, gpu: GPU, traced: Trace, shapes: Sequence[Shape], found: Sequence[Plan]) -> dict:
-    def one(each: Plan) -> dict:
-        days, dollars = _days(config, gpu, each)
-        return {
-            "mesh": asdict(each.mesh), "context_kind": each.settings.context_kind, "recomputed_blocks": each.settings.recomputed,
-            "fits": each.fits(gpu), "memory": asdict(each.memory) | {"total": each.memory.total}, "step_s": each.step_s, "mfu": each.mfu,
-            "step_s_by_shape": {shape.name: asdict(step) for shape, step in zip(shapes, each.steps, strict=True)},
-            "days": days, "dollars": dollars,
-        }  # fmt: skip
-
+def _as_json(config: PlanConfig, bills: Sequence[Bill], is_recipe: bool) -> dict:
+    if not is_recipe:
+        return as_json(bills[0], config.rates, config.top)
     return {
-        "parameters": traced.parameters,
-        "shapes": [asdict(shape) | {"train_flops": traced.train_flops(shape.tokens)} for shape in shapes],
-        "steps": config.steps or 1000,
-        "gpu": asdict(gpu),
-        "rates": asdict(config.rates),
-        "plans": [one(each) for each in found[: config.top]],
+        "stages": [as_json(bill, config.rates, config.top) for bill in bills],
+        "days": sum(bill.days(bill.plans[0]) for bill in bills),
+        "gpu_hours": sum(24 * bill.gpus * bill.days(bill.plans[0]) for bill in bills),
+        "dollars": sum(bill.dollars(bill.plans[0]) for bill in bills),
+        "fits": all(bill.fits for bill in bills),
     }

@@ -36,6 +36,19 @@ GPUS = {
 """By the name that `--gpu` takes; 400 Gb/s a GPU between machines as the paper's [S §3.1.6] (A100: 200)."""
 
 
+H100_PCIE_FLOPS = 756e12
+"""Of the card for ordinary slots: less than the H100 that `--gpu h100` means."""
+
+
+def peak_of(device_name: str) -> float | None:
+    """Dense bf16 FLOP/s of the data sheet for what torch calls a GPU (`NVIDIA H100 80GB HBM3`); None when it is not known."""
+    words = device_name.lower().replace("-", " ").split()
+    if "h100" in words and "pcie" in words:
+        return H100_PCIE_FLOPS
+    found = [gpu.flops for name, gpu in GPUS.items() if name in words]
+    return found[0] if found else None
+
+
 def find_gpu(name: str) -> GPU:
     """The GPU of a name, in any case. Raises UsageError naming those there are."""
     if name.lower() not in GPUS:

@@ -2,9 +2,35 @@
 
 from collections.abc import Iterator
 
+from moviegen.errors import UsageError
+from training.parallel.mesh import DIMS
 from training.parallel.mesh import MeshSizes as Mesh
 
 from .gpus import GPU, Rates
+
+
+def parse_mesh(text: str, gpus: int) -> Mesh:
+    """The mesh of `shard=8,context=2` or of `1x8x2x1`; the rest of `gpus` (0: any number) are replicas. Raises UsageError."""
+    sizes = (
+        dict(zip(DIMS, text.split("x"), strict=False))
+        if "=" not in text and text.count("x") == 3
+        else _named_sizes(text)
+    )
+    if not sizes or not set(sizes) <= set(DIMS) or not all(size.isdigit() and int(size) for size in sizes.values()):
+        raise UsageError(
+            f"--mesh {text}: wanted sizes by name, such as shard=8,context=2, or replicas x shards x context x tensor, such as 1x8x8x1"
+        )
+    mesh = Mesh(**{name: int(size) for name, size in sizes.items()})
+    if gpus and "replicate" not in sizes and gpus % mesh.gpus == 0:
+        mesh = Mesh(gpus // mesh.gpus, mesh.shard, mesh.context, mesh.tensor)
+    if gpus and mesh.gpus != gpus:
+        raise UsageError(f"--mesh {text} has {mesh.gpus} GPUs, --gpus says {gpus}")
+    return mesh
+
+
+def _named_sizes(text: str) -> dict[str, str]:
+    pairs = [part.partition("=") for part in text.split(",")]
+    return {name.strip(): size.strip() for name, equals, size in pairs if equals}
 
 
 def global_batch(per_gpu: int, gpus: int, tensor: int, context: int) -> int:

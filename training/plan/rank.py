@@ -1,14 +1,15 @@
 """Which plans fit, and which of them is quickest."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from .bill import ContextKind, Memory, Seconds, Settings, memory, seconds
 from .gpus import GPU, Rates
-from .mesh import Mesh, divisors, meshes
+from .mesh import SIZES, Mesh, meshes
 from .trace import Trace
 
-MOST_AT_ONCE = 64
+AT_ONCE = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 """Samples of the largest shape that a GPU is planned to take at a time."""
 
 
@@ -22,6 +23,8 @@ class Shape:
     """Of the steps."""
     samples: int
     """In a global batch of this shape."""
+    frozen_flops: float = 0.0
+    """Of encoders that do not train, a sample."""
 
 
 @dataclass(frozen=True)
@@ -61,16 +64,32 @@ def plans(
     found = []
     for each in [mesh] if mesh else meshes(gpus, trace.num_heads, gpu.per_node):
         kinds: tuple[ContextKind, ...] = ("ulysses", "gather") if each.context > 1 else ("ulysses",)
-        if all(shape.samples % each.data_parallel == 0 for shape in shapes):
+        if all(shape.samples >= each.data_parallel for shape in shapes):
             found += [_best(trace, shapes, each, gpu, rates, replace(settings, context_kind=kind)) for kind in kinds]
     return sorted(found, key=lambda plan: (not plan.fits(gpu), plan.step_s if plan.fits(gpu) else plan.memory.total))
+
+
+def nearest(found: Sequence[Plan], mesh: Mesh, gpu: GPU) -> list[Plan]:
+    """Plans that fit, those of the likest meshes first: fewest doublings and halvings away; the smallest where none fits."""
+
+    def distance(plan: Plan) -> float:
+        return sum(abs(math.log2(getattr(plan.mesh, name) / getattr(mesh, name))) for name in SIZES)
+
+    fitting = [plan for plan in found if plan.fits(gpu)]
+    return sorted(fitting, key=lambda plan: (distance(plan), plan.step_s)) or list(found)
+
+
+def micro_batch(own: int, limit: int) -> int:
+    """Samples at a time, at most `limit`, so that `own` samples are taken in equal parts as nearly as whole samples allow."""
+    times = -(-own // max(1, min(limit, own)))
+    return -(-own // times)
 
 
 def _best(trace: Trace, shapes: Sequence[Shape], mesh: Mesh, gpu: GPU, rates: Rates, settings: Settings) -> Plan:
     """The quickest of a mesh over the sizes of micro-batches; the smallest where nothing fits."""
     largest = max(shapes, key=lambda shape: shape.tokens)
-    own = largest.samples // mesh.data_parallel
-    sizes = [n for n in divisors(own) if n <= MOST_AT_ONCE]
+    own = -(-largest.samples // mesh.data_parallel)
+    sizes = sorted({micro_batch(own, n) for n in AT_ONCE})
     found = [_least_recomputed(trace, shapes, mesh, gpu, rates, replace(settings, micro_batch=n)) for n in sizes]
     fitting = [plan for plan in found if plan.fits(gpu)]
     return min(fitting, key=lambda plan: plan.step_s) if fitting else found[0]
@@ -81,18 +100,20 @@ def _least_recomputed(
 ) -> Plan:
     """The plan with the fewest recomputed blocks that fit. Smaller shapes take as many tokens at a time as the largest does."""
     most = max(shape.tokens for shape in shapes)
-    low, high = 0, trace.num_layers
+    low, high = 0, trace.max_recomputed
     while low < high:  # memory falls with each block
         middle = (low + high) // 2
         fits = memory(trace, mesh, replace(settings, recomputed=middle), most).total <= gpu.memory
         low, high = (low, middle) if fits else (middle + 1, high)
-    settings = replace(settings, recomputed=low)
+    largest = max(shapes, key=lambda shape: shape.tokens)
+    parts = -(-largest.samples // mesh.data_parallel // settings.micro_batch)
+    settings = replace(settings, recomputed=low, accumulate=parts)
     steps, work, mean_s = [], 0.0, 0.0
     for shape in shapes:
-        own = shape.samples // mesh.data_parallel
-        micro = max(n for n in divisors(own) if n == 1 or n * shape.tokens <= settings.micro_batch * most)
-        own_settings = replace(settings, micro_batch=micro, accumulate=own // micro)
-        step = seconds(trace, mesh, own_settings, shape.tokens, gpu, rates)
+        own = -(-shape.samples // mesh.data_parallel)  # the rank with most samples: the others wait
+        micro = micro_batch(own, settings.micro_batch * most // shape.tokens)
+        own_settings = replace(settings, micro_batch=micro, accumulate=-(-own // micro))
+        step = seconds(trace, mesh, own_settings, shape.tokens, gpu, rates, shape.frozen_flops)
         steps.append(step)
         work += shape.share * shape.samples * trace.train_flops(shape.tokens)
         mean_s += shape.share * step.total

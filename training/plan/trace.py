@@ -1,142 +1,95 @@
-"""What a block costs, counted by running it: our own blocks on fake tensors, in bf16, at two lengths. All costs but attention are linear
-in the number of tokens, so two lengths give every other; attention is 4 L L' D a forward. Nothing is allocated.
+"""What a network's step holds in memory, seen by a tracker while our own blocks run on fake tensors in bf16, beside its arithmetic.
+
+Bytes of a block are linear in the number of tokens, so two lengths give every other. Autoencoders are run whole, at the shapes of their
+stage.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from moviegen.errors import UsageError
 from moviegen.models.catalog import KINDS
 from moviegen.models.execution import blocks_of
+
+from .work import (
+    AUTOENCODERS,
+    Line,
+    Work,
+    args_of_block,
+    autoencoder_flops,
+    fake,
+    line_through,
+    network_of_length,
+    shortened,
+    there_and_back,
+    work,
+)
 
 LENGTHS = (64, 128)
 """Patches in time, of 16x16 patches each, at which a video network is run; so many tokens that the most memory is held where activations
 are most, not where gradients of weights are. A network of sound is run on as many latents."""
-AREA = 256
-TEXT = 2
-"""Which argument of a block is the text."""
 
 
 @dataclass(frozen=True)
-class Line:
-    """A cost that is `fixed + per_token * tokens`."""
+class Trace(Work):
+    """A network's costs for one sample: its arithmetic, and bytes of bf16 activations."""
 
-    fixed: float
-    per_token: float
-
-    def at(self, tokens: float) -> float:
-        """The cost of so many tokens."""
-        return self.fixed + self.per_token * tokens
-
-
-@dataclass(frozen=True)
-class Trace:
-    """A network's costs for one sample. Bytes are those of bf16 activations; FLOPs of a forward, two a multiplication and addition."""
-
-    kind: str
-    dim: int
-    num_heads: int
-    num_layers: int
-    text_tokens: int
-    block_parameters: int
-    """Of one block."""
-    other_parameters: int
-    """Of all that is in no block."""
-    linear: Line
-    """FLOPs of a block's matrix products."""
-    other: Line
-    """FLOPs of what is in no block."""
     kept: Line
     """Bytes that a block keeps for its backward when nothing is recomputed."""
     peak: Line
     """Most bytes that one block's forward and backward hold at a time, what it keeps included, its weights and gradients not."""
 
-    @property
-    def parameters(self) -> int:
-        """Of the network."""
-        return self.num_layers * self.block_parameters + self.other_parameters
-
-    def attention(self, tokens: float) -> float:
-        """FLOPs of a block's attention: every token to every token, and to the text."""
-        return 4.0 * tokens * (tokens + self.text_tokens) * self.dim
-
-    def forward_flops(self, tokens: float) -> float:
-        """FLOPs of one forward of one sample."""
-        return self.num_layers * (self.linear.at(tokens) + self.attention(tokens)) + self.other.at(tokens)
-
-    def train_flops(self, tokens: float) -> float:
-        """Model FLOPs of a training step on one sample: the backward is two forwards; what is recomputed does not count."""
-        return 3 * self.forward_flops(tokens)
-
 
 def trace(kind: str, config: Any) -> Trace:
     """The costs of a network of that config. Raises UsageError for a kind that is no transformer."""
-    if kind not in KINDS or not hasattr(config, "num_layers"):
-        raise UsageError(f"moviegen train plan: {kind} is no transformer; plans are made for networks of equal blocks")
-    runs = [_run(kind, config, length) for length in LENGTHS]
-    with torch.device("meta"):
-        network = KINDS[kind].network(_small(config, LENGTHS[0]))
-    block = sum(p.numel() for p in blocks_of(network)[0].parameters())
-    positions = _position_rows(config) * config.dim  # the traced network has short tables
-    other = sum(p.numel() for p in network.parameters()) - block + positions - _position_parameters(network)
-    lines = [
-        Line(low - (high - low) / (runs[1].tokens - runs[0].tokens) * runs[0].tokens, (high - low) / (runs[1].tokens - runs[0].tokens))
-        for low, high in zip(runs[0].costs, runs[1].costs, strict=True)
-    ]  # fmt: skip
-    return Trace(kind, config.dim, config.num_heads, config.num_layers, runs[0].text_tokens, block, other, *lines)
+    counted = work(kind, config)
+    runs = [_bytes_of_block(kind, config, length) for length in LENGTHS]
+    tokens = (runs[0][0], runs[1][0])
+    kept, peak = (line_through(tokens, (runs[0][i], runs[1][i])) for i in (1, 2))
+    return Trace(**{f.name: getattr(counted, f.name) for f in fields(Work)}, kept=kept, peak=peak)
 
 
-@dataclass(frozen=True)
-class _Run:
-    tokens: int
-    text_tokens: int
-    costs: tuple[float, float, float, float]
-    """Linear FLOPs of the block, FLOPs of the rest, bytes kept, peak bytes."""
+_KNOWN: dict[str, tuple[int, float, float]] = {}
+"""What `_bytes_of_block` found, by kind and config without what does not matter: it takes seconds."""
 
 
-def _run(kind: str, config: Any, length: int) -> _Run:
-    from torch.utils.flop_counter import FlopCounterMode
-
-    with _fake():
-        network = KINDS[kind].network(_small(config, length))
-        inputs = KINDS[kind].inputs(_small(config, length))
-        args, tokens = _of_length(inputs.args, inputs.tokens, length * AREA), length * AREA
-        block_args: list[tuple[Any, ...]] = []
-        block = blocks_of(network)[0]
-        handle = block.register_forward_pre_hook(lambda module, args: block_args.append(args))
-        with FlopCounterMode(display=False) as whole, torch.no_grad():
-            network(*args)
-        handle.remove()
-        kept, peak, linear = _measure_block(block, block_args[0])
-    text = block_args[0][TEXT]
-    return _Run(tokens, text.shape[1], (linear, whole.get_total_flops() - linear, kept, peak))
+def _bytes_of_block(kind: str, config: Any, length: int) -> tuple[int, float, float]:
+    """(tokens, bytes kept, most bytes held) of a block."""
+    name = f"{kind} {shortened(config, length)} {length}"
+    if name not in _KNOWN:
+        _KNOWN[name] = _run_block(kind, config, length)
+    return _KNOWN[name]
 
 
-def _measure_block(block: nn.Module, args: tuple[Any, ...]) -> tuple[float, float, float]:
-    """(bytes kept after the forward, most bytes held, FLOPs of a forward's matrix products)."""
+def _run_block(kind: str, config: Any, length: int) -> tuple[int, float, float]:
+    with fake():
+        network, args, tokens = network_of_length(kind, config, length)
+        with torch.no_grad():
+            block_args = args_of_block(network, args)
+        return tokens, *bytes_held(blocks_of(network)[0], block_args)
+
+
+def bytes_held(module: nn.Module, args: tuple[Any, ...]) -> tuple[float, float]:
+    """(bytes kept after the forward, most bytes held until the backward is done): activations and what is in passing."""
     from torch.distributed._tools.mem_tracker import MemTracker
-    from torch.utils.flop_counter import FlopCounterMode
 
     leaves = [
         each.detach().requires_grad_(each.is_floating_point()) if isinstance(each, Tensor) else each for each in args
     ]
     tracker = MemTracker()
-    tracker.track_external(block, *(each for each in leaves if isinstance(each, Tensor)))
+    tracker.track_external(module, *(each for each in leaves if isinstance(each, Tensor)))
     with tracker:
-        with FlopCounterMode(display=False) as counter:
-            out = block(*leaves)
-        kept = _held(tracker, "current")
+        out = module(*leaves)
+        kept = held(tracker, "current")
         out.backward(torch.empty_like(out))
-        peak = _held(tracker, "peak")
-    return kept, peak, counter.get_total_flops()
+        return kept, held(tracker, "peak")
 
 
-def _held(tracker: Any, which: str) -> float:
+def held(tracker: Any, which: str) -> float:
     """Bytes of activations and of what is in passing; not of weights, gradients and inputs."""
     snapshot = tracker.get_tracker_snapshot(which)
     return sum(
@@ -145,39 +98,70 @@ def _held(tracker: Any, which: str) -> float:
     )  # fmt: skip
 
 
-@contextmanager
-def _fake() -> Iterator[None]:
-    from torch._subclasses.fake_tensor import FakeTensorMode
+@dataclass(frozen=True)
+class Table:
+    """A cost that is known at some numbers of tokens."""
 
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.bfloat16)
-    try:
-        with FakeTensorMode(), torch.device("cpu"):
-            yield
-    finally:
-        torch.set_default_dtype(before)
+    values: Mapping[int, float]
+    fixed: float = 0.0
 
-
-def _small(config: Any, length: int) -> Any:
-    """One block, and as many patches as the run has."""
-    sizes = {"max_frames": length, "max_height": 16, "max_width": 16} if hasattr(config, "max_frames") else {}
-    return replace(config, num_layers=1, **sizes)
+    def at(self, tokens: float) -> float:
+        """The cost of so many tokens. Raises KeyError for others than those it was made for."""
+        return self.values[round(tokens)]
 
 
-def _of_length(args: tuple[Any, ...], tokens: int, wanted: int) -> tuple[Any, ...]:
-    """Inputs with so many tokens: those of sound come in one length."""
-    return tuple(
-        each.new_empty((each.shape[0], wanted, *each.shape[2:]))
-        if isinstance(each, Tensor) and each.dim() > 1 and each.shape[1] == tokens
-        else each
-        for each in args
-    )
+@dataclass(frozen=True)
+class AutoencoderTrace(Trace):
+    """An autoencoder's costs at the shapes of a stage: one block that holds all of it, which is never recomputed."""
+
+    @property
+    def max_recomputed(self) -> int:
+        """None."""
+        return 0
+
+    def attention(self, tokens: float, text_tokens: float | None = None) -> float:
+        """None beside what the table has."""
+        return 0.0
 
 
-def _position_rows(config: Any) -> int:
-    return config.max_frames + config.max_height + config.max_width if hasattr(config, "max_frames") else 0
+class _ThereAndBack(nn.Module):
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, sample: Tensor) -> Tensor:
+        return there_and_back(self.network, sample)
 
 
-def _position_parameters(network: nn.Module) -> int:
-    tables = [m for name, m in network.named_modules() if name.split(".")[-1] == "positions"]
-    return sum(p.numel() for table in tables for p in table.parameters())
+def trace_autoencoder(kind: str, config: Any, shapes: Mapping[int, Sequence[int]]) -> AutoencoderTrace:
+    """The costs of an autoencoder on samples of those shapes, by their number of tokens. FLOPs are counted at each; bytes tracked at the
+    one with most FLOPs and taken in proportion at the others."""
+    assert kind in AUTOENCODERS, kind
+    flops = {tokens: float(autoencoder_flops(kind, config, tuple(shape))) for tokens, shape in shapes.items()}
+    largest = max(flops, key=lambda tokens: flops[tokens])
+    parameters, kept, peak = _autoencoder_bytes(kind, config, tuple(shapes[largest]))
+    tables = [
+        Table({tokens: size * value / flops[largest] for tokens, value in flops.items()}) for size in (kept, peak)
+    ]
+    return AutoencoderTrace(kind, 0, 1, 1, 0, parameters, 0, Table(flops), Line(0.0, 0.0), *tables)  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=32)
+def _autoencoder_bytes(kind: str, config: Any, shape: tuple[int, ...]) -> tuple[int, float, float]:
+    """(parameters, bytes kept, most bytes held)."""
+    with torch.device("meta"):
+        network = KINDS[kind].network(config)
+    parameters = sum(p.numel() for p in network.parameters())
+    with fake():
+        _make_fake(network)
+        return parameters, *bytes_held(_ThereAndBack(network), (torch.empty(1, *shape),))
+
+
+def _make_fake(network: nn.Module) -> None:
+    """Puts fake weights in place: a module whose constructor converts itself cannot be built of them."""
+    for module in network.modules():
+        for store in (module._parameters, module._buffers):
+            for name, tensor in store.items():
+                if tensor is not None:
+                    empty = torch.empty(tensor.shape, dtype=torch.bfloat16)
+                    store[name] = nn.Parameter(empty) if isinstance(tensor, nn.Parameter) else empty  # type: ignore[assignment]

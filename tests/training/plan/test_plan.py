@@ -19,7 +19,7 @@ from training.plan.bill import Settings, memory, seconds, traffic
 from training.plan.gpus import GPUS, Rates
 from training.plan.mesh import Mesh, global_batch, meshes, receive_rate
 from training.plan.rank import Shape, plans
-from training.plan.trace import trace
+from training.plan.trace import held, trace, trace_autoencoder
 
 SIZES = [("video_dit", "30b"), ("audio_dit", "13b"), ("upsampler", "7b"), ("edit_dit", "30b"), ("personal_dit", "30b")]
 
@@ -93,6 +93,60 @@ def test_memory_is_what_a_step_holds(recomputed):
     measured = sum(size for kind, size in held.items() if getattr(kind, "value", kind) in ("Activation", "Temp"))
     predicted = memory(traced, Mesh(), Settings(recomputed=recomputed), tokens)
     assert predicted.kept + predicted.live == pytest.approx(measured, rel=0.05)
+
+
+def held_by_a_step(network: torch.nn.Module, *args) -> float:
+    """Bytes of activations that a tracker sees at the fullest moment of a forward and backward."""
+    tracker = MemTracker()
+    tracker.track_external(network, *(each for each in args if isinstance(each, torch.Tensor)))
+    with tracker:
+        network(*args).square().mean().backward()
+    return held(tracker, "peak")
+
+
+@pytest.mark.parametrize(
+    ("kind", "sizes"),
+    [
+        ("audio_dit", {"dim": 128, "num_layers": 4, "num_heads": 4, "ffn_dim": 512, "latent_channels": 16, "video_width": 32,
+                       "context_widths": (64,)}),
+        ("upsampler", {"dim": 128, "num_layers": 4, "num_heads": 4, "ffn_dim": 384, "context_widths": (64,), "max_frames": 4,
+                       "max_height": 16, "max_width": 16}),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("recomputed", [0, 4])
+def test_memory_of_other_networks_is_what_a_step_holds(kind, sizes, recomputed):
+    config = KINDS[kind].config(**sizes)
+    network = KINDS[kind].network(config).to(torch.bfloat16)
+    set_checkpointing(network, {"block": recomputed})
+    torch.set_default_dtype(torch.bfloat16)
+    try:
+        inputs = KINDS[kind].inputs(config)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    predicted = memory(trace(kind, config), Mesh(), Settings(recomputed=recomputed), inputs.tokens)
+    assert predicted.kept + predicted.live == pytest.approx(held_by_a_step(network, *inputs.args), rel=0.05)
+
+
+def test_memory_of_an_autoencoder_is_what_a_step_holds():
+    """At the shape that is tracked, and at a smaller one that is taken in proportion."""
+
+    class Both(torch.nn.Module):
+        def __init__(self, tae: torch.nn.Module) -> None:
+            super().__init__()
+            self.tae = tae
+
+        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+            return self.tae.decode(self.tae.encode(pixels).mean, pixels.shape[2])
+
+    config = KINDS["tae"].config(channels=32, multipliers=(1, 2, 2, 2), num_res_blocks=1, norm_groups=8)
+    shapes = {64: (3, 16, 64, 128), 32: (3, 16, 64, 64)}
+    traced = trace_autoencoder("tae", config, shapes)
+    assert traced.parameters == count("tae", config).parameters
+    network = Both(KINDS["tae"].network(config).to(torch.bfloat16))
+    for tokens, shape in shapes.items():
+        predicted = memory(traced, Mesh(), Settings(), tokens)
+        measured = held_by_a_step(network, torch.zeros(1, *shape, dtype=torch.bfloat16))
+        assert predicted.kept + predicted.live == pytest.approx(measured, rel=0.05)
 
 
 def test_state_of_a_step_is_what_adamw_holds():
@@ -176,7 +230,9 @@ def test_eight_h100_cannot_hold_it_and_eight_h200_can(repo_root, capsys):
     ("flags", "said"),
     [
         (["--gpu", "tpu"], "no GPU 'tpu' is known"),
-        (["--mesh", "2x2"], "wanted replicas x shards x context x tensor"),
+        (["--mesh", "2x2"], "replicas x shards x context x tensor"),
+        (["--mesh", "shards=8"], "wanted sizes by name"),
+        (["--mesh", "context=4", "--gpus", "4"], "6 heads are not divided by context 4"),
         (["--mesh", "1x8x1x1", "--gpus", "4"], "has 8 GPUs, --gpus says 4"),
         (["--image_steps", "0", "--video_steps", "0"], "both 0"),
         (["--gpus", "7", "--global_batch", "3"], "cannot be divided"),
