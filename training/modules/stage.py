@@ -105,15 +105,6 @@ class StageModule(LightningModule):
     def _seed_of(self, index: int, rank: int = 0) -> int:
         return int(hash_id(self.seed, index, rank)[:15], 16)
 
-    def sample_work(self, batch: Batch) -> tuple[int, float]:
-        """(tokens, model FLOPs of a training step) of one sample of the batch that was just trained on, as `train plan` counts them:
-        those of the network that trains, not of encoders and judges beside it."""
-        raise NotImplementedError
-
-    def samples(self, batch: Batch, num_inference_steps: int) -> list[Media]:
-        """What it makes of held-out samples now, to be looked at; nothing when it has nothing to show."""
-        return []
-
     def mean_over_ranks(self, value: Tensor) -> Tensor:
         """The mean over all ranks; itself on one."""
         return self.trainer.strategy.reduce(value.clone(), reduce_op="mean") if self.trainer.world_size > 1 else value
@@ -128,6 +119,15 @@ class StageModule(LightningModule):
             clip_norm(parameters, float(gradient_clip_val))
         else:
             self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+
+    def sample_work(self, batch: Batch) -> tuple[int, float]:
+        """(tokens, model FLOPs of a training step) of one sample of the batch that was just trained on, as `train plan` counts them:
+        those of the network that trains, not of encoders and judges beside it."""
+        raise NotImplementedError
+
+    def samples(self, batch: Batch, num_inference_steps: int) -> list[Media]:
+        """What it makes of held-out samples now, to be looked at; nothing when it has nothing to show."""
+        return []
 
     def log_batch(self, values: dict[str, Any], batch: Batch, weight: float | Tensor | None = None) -> None:
         """Logs training metrics of the global batch: means over the ranks, each with its weight (`Batch.weight` when not given)."""
