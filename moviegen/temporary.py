@@ -43,7 +43,7 @@ def may_be_in_use(path: Path, now: float | None = None) -> bool:
         age_s = (time.time() if now is None else now) - path.stat().st_mtime
     except FileNotFoundError:
         return False
-    return age_s < GRACE_S and (found[1] != machine() or _is_alive(int(found[2])))
+    return age_s < GRACE_S and (found[1] != machine() or is_alive(int(found[2])))
 
 
 def remove_leftovers(paths: Iterable[Path]) -> int:
@@ -66,7 +66,7 @@ def _text(path: Path) -> str:
     return path.read_text().strip() if path.exists() else ""
 
 
-def _is_alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
     """Whether a process of this machine lives; one that has ended and was not asked about by its parent yet does not."""
     try:
         os.kill(pid, 0)

@@ -8,7 +8,6 @@ Ranks that share the weights write one by `training.parallel.save`: `state.pt` t
 in pieces in `shard-00000.safetensors`, ... (`training.parallel.storage`). Both kinds hold the same state: either is resumed on any ranks.
 """
 
-import hashlib
 import json
 import os
 import re
@@ -25,6 +24,8 @@ from moviegen.contracts.clip import file_sha256
 from moviegen.contracts.lake import atomic_write, crash_point
 from moviegen.disk import writing
 from moviegen.errors import MovieGenError
+from moviegen.temporary import temporary_beside
+from training.summed import SummedFile, fsync
 
 STATE_FILE = "state.pt"
 SUMS_FILE = "sha256sums.json"
@@ -37,10 +38,6 @@ _NAME = re.compile(r"step-(\d{8})\.ckpt")
 
 class CheckpointError(MovieGenError):
     """A checkpoint that is not what was written."""
-
-
-FEW = 10**9
-"""Ranks among which the first one has one file to look at: of `check_checkpoint`."""
 
 
 def checkpoint_name(step: int) -> str:
@@ -63,14 +60,22 @@ def checkpoints(folder: Path) -> list[Path]:
 def check_checkpoint(path: Path, rank: int = 0, world_size: int = 1) -> None:
     """Raises CheckpointError when a file is missing or its bytes are not those written; ranks look at a share of the files each."""
     try:
-        sums = json.loads((path / SUMS_FILE).read_text())
-        for name, sha256 in sorted(sums.items())[rank::world_size]:
+        for name, sha256 in sorted(_sums(path).items())[rank::world_size]:
             if file_sha256(path / name) != sha256:
                 raise CheckpointError(f"{path / name}: its bytes are not those written (sha256 differs)")
+    except OSError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+
+
+def _sums(path: Path) -> dict[str, str]:
+    """SHA-256 of each file of a checkpoint. Raises CheckpointError."""
+    try:
+        sums = dict(json.loads((path / SUMS_FILE).read_text()))
         if STATE_FILE not in sums:
             raise CheckpointError(f"{path / SUMS_FILE}: names no {STATE_FILE}")
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise CheckpointError(f"{path}: {error}") from error
+    return sums
 
 
 def newest_checkpoint(folder: Path, is_first: bool = True) -> tuple[Path | None, list[str]]:
@@ -79,7 +84,7 @@ def newest_checkpoint(folder: Path, is_first: bool = True) -> tuple[Path | None,
     faults = []
     for path in reversed(checkpoints(folder)):
         try:
-            check_checkpoint(path, 0, 1 if is_first else FEW)
+            (check_checkpoint if is_first else _sums)(path)
         except CheckpointError as error:
             faults.append(str(error))
         else:
@@ -188,10 +193,14 @@ ASIDE = ".old.tmp"
 """End of the name of a checkpoint that another is about to replace."""
 
 
+def _aside(path: Path) -> Path:
+    """Where it goes meanwhile: this process's alone, on every machine that shares the folder."""
+    return temporary_beside(path).with_suffix(ASIDE)
+
+
 def _write_folder(path: Path, write: Callable[[Path], None]) -> None:
     """A folder that `write` fills, under its name only when it is whole."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
+    temporary = temporary_beside(path)
     temporary.mkdir(parents=True)
     try:
         write(temporary)
@@ -201,81 +210,30 @@ def _write_folder(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def settle_folder(temporary: Path, path: Path) -> None:
-    """Syncs a folder that is whole and gives it its name, in place of a former one of that name."""
-    former = path.with_name(f".{path.name}.{os.getpid()}{ASIDE}")
+    """Syncs a folder that is whole and gives it its name, in place of a former one of that name, which stays where the disk refuses."""
+    former = _aside(path)
+    fsync(temporary)
+    crash_point("checkpoint.synced")
+    if path.exists():
+        os.replace(path, former)
+        crash_point("checkpoint.replaced")
     try:
-        _fsync(temporary)
-        crash_point("checkpoint.synced")
-        if path.exists():
-            os.replace(path, former)
-            crash_point("checkpoint.replaced")
         os.replace(temporary, path)
-        crash_point("checkpoint.renamed")
-        _fsync(path.parent)
-        crash_point("checkpoint.settled")
-    finally:
-        shutil.rmtree(former, ignore_errors=True)
+    except OSError:
+        if former.exists():
+            os.replace(former, path)
+        raise
+    crash_point("checkpoint.renamed")
+    fsync(path.parent)
+    crash_point("checkpoint.settled")
+    shutil.rmtree(former, ignore_errors=True)
 
 
 def write_state(checkpoint: dict[str, Any], folder: Path, sums: dict[str, str]) -> None:
     """Writes `state.pt` and, after it, the sums of all files; `sums` are those of files that are there already."""
-    with _SummedFile(folder / STATE_FILE) as file:
+    with SummedFile(folder / STATE_FILE) as file:
         file.save(checkpoint)
     crash_point("checkpoint.written")
     path = folder / SUMS_FILE
     path.write_text(json.dumps({**sums, STATE_FILE: file.sha256}) + "\n")
-    _fsync(path)
-
-
-class _SummedFile:
-    """A new file for `torch.save` that sums what is written while it is written, and keeps the disk's own error: torch raises another."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = open(path, "wb", buffering=0)  # noqa: SIM115
-        self._sum = hashlib.sha256()
-        self._error: OSError | None = None
-
-    def __enter__(self) -> "_SummedFile":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._file.close()
-
-    def save(self, state: Any) -> None:
-        """Writes a state and syncs it. Raises OSError when the disk refuses."""
-        try:
-            torch.save(state, self)
-        except RuntimeError as error:
-            if self._error is not None:
-                raise self._error from error
-            raise
-        os.fsync(self._file.fileno())
-
-    def write(self, content: Any) -> int:
-        """All of it, or OSError."""
-        view = memoryview(content).cast("B")
-        self._sum.update(view)
-        try:
-            place = 0
-            while place < len(view):
-                place += self._file.write(view[place:])
-        except OSError as error:
-            self._error = error
-            raise
-        return len(view)
-
-    def flush(self) -> None:
-        """Nothing to do: nothing is buffered."""
-
-    @property
-    def sha256(self) -> str:
-        """SHA-256 of all that was written."""
-        return self._sum.hexdigest()
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    fsync(path)

@@ -37,6 +37,7 @@ from training.contents import data_contents
 from training.data.presence import missing_text
 from training.messages import explain
 from training.parallel.meta import is_first_process
+from training.parallel.peers import Peers
 from training.parallel.strategy import MeshStrategy
 from training.stage import StageState, begin_stage, finish_stage, hold_stage, recover, refuse_changes, stage_state
 from training.telling import closing, taken_from
@@ -84,7 +85,7 @@ class StageCLI(LightningCLI):
     def __init__(self, verb: str, argv: Sequence[str], stop: StopOnSignal, look_only: bool = False) -> None:
         """`look_only` stops before anything is built; `state` then tells what would be done."""
         self.verb, self.look_only = verb, look_only
-        self.stop = stop
+        self.stop, self.peers = stop, Peers()
         parser_kwargs: dict[str, Any] = {
             name: {
                 "exit_on_error": False,
@@ -97,7 +98,7 @@ class StageCLI(LightningCLI):
         super().__init__(
             LightningModule, LightningDataModule, subclass_mode_model=True, subclass_mode_data=True,
             save_config_callback=None, seed_everything_default=0, auto_configure_optimizers=False,
-            trainer_defaults={**TRAINER_DEFAULTS, "callbacks": [self.stop]},
+            trainer_defaults={**TRAINER_DEFAULTS, "callbacks": [self.stop, self.peers]},
             parser_kwargs=parser_kwargs, args=[verb, *expand_flags(argv)],
         )  # fmt: skip
 
@@ -173,7 +174,7 @@ class StageCLI(LightningCLI):
         folder = self.state.folder
         if self.trainer.max_steps < 1 and self.stage_config["trainer"]["max_time"] is None:
             raise UsageError("a stage ends by steps or by time: set --trainer.max_steps or --trainer.max_time")
-        with contextlib.ExitStack() as held, writing_below(folder, REFUSED):
+        with contextlib.ExitStack() as held, self.peers.named(), writing_below(folder, REFUSED):
             if self.trainer.is_global_zero:
                 held.enter_context(hold_stage(folder))
                 seen, self.state = self.state.checkpoint, recover(self.state)
@@ -214,7 +215,8 @@ class StageCLI(LightningCLI):
             raise UsageError(
                 f"{self.state.folder}: no checkpoint to validate; train the stage, or name one with --ckpt_path"
             )
-        self.trainer.validate(model, datamodule=datamodule, ckpt_path=checkpoint, weights_only=True, verbose=False)
+        with self.peers.named():
+            self.trainer.validate(model, datamodule=datamodule, ckpt_path=checkpoint, weights_only=True, verbose=False)
         if self.trainer.is_global_zero:
             for name, value in sorted(self.trainer.callback_metrics.items()):
                 print(f"{name}\t{float(value):.6g}")

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from moviegen.draws import RowGenerator, draw
+from moviegen.evaluation.inside import VALIDATION_T
 from moviegen.flow import flow_loss, flow_point, sample_t
 from moviegen.models.catalog import kind_of
 from moviegen.models.execution import Execution
@@ -20,9 +21,6 @@ from training.data.batch import Batch
 from training.modules.stage import VALIDATION_SEED, StageModule
 from training.modules.texts import FrozenTexts, hold_texts
 from training.optim import OptimizerConfig
-
-VALIDATION_T = tuple((i + 0.5) / 10 for i in range(10))
-"""Times at which validation measures the loss: ten interior points, our decision; the paper does not say."""
 
 
 class FlowModule(StageModule):

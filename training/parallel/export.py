@@ -54,8 +54,13 @@ def _save(networks: Sequence[nn.Module], group: dist.ProcessGroup, state: dict[s
         return
     number = next(i for i, network in enumerate(networks) if network.state_dict().keys() == state.keys())
     _told(number, group)
-    with atomic_write(path) as temporary:
-        write_tensors(temporary, {name: spec_of(tensor) for name, tensor in state.items()}, gathered(state))
+    tensors = gathered(state)
+    try:
+        with atomic_write(path) as temporary:
+            write_tensors(temporary, {name: spec_of(tensor) for name, tensor in state.items()}, tensors)
+    finally:
+        for _ in tensors:  # what the disk refused: the others give it all the same
+            pass
 
 
 def _told(number: int | None, group: dist.ProcessGroup) -> int | None:

@@ -20,6 +20,7 @@ from torch.distributed.checkpoint.api import CheckpointException
 from moviegen.contracts.clip import file_sha256
 from moviegen.disk import writing
 from training.checkpoint import (
+    SHARDS_FILE,
     CheckpointError,
     is_sharded,
     name_latest,
@@ -28,7 +29,7 @@ from training.checkpoint import (
     settle_folder,
     write_state,
 )
-from training.parallel.storage import INDEX_FILE, MemoryReader, ShardReader, ShardWriter
+from training.parallel.storage import MemoryReader, ShardReader, ShardWriter
 from training.parallel.tree import join_tensors, marks, split_tensors
 
 NOT_WANTED = torch.empty(0)
@@ -95,7 +96,7 @@ def _first(error: CheckpointException) -> BaseException:
 
 def _commit(rest: dict[str, Any], temporary: Path, path: Path, sums: dict[str, str], size: int) -> None:
     with writing(path, lambda: size):
-        sums = {**sums, INDEX_FILE: file_sha256(temporary / INDEX_FILE)}
+        sums = {**sums, SHARDS_FILE: file_sha256(temporary / SHARDS_FILE)}
         write_state(rest, temporary, sums)
         settle_folder(temporary, path)
         name_latest(path)
@@ -142,7 +143,7 @@ def load_whole(path: Path, rest: Mapping[str, Any]) -> dict[str, Any]:
         names = marks(rest)
         targets = {name: torch.empty(spec.shape, dtype=spec.dtype) for name, spec in reader.specs.items()}
         if missing := sorted(set(names) - set(targets)):
-            raise CheckpointError(f"{path / INDEX_FILE}: {missing[0]} is missing")
+            raise CheckpointError(f"{path / SHARDS_FILE}: {missing[0]} is missing")
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="torch.distributed is disabled")  # on purpose
             _load(path, targets, reader, no_dist=True)

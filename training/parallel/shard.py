@@ -40,7 +40,8 @@ def average_gradients(parameters: Iterable[nn.Parameter], mesh: DeviceMesh) -> N
     group = part(mesh, GRADIENTS).get_group()
     size = dist.get_world_size(group)
     whole = [p for p in parameters if p.requires_grad and not isinstance(p, DTensor)]
-    for dtype in {p.dtype for p in whole} if size > 1 else ():
+    dtypes = sorted({p.dtype for p in whole}, key=str) if size > 1 else []  # a set has another order on each rank
+    for dtype in dtypes:
         mine = [p for p in whole if p.dtype == dtype]
         flags = torch.tensor([float(p.grad is not None) for p in mine], dtype=dtype, device=mine[0].device)
         flat = torch.cat([*(_gradient(p).reshape(-1) for p in mine), flags])

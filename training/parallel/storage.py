@@ -5,9 +5,7 @@ reads, and only numbers and names are on disk. Any mesh reads what any other wro
 boxes that its own overlaps.
 """
 
-import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -34,69 +32,10 @@ from torch.distributed.checkpoint.storage import WriteResult
 from torch.futures import Future
 
 from moviegen.contracts.lake import crash_point
-from training.parallel.tensor_file import DTYPES, TensorSpec, in_file_order, spec_of, write_tensors
-
-INDEX_FILE = "shards.json"
-INDEX_FORMAT = 1
-
-_DTYPES = {name: dtype for dtype, name in DTYPES.items()}
-
-
-def shard_name(rank: int) -> str:
-    """File of what a rank wrote."""
-    return f"shard-{rank:05d}.safetensors"
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A box of a tensor in a file."""
-
-    offset: tuple[int, ...]
-    shape: tuple[int, ...]
-    file: str
-
-    def key(self, name: str) -> str:
-        """Its name in that file."""
-        return f"{name}@{','.join(map(str, self.offset))}"
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A tensor in pieces."""
-
-    spec: TensorSpec
-    pieces: tuple[Piece, ...]
-
-
-def encode_shards(tensors: Mapping[str, Stored]) -> str:
-    """The index of a checkpoint's pieces."""
-    rows = {
-        name: {
-            "dtype": DTYPES[stored.spec.dtype],
-            "shape": list(stored.spec.shape),
-            "pieces": [[list(piece.offset), list(piece.shape), piece.file] for piece in stored.pieces],
-        }
-        for name, stored in sorted(tensors.items())
-    }
-    return json.dumps({"format": INDEX_FORMAT, "tensors": rows}) + "\n"
-
-
-def decode_shards(text: str) -> dict[str, Stored]:
-    """The inverse of `encode_shards`. Raises ValueError for what is no index, or names a file elsewhere."""
-    values = json.loads(text)
-    if not isinstance(values, dict) or values.get("format") != INDEX_FORMAT:
-        raise ValueError(f"wanted format {INDEX_FORMAT}")
-    try:
-        return {name: _stored(row) for name, row in values["tensors"].items()}
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"no index of pieces: {error!r}") from error
-
-
-def _stored(row: Mapping[str, Any]) -> Stored:
-    pieces = tuple(Piece(tuple(offset), tuple(shape), file) for offset, shape, file in row["pieces"])
-    if odd := [piece.file for piece in pieces if piece.file != Path(piece.file).name]:
-        raise ValueError(f"{odd[0]}: wanted the name of a file in the same folder")
-    return Stored(TensorSpec(_DTYPES[row["dtype"]], tuple(row["shape"])), pieces)
+from training.checkpoint import SHARDS_FILE
+from training.parallel.pieces import Piece, Stored, decode_shards, encode_shards, shard_name
+from training.parallel.tensor_file import TensorSpec, in_file_order, spec_of, write_tensors
+from training.summed import fsync
 
 
 class ShardWriter(StorageWriter):
@@ -151,7 +90,8 @@ class ShardWriter(StorageWriter):
             name: Stored(TensorSpec(row.properties.dtype, tuple(row.size)), tuple(sorted(pieces[name], key=_place)))
             for name, row in metadata.state_dict_metadata.items()
         }
-        (self._folder / INDEX_FILE).write_text(encode_shards(tensors))
+        (self._folder / SHARDS_FILE).write_text(encode_shards(tensors))
+        fsync(self._folder / SHARDS_FILE)
         self._commit({result.storage_data[0]: result.storage_data[1] for result in written})
 
     @classmethod
@@ -241,7 +181,7 @@ class ShardReader(BoxReader):
     """Reads a folder that `ShardWriter` wrote."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(decode_shards((folder / INDEX_FILE).read_text()))
+        super().__init__(decode_shards((folder / SHARDS_FILE).read_text()))
         self._folder = folder
 
     @property

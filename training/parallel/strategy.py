@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from moviegen.errors import UsageError
-from training.checkpoint import check_checkpoint
+from training.checkpoint import CheckpointError, check_checkpoint
 from training.parallel.export import export_together
 from training.parallel.mesh import DATA, MeshSizes, build_mesh, part
 from training.parallel.meta import spread
@@ -64,7 +64,7 @@ class MeshStrategy(ModelParallelStrategy):
         self._setup_distributed()
         self.sizes = self.sizes or MeshSizes(shard=self.world_size)
         self._device_mesh = build_mesh(self.sizes, self.root_device.type)
-        self._cpu_group = dist.new_group(backend="gloo")
+        self._cpu_group = dist.new_group(backend="gloo", timeout=self._timeout)
         self._saver = ShardedSaver(self._cpu_group, self.async_checkpoints)
         self.lightning_module._device_mesh = self._device_mesh  # type: ignore[union-attr]
 
@@ -173,9 +173,20 @@ class MeshStrategy(ModelParallelStrategy):
         if not self.is_divided:
             return self.checkpoint_io.load_checkpoint(checkpoint_path)
         path = Path(self.broadcast(checkpoint_path))
-        check_checkpoint(path, self.global_rank, self.world_size)
-        self.barrier()
+        self._check(path)
         return load_sharded(path, _Layout(self.lightning_module, self.optimizers), self._cpu_group)
+
+    def _check(self, path: Path) -> None:
+        """Has each rank sum a share of a checkpoint's files. Raises CheckpointError on all when one of them finds a fault."""
+        fault = ""
+        try:
+            check_checkpoint(path, self.global_rank, self.world_size)
+        except CheckpointError as error:
+            fault = str(error)
+        faults = [""] * self.world_size
+        dist.all_gather_object(faults, fault, group=self._cpu_group)
+        if found := [each for each in faults if each]:
+            raise CheckpointError(found[0])
 
     def remove_checkpoint(self, filepath: Any) -> None:
         """Deletes a checkpoint, on the first rank."""
@@ -192,8 +203,10 @@ class MeshStrategy(ModelParallelStrategy):
 
     def teardown(self) -> None:
         """Waits for the checkpoint that is being written."""
-        self.wait_for_checkpoint()
-        super().teardown()
+        try:
+            self.wait_for_checkpoint()
+        finally:
+            super().teardown()
 
 
 class _Layout:

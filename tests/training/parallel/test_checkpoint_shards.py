@@ -18,7 +18,7 @@ from training.checkpoint import (
     load_state,
     write_state,
 )
-from training.parallel.storage import INDEX_FILE, Piece, Stored, decode_shards, encode_shards, shard_name
+from training.parallel.pieces import Piece, Stored, decode_shards, encode_shards, shard_name
 from training.parallel.tensor_file import DTYPES, TensorSpec, in_file_order, spec_of, write_tensors
 from training.parallel.tree import join_tensors, marks, split_tensors
 
@@ -92,10 +92,10 @@ def write_checkpoint(folder, tensor):
         pieces.append(Piece((start, 0), tuple(part.shape), shard_name(rank)))
         key = pieces[-1].key(name)
         sums[shard_name(rank)] = write_tensors(folder / shard_name(rank), {key: spec_of(part)}, [part])
-    (folder / INDEX_FILE).write_text(encode_shards({name: Stored(spec_of(whole), tuple(pieces))}))
+    (folder / SHARDS_FILE).write_text(encode_shards({name: Stored(spec_of(whole), tuple(pieces))}))
     from moviegen.contracts.clip import file_sha256
 
-    write_state(rest, folder, {**sums, INDEX_FILE: file_sha256(folder / INDEX_FILE)})
+    write_state(rest, folder, {**sums, SHARDS_FILE: file_sha256(folder / SHARDS_FILE)})
     return folder
 
 
@@ -104,10 +104,9 @@ def test_pieces_are_put_together_on_one_process(tmp_path):
     state = load_state(write_checkpoint(tmp_path / "step-00000007.ckpt", whole))
     assert torch.equal(state["state_dict"]["w"], whole)
     assert state["global_step"] == 7
-    assert SHARDS_FILE == INDEX_FILE
 
 
-@pytest.mark.parametrize("name", [shard_name(1), INDEX_FILE, STATE_FILE])
+@pytest.mark.parametrize("name", [shard_name(1), SHARDS_FILE, STATE_FILE])
 def test_a_flipped_byte_in_any_file_is_noticed(tmp_path, name):
     path = write_checkpoint(tmp_path / "step-00000007.ckpt", torch.ones(4, 3))
     content = bytearray((path / name).read_bytes())

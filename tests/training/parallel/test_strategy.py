@@ -133,7 +133,10 @@ def test_killed_while_saving_and_resumed_on_two_and_on_one(argv, whole, tmp_path
     folder = tmp_path / "stage"
     four, two = mesh_flags(replicate=2, shard=2), mesh_flags(shard=2)
     common = [*argv, "--output", str(folder)]
-    fit_ranks(4, [*common, *four], (-1, -1), "shards.written#2", killed=[3])
+    survivors = fit_ranks(4, [*common, *four], (-1, -1), "shards.written#2", killed=[3])[:3]
+    for said in map(str, survivors):
+        assert "PeerError: rank" in said, said
+        assert "rank 3 (process" in said, said
     assert [path.name for path in checkpoints(folder / "checkpoints")] == ["step-00000002.ckpt"]
     assert set(fit_ranks(2, [*common, *two, "--trainer.max_steps", "4"])) == {0}
     assert fit(common) == 0, "one rank, no strategy"
