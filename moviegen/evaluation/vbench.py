@@ -42,6 +42,9 @@ SEMANTIC = {
     "temporal_style": (0.0, 0.364, 1.0), "overall_consistency": (0.0, 0.364, 1.0),
 }  # fmt: skip
 
+IN_PERCENT = "imaging_quality"
+"""MUSIQ's 0..100: of each video always; the dimension's own score is divided by 100 in VBench's later versions."""
+
 QUALITY_SHARE = 4 / 5
 """Of the total; the rest is semantic."""
 
@@ -205,9 +208,10 @@ def _scores(name: str, content: Any) -> Iterator[tuple[Dimension, float]]:
             or not isinstance(entry[0], int | float)
         ):
             raise UsageError(f"{name}: {dimension} is {str(entry)[:60]}, wanted [score, [videos]]")
-        videos = _video_scores(entry[1] if len(entry) > 1 else [])
+        percent = 100.0 if dimension == IN_PERCENT else 1.0
+        videos = [value / percent for value in _video_scores(entry[1] if len(entry) > 1 else [])]
         interval = bootstrap(videos) if len(videos) > 1 else None
-        value = float(entry[0])
+        value = float(entry[0]) / (percent if entry[0] > 1 else 1.0)
         low, high = (interval.low, interval.high) if interval else (math.nan, math.nan)
         yield Dimension(dimension, value, len(videos), low, high, normalise(dimension, value)), value
 
