@@ -11,8 +11,8 @@ from moviegen.evaluation.cache import Cache, content_hash
 from moviegen.evaluation.config import EvalConfig
 from moviegen.evaluation.extractors import Extractor
 from moviegen.evaluation.features import Features
+from moviegen.evaluation.files import list_media, one_each
 from moviegen.evaluation.intervals import Interval
-from moviegen.evaluation.pairs import PICTURE_SUFFIXES, SOUND_SUFFIXES, VIDEO_SUFFIXES, list_files
 from moviegen.evaluation.results import metric_row
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ def set_rows(group: str, config: EvalConfig, plan: "Plan", cache: Cache) -> Iter
     assert config.reference is not None, "the plan asks for one"
     extractor = Extractor(group, path, config.networks, config.timeout_s)  # type: ignore[arg-type]
     features = Features(cache, extractor.version, extractor.features)
-    suffixes = (*VIDEO_SUFFIXES, *(SOUND_SUFFIXES if group == "sound" else PICTURE_SUFFIXES))
-    real = sorted(list_files(config.reference, suffixes)[0].values())
+    kinds = ("video", "sound" if group == "sound" else "image")
+    real = sorted(one_each(list_media(config.reference, kinds, may_be_empty=True))[0].values())
     made = [item.path for item in plan.items if item.path is not None]
     a, b = ([found for file in files if (found := features.of(file)) is not None] for files in (made, real))
     # other real clips are another measure: what is compared with is part of the version, whatever the folder is called

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from moviegen.evaluation.files import kind_of
 from moviegen.evaluation.prompt_sets import Prompt
 
 from .assignment import generator_of, opaque_id
 from .blinding import CRF, SUFFIXES, PairError, Shape, describe_change, shapes_of, write_blind
 from .key import Item
-from .pairing import KINDS, Pair, Skipped
+from .pairing import Pair, Skipped
 
 STAMP = 946_684_800
 """Every file of a study is of 2000-01-01: when it was written tells nothing."""
@@ -88,7 +89,7 @@ def _write_pair(folder: MediaFolder, pair: Pair, prompt: Prompt | None) -> Item:
 
 def _put_reference(folder: MediaFolder, pair: Pair, digest: str) -> str:
     assert pair.reference is not None
-    kind = next(kind for kind, suffixes in KINDS.items() if pair.reference.suffix.lower() in suffixes)
+    kind = kind_of(pair.reference)
     if kind != pair.kind:
         raise PairError(f"{pair.reference.name} is of kind {kind}, the pair of kind {pair.kind}")
     shape = shapes_of(Pair(pair.name, kind, pair.reference, pair.reference), with_sound=False)[0]

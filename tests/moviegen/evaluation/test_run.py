@@ -17,7 +17,8 @@ from moviegen.cli import main
 from moviegen.errors import UsageError
 from moviegen.evaluation.config import EvalConfig
 from moviegen.evaluation.diff import compare_runs
-from moviegen.evaluation.pairs import make_items, read_prompts
+from moviegen.evaluation.pairs import make_items
+from moviegen.evaluation.prompt_sets import read_prompts
 from moviegen.media.write import write_video
 from moviegen.testing.pairs import make_clip, write_clips
 
@@ -212,10 +213,18 @@ def test_what_cannot_be_asked(change, words):
 
 def test_prompts_of_a_table(tmp_path):
     (tmp_path / "p.csv").write_text('name,prompt,concept,motion_level\na,"a dog, running","animal,animal,scene",high\n')
-    assert read_prompts(tmp_path / "p.csv")["a"].tags == ("animal", "scene", "motion high")
-    (tmp_path / "q.csv").write_text("prompt\na dog\n")
-    with pytest.raises(UsageError, match="row 1 has no `name`"):
-        read_prompts(tmp_path / "q.csv")
+    prompts = read_prompts(tmp_path / "p.csv")
+    assert prompts.find("a").labels == ("animal", "scene", "motion high")
+    for name in ("a.mp4", "b.mp4", "b.txt"):
+        (tmp_path / name).write_text("a cat")
+    items = {item.name: item.prompt.text for item in make_items(tmp_path, prompts=prompts)}
+    assert items == {"a": "a dog, running", "b": "a cat"}  # what the table has not is beside the file
+    (tmp_path / "a.mp4").unlink()
+    with pytest.raises(
+        UsageError,
+        match="files are called 'b', the set's ids are like 'a'",
+    ):
+        make_items(tmp_path, prompts=prompts)
 
 
 def test_help_is_quick_and_imports_no_torch():

@@ -194,7 +194,7 @@ def test_prompts_and_tags_come_by_name(generated, tmp_path):
     found = {item.name: (item.prompt, item.tags, item.motion_level) for item in key.items.values()}
     assert found["0003_prompt_3"] == ("prompt 3", ("animal", "scene"), "high")
     (tmp_path / "other.txt").write_text("another text\n")
-    with pytest.raises(UsageError, match="none of the 4 pairs is of one of its 1 prompts"):
+    with pytest.raises(UsageError, match="none of the 4 files is of one of its 1 prompts"):
         make(config_of(generated, tmp_path, prompts=tmp_path / "other.txt", output=tmp_path / "t"))
 
 
