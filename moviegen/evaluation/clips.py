@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from moviegen.evaluation.pairs import PICTURE_SUFFIXES, SOUND_SUFFIXES
+from moviegen.evaluation.files import kind_of
 from moviegen.media.limits import UnreadableMediaError
 
 
@@ -23,7 +23,7 @@ def read_clip(path: Path, size: tuple[int, int] | None = None) -> Clip:
     """All frames of a video or a still. Raises a MediaError. Runs in the guarded worker."""
     from moviegen.media.read import open_video, read_image
 
-    if path.suffix.lower() in PICTURE_SUFFIXES:
+    if kind_of(path) == "image":
         return Clip(read_image(path, size=size)[None], np.zeros(1))
     with open_video(path) as video:
         convert, base = video.converter(size), video.time_base
@@ -38,7 +38,7 @@ def read_frames(path: Path, count: int, side_px: int) -> np.ndarray:
     of a shorter clip some twice. Runs in the guarded worker."""
     from moviegen.media.read import read_image, read_video
 
-    frames = read_image(path)[None] if path.suffix.lower() in PICTURE_SUFFIXES else read_video(path)
+    frames = read_image(path)[None] if kind_of(path) == "image" else read_video(path)
     chosen = np.linspace(0, len(frames) - 1, count).round().astype(int)
     return np.stack([stretched(frames[i], side_px) for i in chosen])
 
@@ -52,7 +52,7 @@ def stretched(image: np.ndarray, side_px: int) -> np.ndarray:
 
 def has_picture(path: Path) -> bool:
     """By its name: is it more than sound?"""
-    return path.suffix.lower() not in SOUND_SUFFIXES
+    return kind_of(path) != "sound"
 
 
 def read_squares(path: Path, count: int, side_px: int) -> np.ndarray:

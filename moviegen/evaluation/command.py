@@ -1,4 +1,4 @@
-"""`moviegen eval run|list|diff|ab`: measures what models make, with intervals, offline."""
+"""`moviegen eval run|list|diff|ab|prompts|vbench`: measures what models make, with intervals, offline."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -20,9 +20,11 @@ VERBS = {
     "list": "every metric: what it measures, what it needs, which way is better",
     "diff": "two runs beside each other, pair by pair, with significance",
     "ab": "a blind study in the browser, and its net win rates",
+    "prompts": "what a set of prompts holds, by concept and motion level",
+    "vbench": "files under the names VBench wants; its results with intervals and totals",
 }
 
-USAGE = """usage: moviegen eval run|list|diff|ab ...
+USAGE = """usage: moviegen eval run|list|diff|ab|prompts|vbench ...
 
 Measures what models make: each number with its interval, its number of clips and the hash of its weights. Nothing is downloaded.
 
@@ -61,18 +63,33 @@ class DiffConfig:
     """Print as JSON."""
 
 
+@dataclass(frozen=True)
+class PromptsConfig:
+    """What a set of prompts holds."""
+
+    path: Path
+    """.txt, .csv, .jsonl, .json (VBench), .yaml, or a folder of .txt."""
+    lines: bool = False
+    """Print the prompts, one a line, as `moviegen generate --prompts_file` reads them."""
+    json: bool = False
+    """Print one JSON line a prompt."""
+
+
 def main(argv: Sequence[str]) -> int:
     """`moviegen eval`; returns the exit code."""
     arguments = list(argv)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(USAGE.format(verbs="\n".join(f"  {name:<5} {about}" for name, about in VERBS.items())))
+        print(USAGE.format(verbs="\n".join(f"  {name:<8} {about}" for name, about in VERBS.items())))
         return 0 if arguments else 2
     verb, rest = arguments[0], arguments[1:]
-    if verb == "ab":
-        from moviegen.evaluation.ab.command import main as ab  # a page of its own: nothing else needs it
-
-        return ab(rest)
-    verbs: dict[str, Callable[[Sequence[str]], int]] = {"run": run, "list": list_metrics, "diff": diff}
+    verbs: dict[str, Callable[[Sequence[str]], int]] = {
+        "run": run,
+        "list": list_metrics,
+        "diff": diff,
+        "ab": study,
+        "prompts": show_prompts,
+        "vbench": vbench,
+    }
     if verb not in verbs:
         close = nearest(verb, VERBS)
         raise UsageError(
@@ -211,6 +228,47 @@ def diff(argv: Sequence[str]) -> int:
         print(json.dumps([asdict(row) for row in rows], indent=1, ensure_ascii=False))
     else:
         show_diff(rows)
+    return 0
+
+
+def study(argv: Sequence[str]) -> int:
+    """`moviegen eval ab VERB`, which has a page of its own."""
+    from moviegen.evaluation.ab.command import main as ab
+
+    return ab(argv)
+
+
+def vbench(argv: Sequence[str]) -> int:
+    """`moviegen eval vbench export|import`."""
+    from moviegen.evaluation import vbench
+
+    return vbench.main(argv)
+
+
+def show_prompts(argv: Sequence[str]) -> int:
+    """`moviegen eval prompts PATH`: what a set holds."""
+    from collections import Counter
+
+    from moviegen.evaluation.prompt_sets import count_tags, read_prompts
+
+    config, _ = parse_config(
+        PromptsConfig, argv, prog="moviegen eval prompts", positionals=("path",), summary=str(PromptsConfig.__doc__),
+        examples=(
+            "moviegen eval prompts configs/prompts/small.yaml",
+            "moviegen eval prompts configs/prompts/small.yaml --lines > prompts.txt",
+        ),
+    )  # fmt: skip
+    found = read_prompts(config.path)
+    if config.json or config.lines:
+        for prompt in found.prompts:
+            print(json.dumps(asdict(prompt), ensure_ascii=False) if config.json else prompt.text)
+        return 0
+    texts = len({prompt.text for prompt in found.prompts})
+    print(f"{found.path}: {len(found.prompts)} prompts ({texts} different), {found.format}, sha256 {found.sha256}")
+    levels = Counter(prompt.motion_level for prompt in found.prompts if prompt.motion_level)
+    for name, counts in (("motion level", dict(levels)), ("tag", count_tags(found.prompts))):
+        for value, count in counts.items():
+            print(f"  {name}: {value}: {count}")
     return 0
 
 

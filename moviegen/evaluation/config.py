@@ -68,7 +68,8 @@ class EvalConfig:
     pictures: Path | None = None
     """Folder of pictures of the persons, <name>.jpg or <name>/*.jpg."""
     prompts: Path | None = None
-    """.csv or .jsonl with name, prompt and, if known, source_prompt, concept, motion_level; else <name>.txt beside each file."""
+    """Prompts with tags: .txt, .csv, .jsonl, .json (VBench), .yaml, found by the files' names; of edits with source_prompt. Else
+    <name>.txt beside each file."""
     name: str = ""
     """Of this run; the generated folder's unless given."""
     metrics: list[str] = field(default_factory=list)

@@ -55,7 +55,7 @@ def _compare(name: str, first: Run, second: Run, seed: int) -> Change:
     if of_a is None or of_b is None:
         return _silent(name, value_a, value_b, f"only in {'b' if of_a is None else 'a'}")
     if (of_a["weights"], of_a["version"]) != (of_b["weights"], of_b["version"]):
-        return _silent(name, value_a, value_b, "not comparable: other weights or another version")
+        return _silent(name, value_a, value_b, "not comparable: other weights, another version or other real clips")
     if about["kind"] == "set":
         return _sets(name, of_a, of_b)
     return _pairs(name, first, second, about["better"], seed)
@@ -78,10 +78,12 @@ def _pairs(name: str, first: Run, second: Run, better: str, seed: int) -> Change
 
 
 def _sets(name: str, of_a: dict, of_b: dict) -> Change:
-    """Two distances with their intervals: told apart where the difference exceeds both errors together."""
-    a, b, n = of_a["value"], of_b["value"], min(of_a["n"], of_b["n"])
-    if None in (a, b, of_a["low"], of_b["low"]):
-        return _silent(name, a, b, "no interval of one of them")
+    """Two distances with their intervals: told apart where the difference exceeds both errors together. Of Frechet's those without
+    their bias, which are in the middle of their intervals: of fewer clips the distance as it is would be larger."""
+    n = min(of_a["n"], of_b["n"])
+    if None in (of_a["value"], of_b["value"], of_a["low"], of_b["low"]):
+        return _silent(name, of_a["value"], of_b["value"], "no interval of one of them")
+    a, b = ((row["low"] + row["high"]) / 2 for row in (of_a, of_b))
     half = math.hypot(*((row["high"] - row["low"]) / 2 for row in (of_a, of_b)))
     from statistics import NormalDist
 

@@ -1,9 +1,10 @@
 """How far two sets of features are apart: Frechet distance (FID, FVD, FAD) and unbiased MMD (KID, KVD, KAD), in float64.
 
 Frechet's is of two normal distributions fitted to n items of D numbers each; of few items it is far too large (two samples of one
-distribution, D = 400, are 1481 apart at n = 64 and 82 at n = 2048), so n stands beside it, and `frechet_unbiased` is without most of
+distribution, D = 400, are 1481 apart at n = 64 and 82 at n = 2048), so n stands beside it, and `frechet_interval` gives it without most of
 that. MMD has no such bias. Intervals are by a jackknife that leaves out one group of items at a time: a bootstrap would draw items twice,
-which these distances take for a change of distribution.
+which these distances take for a change of distribution. Rows of one item (frames of one clip) are alike: `items` says which belong
+together, so that they are left out together, and no pair of them counts in the MMD.
 """
 
 import math
@@ -22,6 +23,9 @@ ITEMS_A_NUMBER = 2
 """Items wanted for each of the D numbers of a feature before a Frechet distance is given: our decision."""
 
 Kernel = Literal["polynomial", "gaussian"]
+
+Items = tuple[np.ndarray, np.ndarray]
+"""Of each row of a and of b the number of its item, from 0; every row is one of its own where none is given."""
 
 
 @dataclass(frozen=True)
@@ -62,35 +66,50 @@ def _root(covariance: np.ndarray) -> np.ndarray:
     return (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
 
 
-def frechet_interval(a: np.ndarray, b: np.ndarray, level: float = LEVEL) -> tuple[float, Interval]:
+def frechet_interval(
+    a: np.ndarray, b: np.ndarray, level: float = LEVEL, items: Items | None = None
+) -> tuple[float, Interval]:
     """(the distance as the literature gives it, the distance without its bias in n, with its interval)."""
     first, second = _checked(a), _checked(b)
     raw = frechet(first, second)
-    return raw, jackknife(
-        lambda keep_a, keep_b: frechet(first[keep_a], second[keep_b]), len(first), len(second), level, raw
-    )
+    rows = _items_of(first, second, items)
+    return raw, jackknife(lambda keep_a, keep_b: frechet(first[keep_a], second[keep_b]), *rows, level, raw)
 
 
-def mmd(a: np.ndarray, b: np.ndarray, kernel: Kernel = "polynomial", bandwidth: float | None = None) -> float:
+def mmd(
+    a: np.ndarray,
+    b: np.ndarray,
+    kernel: Kernel = "polynomial",
+    bandwidth: float | None = None,
+    items: Items | None = None,
+) -> float:
     """Unbiased squared maximum mean discrepancy; it may be a little below 0.
 
     `bandwidth` is the Gaussian kernel's; None: `median_distance`.
     """
-    return _mmd_of(_kernel_sums(_checked(a), _checked(b), kernel, bandwidth, 1))
+    first, second = _checked(a), _checked(b)
+    return _mmd_of(_kernel_sums(first, second, kernel, bandwidth, 1, _items_of(first, second, items)))
 
 
 def mmd_interval(
-    a: np.ndarray, b: np.ndarray, kernel: Kernel = "polynomial", bandwidth: float | None = None, level: float = LEVEL
+    a: np.ndarray,
+    b: np.ndarray,
+    kernel: Kernel = "polynomial",
+    bandwidth: float | None = None,
+    level: float = LEVEL,
+    items: Items | None = None,
 ) -> Interval:
     """The unbiased MMD with its interval."""
     first, second = _checked(a), _checked(b)
-    groups = min(GROUPS, len(first), len(second))
+    rows = _items_of(first, second, items)
+    n, m = (int(part.max()) + 1 for part in rows)
+    groups = min(GROUPS, n, m)
     if groups < 3:
-        return Interval(mmd(first, second, kernel, bandwidth), math.nan, math.nan, len(first), level)
-    sums = _kernel_sums(first, second, kernel, bandwidth, groups)
+        return Interval(mmd(first, second, kernel, bandwidth, rows), math.nan, math.nan, n, level)
+    sums = _kernel_sums(first, second, kernel, bandwidth, groups, rows)
     found = _mmd_of(sums)
     left = [_mmd_of(sums.without(group)) for group in range(groups)]
-    return _interval(found, np.array(left), len(first), level, is_corrected=False)
+    return _interval(found, np.array(left), n, level, is_corrected=False)
 
 
 def median_distance(features: np.ndarray) -> float:
@@ -101,13 +120,18 @@ def median_distance(features: np.ndarray) -> float:
 
 
 def jackknife(
-    distance: Callable[[np.ndarray, np.ndarray], float], n: int, m: int, level: float, value: float
+    distance: Callable[[np.ndarray, np.ndarray], float],
+    items_a: np.ndarray,
+    items_b: np.ndarray,
+    level: float,
+    value: float,
 ) -> Interval:
     """`value` without its bias of order 1 / n, and its interval, from the distances with each group of items left out."""
+    n, m = int(items_a.max()) + 1, int(items_b.max()) + 1
     groups = min(GROUPS, n // 2, m // 2)
     if groups < 3:
         return Interval(value, math.nan, math.nan, n, level)
-    first, second = np.arange(n) % groups, np.arange(m) % groups
+    first, second = items_a % groups, items_b % groups
     left = np.array([distance(first != group, second != group) for group in range(groups)])
     return _interval(value, left, n, level, is_corrected=True)
 
@@ -125,39 +149,56 @@ def _interval(value: float, left: np.ndarray, n: int, level: float, *, is_correc
 
 @dataclass(frozen=True)
 class _Sums:
-    """Sums of the kernel over pairs of groups: within a (without pairs of an item and itself), within b, and between."""
+    """Sums of the kernel over pairs of groups: within a (without pairs of one item), within b, and between."""
 
     aa: np.ndarray
     bb: np.ndarray
     ab: np.ndarray
     size_a: np.ndarray
+    """Rows of each group."""
     size_b: np.ndarray
+    own_a: np.ndarray
+    """Pairs of rows of one item in each group, of a row and itself among them."""
+    own_b: np.ndarray
 
     def without(self, group: int) -> "_Sums":
         keep = np.arange(len(self.size_a)) != group
         parts = (matrix[np.ix_(keep, keep)] for matrix in (self.aa, self.bb, self.ab))
-        return _Sums(*parts, self.size_a[keep], self.size_b[keep])
+        return _Sums(*parts, *(counts[keep] for counts in (self.size_a, self.size_b, self.own_a, self.own_b)))
 
 
 def _mmd_of(sums: _Sums) -> float:
     n, m = int(sums.size_a.sum()), int(sums.size_b.sum())
-    return float(sums.aa.sum() / (n * (n - 1)) + sums.bb.sum() / (m * (m - 1)) - 2 * sums.ab.sum() / (n * m))
+    pairs_a, pairs_b = n * n - int(sums.own_a.sum()), m * m - int(sums.own_b.sum())
+    return float(sums.aa.sum() / pairs_a + sums.bb.sum() / pairs_b - 2 * sums.ab.sum() / (n * m))
 
 
-def _kernel_sums(a: np.ndarray, b: np.ndarray, kernel: Kernel, bandwidth: float | None, groups: int) -> _Sums:
+def _kernel_sums(
+    a: np.ndarray, b: np.ndarray, kernel: Kernel, bandwidth: float | None, groups: int, items: Items
+) -> _Sums:
     width = (bandwidth or median_distance(b)) if kernel == "gaussian" else 1.0
-    sets = [a[g::groups] for g in range(groups)], [b[g::groups] for g in range(groups)]
+    sets = [
+        [(rows[own % groups == g], own[own % groups == g]) for g in range(groups)]
+        for rows, own in zip((a, b), items, strict=True)
+    ]
 
-    def sums(first: list[np.ndarray], second: list[np.ndarray], is_same: bool) -> np.ndarray:
+    def sums(first: list, second: list, is_same: bool) -> np.ndarray:
         out = np.zeros((groups, groups))
-        for i, x in enumerate(first):
-            for j, y in enumerate(second):
+        for i, (x, item_x) in enumerate(first):
+            for j, (y, item_y) in enumerate(second):
                 values = _kernel(x, y, kernel, width)
-                out[i, j] = values.sum() - (np.trace(values) if is_same and i == j else 0.0)
+                out[i, j] = values.sum()
+                if is_same and i == j:
+                    out[i, j] -= values[item_x[:, None] == item_y].sum()
         return out
 
-    sizes = [np.array([len(x) for x in part]) for part in sets]
-    return _Sums(sums(sets[0], sets[0], True), sums(sets[1], sets[1], True), sums(*sets, False), *sizes)
+    sizes = [np.array([len(rows) for rows, _ in part]) for part in sets]
+    own = [np.array([int(np.square(np.bincount(item)).sum()) for _, item in part]) for part in sets]
+    return _Sums(sums(sets[0], sets[0], True), sums(sets[1], sets[1], True), sums(*sets, False), *sizes, *own)
+
+
+def _items_of(a: np.ndarray, b: np.ndarray, items: Items | None) -> Items:
+    return items or (np.arange(len(a)), np.arange(len(b)))
 
 
 def _kernel(x: np.ndarray, y: np.ndarray, kernel: Kernel, bandwidth: float) -> np.ndarray:

@@ -46,7 +46,7 @@ def measure_networks(config: EvalConfig, plan: "Plan", cache: Cache, say: Say) -
 
 def _item_rows(config: EvalConfig, item: Item, network: object, found: dict[str, dict]) -> Iterator[dict]:
     """A row a metric of one item."""
-    tags = ", ".join(item.prompt.tags) or None if item.prompt else None
+    tags = ", ".join(item.prompt.labels) or None if item.prompt else None
     known = {"source": sha_of(item.path), "weights": network.sha256, "tags": tags}  # type: ignore[attr-defined]
     for metric, outcome in found.items():
         yield score_row(config.run_name, item.name, metric, network.version, **known, **outcome)  # type: ignore[attr-defined]

@@ -10,7 +10,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,13 @@ class Prompt:
     sound: str = ""
     """What is to be heard."""
     music: str = ""
+    source_text: str = ""
+    """Caption of the clip before an edit."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What results are told apart by: the tags, and the motion level as one."""
+        return (*self.tags, *([f"motion {self.motion_level}"] if self.motion_level else []))
 
 
 @dataclass(frozen=True)
@@ -49,12 +56,19 @@ class PromptSet:
     prompts: tuple[Prompt, ...]
 
     def find(self, name: str) -> Prompt | None:
-        """The prompt of a generated file by its name: the id, `<text>-<k>` as VBench wants it, or, in a set without ids of its own, the
-        row's number in front (`0003_...`)."""
+        """The prompt of a generated file by its name: the id, the text, `<text>-<k>` as VBench wants it, or, in a set without ids of its
+        own, the row's number alone (`0003`). A number in front of other words is no match: it may be another set's."""
         stem = name.rsplit("/", 1)[-1]
         text, _, index = stem.rpartition("-")
         found = self._by_key.get(name) or self._by_key.get(stem)
         return found or (self._by_key.get(text) if index.isdecimal() else None)
+
+    def no_match(self, names: Sequence[str]) -> str:
+        """What to say where none of the names is of a prompt."""
+        return (
+            f"{self.path}: none of the {len(names)} files is of one of its {len(self.prompts)} prompts: files are called "
+            f"{names[0]!r}, the set's ids are like {self.prompts[0].id!r}"
+        )
 
     @cached_property
     def _by_key(self) -> dict[str, Prompt]:
@@ -143,6 +157,7 @@ def _record(path: Path, row: Any, number: int) -> Prompt:
         "motion_level": _first(row, "motion_level"),
         "sound": _first(row, "audio_prompt", "sound"),
         "music": _first(row, "music_prompt", "music"),
+        "source_text": _first(row, "source_prompt", "source_text"),
     }
     if row.get("path"):
         return Prompt(Path(str(row["path"])).stem, text, **values)
@@ -169,7 +184,7 @@ def _merged(prompts: Iterator[Prompt]) -> list[Prompt]:
     for prompt in prompts:
         before = found.get(prompt.id)
         tags = tuple(dict.fromkeys((*(before.tags if before else ()), *prompt.tags)))
-        found[prompt.id] = Prompt(prompt.id, prompt.text, tags, prompt.motion_level, prompt.sound, prompt.music)
+        found[prompt.id] = replace(prompt, tags=tags)
     return list(found.values())
 
 

@@ -14,7 +14,8 @@ from moviegen.evaluation.cache import Cache, content_hash
 from moviegen.evaluation.config import EvalConfig
 from moviegen.evaluation.measure import VERSIONS, Measured
 from moviegen.evaluation.metrics import Metric
-from moviegen.evaluation.pairs import Item, make_items, read_prompts
+from moviegen.evaluation.pairs import Item, make_items
+from moviegen.evaluation.prompt_sets import read_prompts
 from moviegen.evaluation.results import score_row, sha_of, summarise, write_results
 from moviegen.media.worker import DecodeWorker
 
@@ -213,7 +214,7 @@ def item_key(item: Item) -> str:
 
 def _rows(run: str, item: Item, plan: Plan, found: dict[str, Measured]) -> Iterator[dict]:
     """A row a weight-free metric."""
-    known = {"source": sha_of(item.path), "tags": ", ".join(item.prompt.tags) or None if item.prompt else None}
+    known = {"source": sha_of(item.path), "tags": ", ".join(item.prompt.labels) or None if item.prompt else None}
     for group in (group for group in plan.groups if group in WEIGHT_FREE):
         version = f"{group}:{VERSIONS[group]}"
         hashes = known | ({"reference": sha_of(item.reference)} if group in NEEDS_REFERENCE else {})

@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from moviegen.contracts.clip import hash_id
 from moviegen.evaluation import distances
-from moviegen.evaluation.cache import Cache
+from moviegen.evaluation.cache import Cache, content_hash
 from moviegen.evaluation.config import EvalConfig
 from moviegen.evaluation.extractors import Extractor
 from moviegen.evaluation.features import Features
+from moviegen.evaluation.files import list_media, one_each
 from moviegen.evaluation.intervals import Interval
-from moviegen.evaluation.pairs import PICTURE_SUFFIXES, SOUND_SUFFIXES, VIDEO_SUFFIXES, list_files
 from moviegen.evaluation.results import metric_row
 
 if TYPE_CHECKING:
@@ -29,12 +30,14 @@ def set_rows(group: str, config: EvalConfig, plan: "Plan", cache: Cache) -> Iter
     assert config.reference is not None, "the plan asks for one"
     extractor = Extractor(group, path, config.networks, config.timeout_s)  # type: ignore[arg-type]
     features = Features(cache, extractor.version, extractor.features)
-    suffixes = (*VIDEO_SUFFIXES, *(SOUND_SUFFIXES if group == "sound" else PICTURE_SUFFIXES))
-    real = sorted(list_files(config.reference, suffixes)[0].values())
+    kinds = ("video", "sound" if group == "sound" else "image")
+    real = sorted(one_each(list_media(config.reference, kinds, may_be_empty=True))[0].values())
     made = [item.path for item in plan.items if item.path is not None]
     a, b = ([found for file in files if (found := features.of(file)) is not None] for files in (made, real))
+    # other real clips are another measure: what is compared with is part of the version, whatever the folder is called
+    against = sorted(content_hash(file) for file in real if file not in features.faults)
     more = {
-        "version": extractor.version,
+        "version": hash_id(extractor.version, against)[:16],
         "weights": extractor.sha256,
         "num_failed": len(features.faults),
         "num_skipped": len(features.skips),
@@ -66,9 +69,14 @@ def _frechet(a: Sequence[np.ndarray], b: Sequence[np.ndarray], config: EvalConfi
             None,
             n,
         ), f"{counts}: nearly all bias below n = {wanted}; --allow_small gives it all the same"
-    value, corrected = distances.frechet_interval(made, real)
+    value, corrected = distances.frechet_interval(made, real, items=(_items(a), _items(b)))
     note = f"{counts}; the interval is of the distance without its bias, {corrected.value:.5g}"
     return (value, corrected.low, corrected.high, n), note
+
+
+def _items(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Of each row the number of the file that it is of: frames of one clip are alike, and no clips of their own."""
+    return np.repeat(np.arange(len(parts)), [len(part) for part in parts])
 
 
 def _mmd_by(group: str) -> Callable:
@@ -79,7 +87,7 @@ def _mmd_by(group: str) -> Callable:
         if min(n, m) < 2:
             return (None, None, None, n), f"n = {n} beside {m}: two of each are the least"
         made, real = np.concatenate(a), np.concatenate(b)
-        found: Interval = distances.mmd_interval(made, real, kernel)
+        found: Interval = distances.mmd_interval(made, real, kernel, items=(_items(a), _items(b)))
         return (
             found.value,
             found.low,

@@ -19,7 +19,8 @@ from moviegen.config import parse_config
 from moviegen.contracts.lake import atomic_write
 from moviegen.errors import UsageError
 
-from .ab.pairing import KINDS, Skipped, list_media
+from .ab.pairing import Skipped
+from .files import kind_of, list_media
 from .intervals import bootstrap
 from .prompt_sets import read_prompts
 
@@ -41,6 +42,9 @@ SEMANTIC = {
     "spatial_relationship": (0.0, 1.0, 1.0), "scene": (0.0, 0.8222, 1.0), "appearance_style": (0.0009, 0.2855, 1.0),
     "temporal_style": (0.0, 0.364, 1.0), "overall_consistency": (0.0, 0.364, 1.0),
 }  # fmt: skip
+
+IN_PERCENT = "imaging_quality"
+"""MUSIQ's 0..100: of each video always; the dimension's own score is divided by 100 in VBench's later versions."""
 
 QUALITY_SHARE = 4 / 5
 """Of the total; the rest is semantic."""
@@ -105,7 +109,7 @@ def export(config: ExportConfig) -> Exported:
     for k, folder in enumerate(config.inputs):
         for name, paths in list_media(folder).items():
             prompt = found.find(name)
-            if prompt is None or paths[0].suffix.lower() not in KINDS["video"]:
+            if prompt is None or kind_of(paths[0]) != "video":
                 missing.append(
                     Skipped(f"{folder.name}/{name}", "no prompt of this name" if prompt is None else "no video")
                 )
@@ -205,9 +209,10 @@ def _scores(name: str, content: Any) -> Iterator[tuple[Dimension, float]]:
             or not isinstance(entry[0], int | float)
         ):
             raise UsageError(f"{name}: {dimension} is {str(entry)[:60]}, wanted [score, [videos]]")
-        videos = _video_scores(entry[1] if len(entry) > 1 else [])
+        percent = 100.0 if dimension == IN_PERCENT else 1.0
+        videos = [value / percent for value in _video_scores(entry[1] if len(entry) > 1 else [])]
         interval = bootstrap(videos) if len(videos) > 1 else None
-        value = float(entry[0])
+        value = float(entry[0]) / (percent if entry[0] > 1 else 1.0)
         low, high = (interval.low, interval.high) if interval else (math.nan, math.nan)
         yield Dimension(dimension, value, len(videos), low, high, normalise(dimension, value)), value
 
@@ -244,7 +249,7 @@ def main(argv: Sequence[str]) -> int:
     """`export` or `import`."""
     verbs = {"export": export_main, "import": import_main}
     if not argv or argv[0] not in verbs:
-        wanted = "usage: moviegen eval ab vbench export|import [options]"
+        wanted = "usage: moviegen eval vbench export|import [options]"
         if argv and argv[0] not in ("-h", "--help"):
             raise UsageError(f"no verb {argv[0]!r}; {wanted}")
         print(wanted)
@@ -255,8 +260,8 @@ def main(argv: Sequence[str]) -> int:
 def export_main(argv: Sequence[str]) -> int:
     """Prints what was copied, and what is missing."""
     config, _ = parse_config(
-        ExportConfig, argv, prog="moviegen eval ab vbench export", summary=str(ExportConfig.__doc__),
-        examples=('moviegen eval ab vbench export --inputs "[out/seed0,out/seed1]" --prompts VBench_full_info.json --output vbench',),
+        ExportConfig, argv, prog="moviegen eval vbench export", summary=str(ExportConfig.__doc__),
+        examples=('moviegen eval vbench export --inputs "[out/seed0,out/seed1]" --prompts VBench_full_info.json --output vbench',),
     )  # fmt: skip
     done = export(config)
     for row in done.missing[:20]:
@@ -268,8 +273,8 @@ def export_main(argv: Sequence[str]) -> int:
 def import_main(argv: Sequence[str]) -> int:
     """Prints the table of dimensions and totals."""
     config, _ = parse_config(
-        ImportConfig, argv, prog="moviegen eval ab vbench import", positionals=("path",), summary=str(ImportConfig.__doc__),
-        examples=("moviegen eval ab vbench import evaluation_results/ --output vbench.json",),
+        ImportConfig, argv, prog="moviegen eval vbench import", positionals=("path",), summary=str(ImportConfig.__doc__),
+        examples=("moviegen eval vbench import evaluation_results/ --output vbench.json",),
     )  # fmt: skip
     found = read_results(config.path)
     sums, missing = totals(found)

@@ -33,7 +33,7 @@ DAMAGE = 12
 """A damaged clip of an attention check has this many blocks from top to bottom. Our decision: nobody can miss it."""
 
 
-class PairError(ValueError):
+class PairError(MediaError):
     """A pair that cannot be shown, and why."""
 
 
@@ -60,6 +60,8 @@ def shapes_of(pair: Pair, *, with_sound: bool) -> tuple[Shape, Shape]:
         lengths = [
             read_audio(path, mono=False, sample_rate=SAMPLE_RATE).shape[1] / SAMPLE_RATE for path in (pair.a, pair.b)
         ]
+    except PairError:
+        raise
     except MediaError as error:
         raise PairError(str(error)) from error
     return Shape(duration_s=min(lengths)), Shape(duration_s=min(lengths))
@@ -114,6 +116,8 @@ def write_blind(
             write_image(target, _blocks(image) if damaged else image)
         else:
             _write_sound(target, _sound(source, shape, 0.0, damaged))
+    except PairError:
+        raise
     except MediaError as error:
         raise PairError(str(error)) from error
 

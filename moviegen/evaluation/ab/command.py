@@ -1,4 +1,4 @@
-"""`moviegen eval ab make|score|sigma|power|prompts|vbench`."""
+"""`moviegen eval ab make|score|sigma|power`."""
 
 import json
 import sys
@@ -18,8 +18,6 @@ verbs:
   score KEY VOTES...        net win rates with intervals, agreement, tables by concept and motion level
   sigma SCORE...            how far repeats of one study lie apart: the paper's sigma
   power                     how sure a study of so many items is
-  prompts PATH              what a set of prompts holds, by concept and motion level
-  vbench export|import      files under the names VBench wants; its results with intervals and totals
 
 moviegen eval ab <verb> --help shows a verb's options with examples.
 example: moviegen eval ab make out/ours out/theirs --prompts configs/prompts/small.yaml --output study
@@ -44,18 +42,6 @@ class SigmaConfig:
     """score.json of each repeat."""
 
 
-@dataclass(frozen=True)
-class PromptsConfig:
-    """What a set of prompts holds."""
-
-    path: Path
-    """.txt, .csv, .jsonl, .json (VBench), .yaml, or a folder of .txt."""
-    lines: bool = False
-    """Print the prompts, one a line, as `moviegen generate --prompts_file` reads them."""
-    json: bool = False
-    """Print one JSON line a prompt."""
-
-
 def main(argv: Sequence[str]) -> int:
     """Runs one verb."""
     verbs = {
@@ -63,8 +49,6 @@ def main(argv: Sequence[str]) -> int:
         "score": score_main,
         "sigma": sigma_main,
         "power": power_main,
-        "prompts": prompts_main,
-        "vbench": vbench_main,
     }
     if not argv or argv[0] in ("-h", "--help", "help"):
         print(USAGE, end="")
@@ -173,38 +157,3 @@ def _count(word: str) -> int:
     if not word.strip().isdecimal() or int(word) < 1:
         raise UsageError(f"--items: {word.strip()!r} is no number of items")
     return int(word)
-
-
-def vbench_main(argv: Sequence[str]) -> int:
-    """VBench's names and results."""
-    from moviegen.evaluation import vbench
-
-    return vbench.main(argv)
-
-
-def prompts_main(argv: Sequence[str]) -> int:
-    """Prints what a set holds."""
-    from collections import Counter
-    from dataclasses import asdict
-
-    from moviegen.evaluation.prompt_sets import count_tags, read_prompts
-
-    config, _ = parse_config(
-        PromptsConfig, argv, prog="moviegen eval ab prompts", positionals=("path",), summary=str(PromptsConfig.__doc__),
-        examples=(
-            "moviegen eval ab prompts configs/prompts/small.yaml",
-            "moviegen eval ab prompts configs/prompts/small.yaml --lines > prompts.txt",
-        ),
-    )  # fmt: skip
-    found = read_prompts(config.path)
-    if config.json or config.lines:
-        for prompt in found.prompts:
-            print(json.dumps(asdict(prompt), ensure_ascii=False) if config.json else prompt.text)
-        return 0
-    texts = len({prompt.text for prompt in found.prompts})
-    print(f"{found.path}: {len(found.prompts)} prompts ({texts} different), {found.format}, sha256 {found.sha256}")
-    levels = Counter(prompt.motion_level for prompt in found.prompts if prompt.motion_level)
-    for name, counts in (("motion level", dict(levels)), ("tag", count_tags(found.prompts))):
-        for value, count in counts.items():
-            print(f"  {name}: {value}: {count}")
-    return 0

@@ -137,10 +137,7 @@ def _with_prompt(
         if not prompts.find(pair.name)
     ]
     if not known:
-        raise UsageError(
-            f"{prompts.path}: none of the {len(pairs)} pairs is of one of its {len(prompts.prompts)} prompts: files are called "
-            f"{pairs[0].name!r}, the set's ids are like {prompts.prompts[0].id!r}"
-        )
+        raise UsageError(prompts.no_match([pair.name for pair in pairs]))
     return known, [*skipped, *lost]
 
 

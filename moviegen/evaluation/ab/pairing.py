@@ -1,17 +1,10 @@
 """Two folders of generated files as pairs, by name and never by order; whatever has no partner is a row with its reason."""
 
-from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
 from moviegen.errors import UsageError
-
-KINDS: dict[str, tuple[str, ...]] = {
-    "video": (".mp4", ".mkv", ".webm", ".mov"),
-    "image": (".png", ".jpg", ".jpeg", ".webp"),
-    "sound": (".wav", ".flac", ".mp3", ".ogg", ".m4a"),
-}
-_KIND_OF = {suffix: kind for kind, suffixes in KINDS.items() for suffix in suffixes}
+from moviegen.evaluation.files import kind_of, list_media, several
 
 
 @dataclass(frozen=True)
@@ -36,19 +29,6 @@ class Skipped:
     reason: str
 
 
-def list_media(folder: Path) -> dict[str, list[Path]]:
-    """Media files below a folder by their name: the path without suffix. Raises UsageError when there is no such folder, or no media."""
-    if not folder.is_dir():
-        raise UsageError(f"{folder}: no such folder; wanted one of generated {', '.join(KINDS)} files")
-    found: dict[str, list[Path]] = defaultdict(list)
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in _KIND_OF and path.is_file() and not path.name.startswith("."):
-            found[path.relative_to(folder).with_suffix("").as_posix()].append(path)
-    if not found:
-        raise UsageError(f"{folder}: no media file; wanted names that end in one of {', '.join(_KIND_OF)}")
-    return dict(found)
-
-
 def pair_by_name(a: Path, b: Path, reference: Path | None = None) -> tuple[list[Pair], list[Skipped]]:
     """(pairs, what is left out and why), both in the order of names. Raises UsageError when no name is in both folders."""
     files_a, files_b = list_media(a), list_media(b)
@@ -62,7 +42,7 @@ def pair_by_name(a: Path, b: Path, reference: Path | None = None) -> tuple[list[
             skipped.append(Skipped(name, reason))
             continue
         (one,), (two,) = files_a[name], files_b[name]
-        pairs.append(Pair(name, _KIND_OF[one.suffix.lower()], one, two, references[name][0] if reference else None))
+        pairs.append(Pair(name, kind_of(one), one, two, references[name][0] if reference else None))
     if not pairs:
         raise UsageError(
             f"{a} and {b}: no name is in both, so nothing can be compared ({skipped[0].name}: {skipped[0].reason}); "
@@ -76,6 +56,6 @@ def _why_not(name: str, files_a: dict[str, list[Path]], files_b: dict[str, list[
     if not ones or not twos:
         return f"only in {'B' if twos else 'A'}"
     if len(ones) > 1 or len(twos) > 1:
-        return "several files of this name: " + ", ".join(path.name for path in (ones if len(ones) > 1 else twos))
-    kinds = {_KIND_OF[path.suffix.lower()] for path in (ones[0], twos[0])}
+        return several(ones if len(ones) > 1 else twos)
+    kinds = {kind_of(path) for path in (ones[0], twos[0])}
     return f"different kinds: {' and '.join(sorted(kinds))}" if len(kinds) > 1 else ""

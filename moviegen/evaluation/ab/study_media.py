@@ -9,15 +9,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from moviegen.evaluation.files import kind_of
 from moviegen.evaluation.prompt_sets import Prompt
+from moviegen.media.limits import MediaError
+from moviegen.media.worker import guarded_call
 
 from .assignment import generator_of, opaque_id
-from .blinding import CRF, SUFFIXES, PairError, Shape, describe_change, shapes_of, write_blind
+from .blinding import CRF, SUFFIXES, PairError, Shape
 from .key import Item
-from .pairing import KINDS, Pair, Skipped
+from .pairing import Pair, Skipped
 
 STAMP = 946_684_800
 """Every file of a study is of 2000-01-01: when it was written tells nothing."""
+
+
+TIMEOUT_S = 900.0
+"""One file may take to be decoded and encoded anew."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +43,7 @@ class MediaFolder:
         with_sound = with_sound and self.with_sound
         name = opaque_id(self.secret, "media", *words, kind, shape, damaged, with_sound, CRF) + SUFFIXES[kind]
         if not (self.path / name).exists():
-            write_blind(source, self.path / name, kind, shape, with_sound=with_sound, damaged=damaged)
+            _guarded("write_blind", source, self.path / name, kind, shape, with_sound=with_sound, damaged=damaged)
         os.utime(self.path / name, (STAMP, STAMP))
         return name
 
@@ -67,7 +74,7 @@ def write_items(
 
 
 def _write_pair(folder: MediaFolder, pair: Pair, prompt: Prompt | None) -> Item:
-    shapes = dict(zip(("A", "B"), shapes_of(pair, with_sound=folder.with_sound), strict=True))
+    shapes = dict(zip(("A", "B"), _guarded("shapes_of", pair, with_sound=folder.with_sound), strict=True))
     sources = {"A": pair.a, "B": pair.b}
     digests = {side: _sha256(path) for side, path in sources.items()}
     media = {}
@@ -76,7 +83,7 @@ def _write_pair(folder: MediaFolder, pair: Pair, prompt: Prompt | None) -> Item:
     if pair.reference is not None:
         digests["reference"] = _sha256(pair.reference)
         media["reference"] = _put_reference(folder, pair, digests["reference"])
-    changes = {side: describe_change(sources[side], pair.kind, shapes[side]) for side in sources}
+    changes = {side: _guarded("describe_change", sources[side], pair.kind, shapes[side]) for side in sources}
     known: dict[str, Any] = {}
     if prompt:
         known = {"prompt": prompt.text, "tags": prompt.tags, "motion_level": prompt.motion_level}
@@ -86,12 +93,23 @@ def _write_pair(folder: MediaFolder, pair: Pair, prompt: Prompt | None) -> Item:
     )  # fmt: skip
 
 
+def _guarded(function: str, *arguments: Any, **options: Any) -> Any:
+    """What a function of `blinding` returns, run in the guarded worker: others' files are opened nowhere else. Raises PairError of a
+    file that cannot be read, takes too long or too much memory."""
+    try:
+        return guarded_call(f"moviegen.evaluation.ab.blinding.{function}", *arguments, timeout_s=TIMEOUT_S, **options)
+    except PairError:
+        raise
+    except MediaError as error:
+        raise PairError(str(error)) from error
+
+
 def _put_reference(folder: MediaFolder, pair: Pair, digest: str) -> str:
     assert pair.reference is not None
-    kind = next(kind for kind, suffixes in KINDS.items() if pair.reference.suffix.lower() in suffixes)
+    kind = kind_of(pair.reference)
     if kind != pair.kind:
         raise PairError(f"{pair.reference.name} is of kind {kind}, the pair of kind {pair.kind}")
-    shape = shapes_of(Pair(pair.name, kind, pair.reference, pair.reference), with_sound=False)[0]
+    shape = _guarded("shapes_of", Pair(pair.name, kind, pair.reference, pair.reference), with_sound=False)[0]
     return folder.put(pair.reference, kind, shape, pair.name, "reference", digest, with_sound=False)
 
 
@@ -99,7 +117,7 @@ def _write_check(folder: MediaFolder, item: Item, pair: Pair) -> Item:
     """An attention check: one side of a pair, and the same spoilt."""
     side = _shuffled(folder.secret, f"check {pair.name}", ("A", "B"))[0]
     source = {"A": pair.a, "B": pair.b}[side]
-    shape = dict(zip(("A", "B"), shapes_of(pair, with_sound=folder.with_sound), strict=True))[side]
+    shape = dict(zip(("A", "B"), _guarded("shapes_of", pair, with_sound=folder.with_sound), strict=True))[side]
     digest = item.sources[side]
     media = {
         state: folder.put(source, pair.kind, shape, pair.name, state, digest, damaged=state == "damaged")

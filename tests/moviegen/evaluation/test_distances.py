@@ -64,11 +64,11 @@ def test_a_set_is_nothing_apart_from_itself_in_any_order():
 
 def test_the_unbiased_distance_of_one_distribution_is_about_0():
     generator = np.random.default_rng(0)
-    a, b = generator.normal(size=(2, 200, 8))
-    raw, corrected = frechet_interval(a, b)
-    assert raw > 0.1
-    assert abs(corrected.value) < raw / 3
-    assert corrected.low < 0 < corrected.high
+    found = [frechet_interval(*generator.normal(size=(2, 200, 8))) for _ in range(40)]
+    raw, corrected = np.array([raw for raw, _ in found]), np.array([interval.value for _, interval in found])
+    assert raw.mean() > 0.2
+    assert abs(corrected.mean()) < 3 * corrected.std() / np.sqrt(len(corrected))
+    assert np.mean([interval.low < 0 < interval.high for _, interval in found]) > 0.85
 
 
 def test_mmd_is_the_mean_over_pairs():
@@ -102,3 +102,21 @@ def test_the_gaussian_kernel_knows_its_bandwidth():
 def test_what_is_no_set_of_features(features):
     with pytest.raises(ValueError, match="finite numbers, n at least 2"):
         frechet(features, np.ones((4, 3)))
+
+
+def test_frames_of_one_clip_are_no_clips_of_their_own():
+    """Each item four times, all but alike: of n items the interval must be about as wide as of the n alone, and the MMD stay without
+    bias. Taken for 4 n items it would be half as wide, and pairs of a clip's own frames would count as likeness."""
+    generator = np.random.default_rng(3)
+    a, b = generator.normal(size=(2, 60, 6))
+    rows = np.repeat(np.arange(60), 4)
+    many = [part[rows] + generator.normal(scale=1e-3, size=(240, 6)) for part in (a, b)]
+    alone, right, wrong = mmd_interval(a, b), mmd_interval(*many, items=(rows, rows)), mmd_interval(*many)
+    assert right.value == pytest.approx(alone.value, abs=2e-3)
+    assert right.high - right.low == pytest.approx(alone.high - alone.low, rel=0.02)
+    assert wrong.value > right.value + 0.01
+    assert (right.n, wrong.n) == (60, 240)
+    frechets = [frechet_interval(a, b)[1], frechet_interval(*many, items=(rows, rows))[1], frechet_interval(*many)[1]]
+    widths = [found.high - found.low for found in frechets]
+    assert widths[1] == pytest.approx(widths[0], rel=0.1)
+    assert widths[2] < 0.8 * widths[0]

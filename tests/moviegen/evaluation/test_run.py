@@ -17,12 +17,16 @@ from moviegen.cli import main
 from moviegen.errors import UsageError
 from moviegen.evaluation.config import EvalConfig
 from moviegen.evaluation.diff import compare_runs
-from moviegen.evaluation.pairs import make_items, read_prompts
+from moviegen.evaluation.pairs import make_items
+from moviegen.evaluation.prompt_sets import read_prompts
+from moviegen.evaluation.results import failed_gates
 from moviegen.media.write import write_video
 from moviegen.testing.pairs import make_clip, write_clips
 
-QUICK = ("--metrics", '["psnr","ssim","ms_ssim","flicker_error"]')
+QUICK = ("--metrics", '["psnr","ssim","ms_ssim","flicker_error","fvd.*"]', "--workers", "1")
 """Without VMAF, for which a program of 165 MB is started once a clip."""
+
+TINY = {"frames": 2, "size": 32}
 
 FINAL = ("results-*.json", "report-*.html", "_commits/**/*.json", "eval_*/**/*.parquet")
 
@@ -43,26 +47,42 @@ def evaluate(*arguments: object) -> int:
     return main(["eval", "run", *map(str, arguments)])
 
 
-def test_what_is_measured(pairs, tmp_path, capsys):
+@pytest.fixture(scope="module")
+def asked(pairs, tmp_path_factory) -> tuple:
+    """What is asked of the four clips, without --output."""
     generated, reference = pairs
-    assert evaluate("tae,t2v", generated, "--reference", reference, "--output", tmp_path, "--json") == 0
-    found = {row["metric"]: row for row in json.loads(capsys.readouterr().out)["metrics"]}
-    assert found == metrics(tmp_path)
+    prompts = tmp_path_factory.mktemp("prompts") / "p.jsonl"
+    rows = [{"name": f"clip_{i}", "prompt": "x", "concept": "a, a, b"} for i in range(4)]
+    prompts.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return ("tae,t2v", generated, "--reference", reference, "--prompts", prompts, *QUICK)
+
+
+@pytest.fixture(scope="module")
+def done(asked, tmp_path_factory) -> Path:
+    """The evaluation of it."""
+    folder = tmp_path_factory.mktemp("done")
+    assert evaluate(*asked, "--output", folder) == 0
+    return folder
+
+
+def test_what_is_measured(done):
+    found = metrics(done)
     assert 24 < found["psnr"]["value"] < 32
     assert found["psnr"]["low"] < found["psnr"]["value"] < found["psnr"]["high"]
     assert found["ssim"]["n"] == 4
     assert found["ms_ssim"]["num_skipped"] == 4
-    assert results(tmp_path)["not_measured"]["fvd.*"] == "needs --networks.video_extractor"
+    assert results(done)["not_measured"]["fvd.*"] == "needs --networks.video_extractor"
 
 
-def test_the_same_input_gives_the_same_bytes_from_the_cache_too(pairs, tmp_path):
-    generated, reference = pairs
-    runs = []
-    for place in ("a", "b", "b"):  # the third from the second's cache
-        assert evaluate("tae", generated, "--reference", reference, *QUICK, "--output", tmp_path / place) == 0
-        runs.append(files(tmp_path / place))
-    assert len(runs[0]) == 6
-    assert runs[0] == runs[1] == runs[2]
+def test_the_same_input_gives_the_same_bytes_from_the_cache_too(asked, done, tmp_path, capsys):
+    assert evaluate(*asked, "--output", tmp_path) == 0
+    first = files(tmp_path)
+    assert len(first) == 6
+    assert first == files(done)
+    capsys.readouterr()
+    assert evaluate(*asked, "--output", tmp_path, "--json") == 0
+    assert {row["metric"]: row for row in json.loads(capsys.readouterr().out)["metrics"]} == metrics(tmp_path)
+    assert files(tmp_path) == first
 
 
 def test_a_bad_file_is_a_row_and_too_many_are_an_exit_code(tmp_path):
@@ -100,72 +120,60 @@ def test_shuffled_renamed_and_missing_files_make_no_wrong_pair(tmp_path):
     assert all(item.fault or item.reference_fault for item in items if item not in both)
 
 
-def test_gates(pairs, tmp_path, capsys):
-    generated, reference = pairs
-    command = ("tae", generated, "--reference", reference, *QUICK, "--output", tmp_path)
-    assert evaluate(*command, "--fail_under", "psnr=20,flicker_error=60") == 0
-    assert evaluate(*command, "--fail_under", "psnr=90") == 4
-    assert evaluate(*command, "--fail_under", "flicker_error=0.001") == 4
-    assert evaluate(*command, "--fail_under", "ms_ssim=0.5") == 4  # not measured is not passed
-    assert "ms_ssim was not measured" in capsys.readouterr().err
-    assert evaluate(*command, "--fail_under", "flicker=3") == 2
+def test_gates(asked, done, capsys):
+    found = results(done)["metrics"]
+    for gates, words in (
+        ({"psnr": 20, "flicker_error": 60}, []),
+        ({"psnr": 90}, ["psnr is"]),
+        ({"flicker_error": 0.001}, ["flicker_error is"]),
+        ({"ms_ssim": 0.5}, ["ms_ssim was not measured"]),  # not measured is not passed
+    ):
+        assert [text.startswith(word) for text, word in zip(failed_gates(found, gates), words, strict=True)] == [
+            True
+        ] * len(words)
+    assert evaluate(*asked, "--output", done, "--fail-under", "psnr=90") == 4
+    assert "psnr is" in capsys.readouterr().err
+    assert evaluate(*asked, "--output", done, "--fail_under", "flicker=3") == 2
 
 
-def test_a_killed_run_goes_on_and_ends_the_same(pairs, tmp_path):
-    generated, reference = pairs
-    what = ["tae", generated, "--reference", reference, *QUICK, "--workers", "1"]
-    command = [sys.executable, "-m", "moviegen.cli", "eval", "run", *map(str, what)]
-    assert evaluate(*what, "--output", tmp_path / "whole") == 0
-    pages = files(tmp_path / "whole")
-    for point in ("note.written#2", "part.synced", "note.synced", "page.written"):
+def test_a_killed_run_goes_on_and_ends_the_same(asked, done, tmp_path):
+    """At two points; benchmarks/eval_speed.py kills at twenty moments of chance."""
+    command = [sys.executable, "-m", "moviegen.cli", "eval", "run", *map(str, asked), "--output", str(tmp_path)]
+    for point in ("note.written#2", "page.written"):
         environment = {**os.environ, "FAULT_AT": point}
-        done = subprocess.run(
-            [*command, "--output", str(tmp_path / "killed")], env=environment, check=False, capture_output=True
-        )
-        assert done.returncode == -signal.SIGKILL, (point, done.stderr)
-    assert evaluate(*what, "--output", tmp_path / "killed") == 0
-    assert files(tmp_path / "killed") == pages
+        ended = subprocess.run(command, env=environment, check=False, capture_output=True)
+        assert ended.returncode == -signal.SIGKILL, (point, ended.stderr)
+    assert evaluate(*asked, "--output", tmp_path) == 0
+    assert files(tmp_path) == files(done)
 
 
-def test_diff_says_what_is_better(pairs, tmp_path, capsys):
-    _, reference = pairs
-    seeds = {f"clip_{i}": i for i in range(4)}
-    for name, noise in (("rough", 20), ("fine", 10)):
-        folder = write_clips(tmp_path / name, seeds, noise=noise)
-        assert (
-            evaluate(
-                "tae", folder, "--reference", reference, "--output", tmp_path / "out", "--metrics", '["psnr","ssim"]'
-            )
-            == 0
-        )
-    same = (tmp_path / "out", tmp_path / "out")
-    found = {row.metric: row for row in compare_runs(*same, "rough", "fine")}
+def test_diff_says_what_is_better(asked, done, pairs, tmp_path, capsys):
+    """The clips beside what they were: of the same clips the noisy ones are worse than those themselves."""
+    suite, _, *more = asked
+    assert evaluate(suite, pairs[1], *more, "--name", "itself", "--output", tmp_path) == 0
+    found = {row.metric: row for row in compare_runs(done, tmp_path)}
     assert found["psnr"].difference > 3
     assert found["psnr"].n == 4
-    assert {row.verdict for row in compare_runs(*same, "fine", "fine")} == {"same"}
-    with pytest.raises(UsageError, match="2 runs, fine, rough"):
-        compare_runs(*same)
-    assert main(["eval", "diff", *map(str, same), "--run_a", "rough", "--run_b", "fine"]) == 0
+    assert {row.verdict for row in compare_runs(done, done) if row.n} == {"same"}
+    assert main(["eval", "diff", str(done), str(tmp_path), "--run_a", "generated", "--run_b", "itself"]) == 0
     assert "psnr" in capsys.readouterr().out
+    assert evaluate(*asked, "--output", tmp_path) == 0
+    with pytest.raises(UsageError, match="2 runs, generated, itself"):
+        compare_runs(tmp_path, done)
 
 
-def test_stats_reads_the_results(pairs, tmp_path, capsys):
+def test_stats_reads_the_results(done, capsys):
     pytest.importorskip("duckdb")
-    generated, reference = pairs
-    rows = [{"name": f"clip_{i}", "prompt": "x", "concept": "a, a, b"} for i in range(4)]
-    (tmp_path / "p.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    more = (*QUICK, "--output", tmp_path, "--prompts", tmp_path / "p.jsonl")
-    assert evaluate("tae", generated, "--reference", reference, *more) == 0
     capsys.readouterr()
-    assert main(["stats", str(tmp_path), "select metric, n from eval_metrics where metric = 'psnr'", "--json"]) == 0
+    assert main(["stats", str(done), "select metric, n from eval_metrics where metric = 'psnr'", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == [{"metric": "psnr", "n": 4}]
-    assert main(["stats", str(tmp_path), "select tag, n from eval_tags where metric = 'psnr'", "--json"]) == 0
+    assert main(["stats", str(done), "select tag, n from eval_tags where metric = 'psnr'", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == [{"tag": "a", "n": 4}, {"tag": "b", "n": 4}]
 
 
 def test_the_page_is_whole_in_itself_and_quotes_what_is_strange(tmp_path):
-    generated = write_clips(tmp_path / "generated", {"<script>x": 1, "b": 2}, noise=9)
-    reference = write_clips(tmp_path / "reference", {"<script>x": 1, "b": 2})
+    generated = write_clips(tmp_path / "generated", {"<script>x": 1, "b": 2}, noise=9, **TINY)
+    reference = write_clips(tmp_path / "reference", {"<script>x": 1, "b": 2}, **TINY)
     assert evaluate("tae", generated, "--reference", reference, *QUICK, "--output", tmp_path) == 0
     page = (tmp_path / "report-generated.html").read_text()
     assert "&lt;script&gt;x" in page
@@ -182,7 +190,7 @@ def test_without_a_network(tmp_path):
     if probe.returncode:
         pytest.skip(f"unshare -rn: {probe.stderr.decode()}")
     command = ["unshare", "-rn", sys.executable, "-m", "moviegen.cli", "eval", "run", "tae,t2v,audio,edit"]
-    more = ["--reference", reference, "--masks", reference, "--output", tmp_path]
+    more = ["--reference", reference, "--masks", reference, "--output", tmp_path, "--workers", "1"]
     done = subprocess.run([*command, str(generated), *map(str, more)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     from moviegen.evaluation.metrics import METRICS
@@ -212,10 +220,18 @@ def test_what_cannot_be_asked(change, words):
 
 def test_prompts_of_a_table(tmp_path):
     (tmp_path / "p.csv").write_text('name,prompt,concept,motion_level\na,"a dog, running","animal,animal,scene",high\n')
-    assert read_prompts(tmp_path / "p.csv")["a"].tags == ("animal", "scene", "motion high")
-    (tmp_path / "q.csv").write_text("prompt\na dog\n")
-    with pytest.raises(UsageError, match="row 1 has no `name`"):
-        read_prompts(tmp_path / "q.csv")
+    prompts = read_prompts(tmp_path / "p.csv")
+    assert prompts.find("a").labels == ("animal", "scene", "motion high")
+    for name in ("a.mp4", "b.mp4", "b.txt"):
+        (tmp_path / name).write_text("a cat")
+    items = {item.name: item.prompt.text for item in make_items(tmp_path, prompts=prompts)}
+    assert items == {"a": "a dog, running", "b": "a cat"}  # what the table has not is beside the file
+    (tmp_path / "a.mp4").unlink()
+    with pytest.raises(
+        UsageError,
+        match="files are called 'b', the set's ids are like 'a'",
+    ):
+        make_items(tmp_path, prompts=prompts)
 
 
 def test_help_is_quick_and_imports_no_torch():

@@ -73,6 +73,16 @@ def test_a_missing_dimension_is_told_and_never_zero(tmp_path, capsys):
     assert 0.49 <= scene["low"] <= 0.5 <= scene["high"] <= 0.51
 
 
+def test_imaging_quality_is_in_percent_for_each_video(tmp_path):
+    """MUSIQ gives 0..100 a video; the dimension's score is the mean of these, in later versions over 100."""
+    videos = [{"video_results": 60.0 + i} for i in range(10)]
+    for score in (64.5, 0.645):
+        (tmp_path / "x.json").write_text(json.dumps({"imaging_quality": [score, videos]}))
+        found = read_results(tmp_path / "x.json")["imaging_quality"]
+        assert found.value == found.normalised == pytest.approx(0.645)
+        assert 0.6 < found.low < 0.645 < found.high < 0.7
+
+
 def test_zip_and_odd_files(tmp_path):
     folder = results(tmp_path / "r", {"scene": 0.5})
     (folder / "full_info.json").write_text("[1, 2]")

@@ -33,7 +33,7 @@ def test_no_silent_mispair_in_two_hundred_files(tmp_path):
     assert reasons["0017_prompt"] == "only in B"
     assert reasons["0013_prompt"] == "only in A"
     assert reasons["0005-renamed_prompt"] == "only in B"
-    assert reasons["0008_prompt"].startswith("several files of this name")
+    assert reasons["0008_prompt"].startswith("2 files have this name")
     assert len(pairs) + len(skipped) == len({name.rsplit(".")[0] for name in ours + theirs})
 
 

@@ -141,22 +141,24 @@ def test_stopped_half_way_goes_on_with_what_is_there(generated, tmp_path, monkey
     from moviegen.evaluation.ab import study_media
 
     written = []
-    real = study_media.write_blind
+    real = study_media._guarded
 
-    def dies_at_the_fifth(source, target, *args, **how):
-        if len(written) == 5:
-            raise KeyboardInterrupt
-        written.append(target)
-        real(source, target, *args, **how)
+    def dies_at_the_sixth(function, *args, **how):
+        if function == "write_blind":
+            if len(written) == 5 and not is_again:
+                raise KeyboardInterrupt
+            written.append(args[1])
+        return real(function, *args, **how)
 
-    monkeypatch.setattr(study_media, "write_blind", dies_at_the_fifth)
+    is_again = False
+    monkeypatch.setattr(study_media, "_guarded", dies_at_the_sixth)
     with pytest.raises(KeyboardInterrupt):
         make(config)
     assert not (config.output / "index.html").exists()
     stamps = {path: path.stat().st_ino for path in (config.output / "media").iterdir()}
     assert len(stamps) == 5
     written.clear()
-    monkeypatch.setattr(study_media, "write_blind", lambda *a, **k: (written.append(a[1]), real(*a, **k)))
+    is_again = True
     key = make(config).key
     assert len(written) == 3
     assert all(path.stat().st_ino == inode for path, inode in stamps.items())
@@ -194,7 +196,7 @@ def test_prompts_and_tags_come_by_name(generated, tmp_path):
     found = {item.name: (item.prompt, item.tags, item.motion_level) for item in key.items.values()}
     assert found["0003_prompt_3"] == ("prompt 3", ("animal", "scene"), "high")
     (tmp_path / "other.txt").write_text("another text\n")
-    with pytest.raises(UsageError, match="none of the 4 pairs is of one of its 1 prompts"):
+    with pytest.raises(UsageError, match="none of the 4 files is of one of its 1 prompts"):
         make(config_of(generated, tmp_path, prompts=tmp_path / "other.txt", output=tmp_path / "t"))
 
 
