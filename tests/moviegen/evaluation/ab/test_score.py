@@ -133,7 +133,7 @@ def test_the_files(study, tmp_path, capsys):
     table = [{name: row[name] for name in COLUMNS} for row in read_runs(tmp_path / "out", "eval_rates")]
     assert table == sorted(content["rates"], key=lambda row: [row[name] for name in EVAL_RATES.key])
     assert tuple(rows[0]) == tuple(table[0]) == COLUMNS
-    assert [float(row["net"]) for row in rows] == [row["net"] for row in table]
+    assert [float(row["net"]) for row in rows] == [row["net"] for row in content["rates"]]
     page = first["score.html"].decode()
     assert "default-src 'none'" in page
     assert "<script" not in page
