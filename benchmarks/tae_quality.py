@@ -28,10 +28,11 @@ import torch
 from skimage.metrics import structural_similarity
 from torch import Tensor
 
+from moviegen.evaluation.validation import validation_psnr
 from moviegen.media.read import read_video
 from moviegen.models.linear_path import BlockMoments, fit_linear_path
 from moviegen.models.tae import TAE, TAEConfig
-from training.losses import outlier_penalty, psnr
+from training.losses import outlier_penalty
 
 TRAIN = (
     "ai_ltx2_dialogue.mp4", "asl_book.mkv", "bbb_0_30.webm", "bikes_cuts.mp4", "carphone_pristine.mp4", "chaplin_pillarbox.mp4",
@@ -121,9 +122,7 @@ def measure(model: TAE, held_out: Tensor) -> dict[str, float]:
     distance = torch.linalg.vector_norm(places - places.mean(-1, keepdim=True), dim=1)
     ratio = distance / torch.linalg.vector_norm(places.std(-1, correction=0), dim=1)[:, None]
     return {
-        "psnr": float(
-            psnr(out.movedim(1, 2).flatten(0, 1)[:, :, None], held_out.movedim(1, 2).flatten(0, 1)[:, :, None]).mean()
-        ),
+        "psnr": validation_psnr(out, held_out),
         "ssim": float(np.mean(ssim)),
         "outliers": float((ratio > 3).float().mean()),
         "farthest": float(ratio.max()),

@@ -24,6 +24,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "models": ("torch", "torchvision", "transformers", "safetensors", "einops", "huggingface_hub"),
     "detectors": ("open-clip-torch", "facenet-pytorch"),
     "training": ("lightning", "matplotlib", "tensorboard"),
+    "eval": ("scipy", "jinja2", "pillow", "pyarrow", "imageio-ffmpeg"),
     "yolo": ("ultralytics-opencv-headless",),
 }  # fmt: skip
 """Packages of each role; `yolo` is optional (AGPL-3.0)."""
@@ -63,7 +64,7 @@ def examine() -> list[Finding]:
     """Every finding on this machine, in the order a person reads them."""
     findings = [_python(), _machine()]
     findings += [finding for role, packages in ROLES.items() for finding in _role(role, packages)]
-    return [*findings, _java(), _ffmpeg(), _accelerator(), _demo_videos(), *_clashes()]
+    return [*findings, _java(), _ffmpeg(), _vmaf(), _accelerator(), _demo_videos(), *_clashes()]
 
 
 def _python() -> Finding:
@@ -139,6 +140,15 @@ def _ffmpeg() -> Finding:
     )
     first = output.stdout.splitlines()[0] if output.stdout else f"did not start (exit code {output.returncode})"
     return Finding("ffmpeg", "ok" if output.returncode == 0 else "bad", f"{first} ({origin}: {path})")
+
+
+def _vmaf() -> Finding:
+    from moviegen.evaluation.vmaf import find_vmaf
+
+    program, lack = find_vmaf()
+    if program:
+        return Finding("vmaf", "ok", f"libvmaf in {program}")
+    return Finding("vmaf", "optional", f"moviegen eval run leaves VMAF out: {lack}", "pip install imageio-ffmpeg")
 
 
 def _accelerator() -> Finding:

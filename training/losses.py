@@ -64,12 +64,6 @@ def outlier_penalty(z: Tensor, r: float = 3.0, mode: str = "channel_norm") -> Te
     return F.relu(distance - r * torch.linalg.vector_norm(std, dim=1)).mean()
 
 
-def psnr(reconstruction: Tensor, pixels: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio of each sample in dB, (B,); both (B, 3, T, H, W) in [-1, 1], clipped as a viewer sees them."""
-    difference = (reconstruction.float().clamp(-1, 1) - pixels.float()) / 2
-    return -10 * difference.square().flatten(1).mean(1).clamp_min(1e-10).log10()
-
-
 class PatchDiscriminator(nn.Module):
     """PatchGAN over single frames: (B, 3, T, H, W) -> one logit for each patch of 46 px, 8 px apart.
 

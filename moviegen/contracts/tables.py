@@ -463,6 +463,35 @@ EVAL_METRICS = Table(
     ),
 )
 
+EVAL_RATES = Table(
+    "eval_rates",
+    ("study", "axis", "by", "group"),
+    ("eval ab score",),
+    "What people prefer: win rates of a blind study, one row an axis and group of items.",
+    (
+        _column("study", "string", "id of the study"),
+        _column("a", "string", "model whose win rate it is"),
+        _column("b", "string", "the other"),
+        _column("axis", "string", "what was asked"),
+        _column("by", "string", "all, tag or motion_level"),
+        _column("group", "string", "the tag or the level; empty of all"),
+        _column("n", "int64", "items"),
+        _column("num_votes", "int64", "votes"),
+        _column("win", "float64", "items for a", "%"),
+        _column("tie", "float64", "items for neither", "%"),
+        _column("loss", "float64", "items for b", "%"),
+        _column("net", "float64", "net win rate, -100..100", "points"),
+        _column("scale", "string", "net, or win_rate: 0..100, 50 a tie"),
+        _column("value", "float64", "on the axis's scale"),
+        _column("low", "float64", "lower end of the 95 % interval of value; null of one item", nullable=True),
+        _column("high", "float64", "upper end of the interval", nullable=True),
+        _column("sigma", "float64", "standard error of value; null of one item", "points", nullable=True),
+        _column("verdict", "string", "significant, moderate, on par, or too few"),
+        _column("interval_over", "string", "what was drawn again: items, raters or both"),
+        _column("resamples", "int64", "how often"),
+    ),
+)
+
 TABLES: dict[str, Table] = {
     table.name: table
     for table in (
@@ -486,6 +515,7 @@ TABLES: dict[str, Table] = {
         FAILURES,
         EVAL_SCORES,
         EVAL_METRICS,
+        EVAL_RATES,
     )
 }
 """Every table of the lake by name."""

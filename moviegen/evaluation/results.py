@@ -92,7 +92,7 @@ def write_results(folder: Path, run: str, scores: Sequence[dict], metrics: Seque
     """Commits both tables and writes the JSON; the run's earlier results are replaced. Returns the JSON's path."""
     lake = Lake(folder)
     for table, rows in ((EVAL_SCORES, scores), (EVAL_METRICS, metrics)):
-        _commit(lake, table, run, rows)
+        commit_rows(lake, table, run, rows)
     path = folder / RESULTS_FILE.format(run)
     head = json.dumps({**about, "metrics": list(metrics)}, indent=1, sort_keys=True, ensure_ascii=False)
     rows = ",\n".join(json.dumps(row, sort_keys=True, ensure_ascii=False) for row in scores)
@@ -102,7 +102,8 @@ def write_results(folder: Path, run: str, scores: Sequence[dict], metrics: Seque
     return path
 
 
-def _commit(lake: Lake, table: Table, run: str, rows: Sequence[dict]) -> None:
+def commit_rows(lake: Lake, table: Table, run: str, rows: Sequence[dict]) -> None:
+    """Commits the rows of a run or study in place of its earlier ones."""
     version = hash_id(VERSION, [list(row.values()) for row in rows])[:16]
     path = lake.part_path(table.name, run, OPERATION, version, [run])
     before = lake.read_commit(table.name, run).parts

@@ -11,7 +11,6 @@ from training.losses import (
     feature_distance,
     frozen_forward,
     outlier_penalty,
-    psnr,
 )
 
 
@@ -62,13 +61,6 @@ def test_outlier_penalty_is_0_as_long_as_all_lie_within_r_std_s_3_1_1(latents):
 def test_a_video_is_the_mean_of_its_frames_s_3_1_1(latents, mode):
     frames = [outlier_penalty(latents[:, :, t, None], 1.0, mode) for t in range(3)]
     torch.testing.assert_close(outlier_penalty(latents, 1.0, mode), torch.stack(frames).mean())
-
-
-def test_psnr_of_a_known_error():
-    pixels = torch.zeros(2, 3, 4, 8, 8)
-    off = torch.stack([torch.full((3, 4, 8, 8), 0.2), torch.full((3, 4, 8, 8), 0.02)])
-    torch.testing.assert_close(psnr(off, pixels), torch.tensor([20.0, 40.0]))
-    assert float(psnr(pixels[:1] + 5, pixels[:1] + 1)) == pytest.approx(100), "what is brighter than white is white"
 
 
 def test_the_generators_side_moves_nothing_of_the_discriminator():

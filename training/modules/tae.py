@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from moviegen.errors import UsageError
+from moviegen.evaluation.validation import validation_psnr
 from moviegen.models.linear_path import BlockMoments, fit_linear_path
 from moviegen.models.tae import TAE, LatentDistribution, TAEConfig
 from moviegen.models.tae_inflate import IMAGE_WEIGHTS_FILE, inflate_image_autoencoder
@@ -22,7 +23,6 @@ from training.losses import (
     discriminator_loss,
     frozen_forward,
     outlier_penalty,
-    psnr,
 )
 from training.media import Media, clip_media
 from training.modules.adversarial import AdversarialModule, adaptive_weight
@@ -103,7 +103,7 @@ class TAEModule(AdversarialModule):
         values["reconstruction"] = self._reconstruction(
             terms
         ).detach()  # goes on where the sum jumps, as another term begins
-        self.log_batch({"loss": loss.detach(), **values, "psnr": psnr(reconstruction.detach(), pixels).mean()}, batch)
+        self.log_batch({"loss": loss.detach(), **values}, batch)
         loss = loss * batch.weight
         if self.discriminator is None:
             return loss
@@ -159,10 +159,10 @@ class TAEModule(AdversarialModule):
         return tokens, BACKWARD * autoencoder_flops("tae", config, shape)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """PSNR (dB) and L1 of the reconstruction from the posterior's mean."""
+        """PSNR (dB, as `moviegen eval run tae` has it) and L1 of the reconstruction from the posterior's mean."""
         pixels = _pixels(batch)
         reconstruction = self.tae.decode(self.tae.encode(pixels).mean, pixels.shape[2])
-        values = {"loss": (reconstruction - pixels).abs().mean(), "psnr": psnr(reconstruction, pixels).mean()}
+        values = {"loss": (reconstruction - pixels).abs().mean(), "psnr": validation_psnr(reconstruction, pixels)}
         self.log_validation(values, batch)
 
 

@@ -99,17 +99,19 @@ def score_main(argv: Sequence[str]) -> int:
 
 
 def write_score(found, folder: Path) -> None:
-    """Writes score.json, rates.csv, rates.parquet and score.html."""
-    from moviegen.contracts.lake import atomic_write
+    """Writes score.json, rates.csv and score.html, and commits the table eval_rates."""
+    from moviegen.contracts.lake import Lake, atomic_write
+    from moviegen.contracts.tables import EVAL_RATES
+    from moviegen.evaluation.results import commit_rows
 
     from .score_page import score_page
-    from .tables import to_csv, to_json, write_parquet
+    from .tables import rows, to_csv, to_json
 
     for name, text in (("score.json", to_json(found)), ("rates.csv", to_csv(found)), ("score.html", score_page(found))):
         with atomic_write(folder / name, "page") as temporary:
             temporary.write_text(text)
-    write_parquet(found, folder / "rates.parquet")
-    print(f"wrote {folder}: score.html, score.json, rates.csv, rates.parquet", file=sys.stderr)
+    commit_rows(Lake(folder), EVAL_RATES, found.study, rows(found))
+    print(f"wrote {folder}: score.html, score.json, rates.csv; moviegen stats {folder} eval_rates", file=sys.stderr)
 
 
 def _gather(argv: Sequence[str], name: str, start: int) -> list[str]:

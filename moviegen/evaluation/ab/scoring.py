@@ -33,7 +33,7 @@ class ScoreConfig:
     votes: list[Path] = field(default_factory=list)
     """Votes files (.json or .csv, as the page saves them), or folders of them."""
     output: Path | None = None
-    """Folder of score.json, rates.csv, rates.parquet and score.html; the table on stdout only unless given."""
+    """Folder of score.json, rates.csv, score.html and a table that `moviegen stats` reads; the table on stdout only unless given."""
     over: Over = "items"
     """Interval over other prompts (items, as the paper), other people (raters), or both."""
     resamples: int = 1000

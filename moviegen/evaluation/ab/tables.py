@@ -5,19 +5,15 @@ import io
 import json
 import math
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-from moviegen.contracts.lake import atomic_write
+from moviegen.contracts.tables import EVAL_RATES
 
 from .axes import AXES
 from .scoring import FEW_ITEMS, Group, Score
 
-COLUMNS = (
-    "study", "a", "b", "axis", "by", "group", "n", "num_votes", "win", "tie", "loss", "net", "scale", "value", "low", "high", "sigma",
-    "verdict", "interval_over", "resamples",
-)  # fmt: skip
-"""Of rates.csv and rates.parquet."""
+COLUMNS = tuple(column.name for column in EVAL_RATES.columns)
+"""Of rates.csv, and of the table eval_rates."""
 
 
 def rows(score: Score) -> list[dict[str, Any]]:
@@ -53,18 +49,6 @@ def to_csv(score: Score) -> str:
     writer.writeheader()
     writer.writerows(rows(score))
     return text.getvalue()
-
-
-def write_parquet(score: Score, path: Path) -> None:
-    """rates.parquet, for SQL: `select axis, net, low, high from 'rates.parquet' where by = 'all'`."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    numbers = {"n": pa.int64(), "num_votes": pa.int64(), "resamples": pa.int64()}
-    numbers |= dict.fromkeys(("win", "tie", "loss", "net", "value", "low", "high", "sigma"), pa.float64())
-    schema = pa.schema([(name, numbers.get(name, pa.string())) for name in COLUMNS])
-    with atomic_write(path) as temporary:
-        pq.write_table(pa.Table.from_pylist(rows(score), schema=schema), temporary)
 
 
 def to_text(score: Score) -> str:
