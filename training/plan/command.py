@@ -171,10 +171,14 @@ def _pixels(sample: Sequence[int]) -> int:
 
 def _planned(bill: Bill, config: PlanConfig, settings: Settings, wanted: Mesh | None) -> Bill:
     """The bill with its plans; with the nearest ones that fit where the mesh asked for does not."""
-    if wanted is not None and bill.trace.num_heads % (wanted.context * wanted.tensor):
+    if wanted is not None and bill.trace.kind in AUTOENCODERS and wanted.context * wanted.tensor > 1:
         raise UsageError(
-            f"moviegen train plan: {bill.name}: {bill.trace.num_heads} heads are not divided by context {wanted.context} x tensor "
-            f"{wanted.tensor}; each part of a sequence and of a matrix has whole heads"
+            f"moviegen train plan: {bill.name}: an autoencoder has no transformer to divide: leave context and tensor at 1"
+        )
+    if wanted is not None and bill.trace.num_heads % wanted.tensor:
+        raise UsageError(
+            f"moviegen train plan: {bill.name}: {bill.trace.num_heads} heads are not divided by tensor {wanted.tensor}; each part of a "
+            "matrix has whole heads"
         )
     found = _found(bill, config, settings, wanted)
     fitting = [each for each in found if each.fits(bill.gpu)]
