@@ -151,7 +151,6 @@ class MixedDataModule(LightningDataModule):
     def _held_out(self, name: str) -> Dataset:
         part, source = self.parts[name], self.sources[name]
         held = sorted(self.samples[name][1], key=lambda i: source.groups[i])[: self.validation.max_samples]
-
         sizes = functools.partial(self._batch_sizes, name)
         specs = validation_specs({i: source.buckets[i] for i in held}, sizes, part.as_images)
         return NamedBatches(SpecBatches(source, specs, *self._ranks()), name)
