@@ -39,8 +39,9 @@ from moviegen.contracts.bucket import AspectBucket, BucketSet, DurationBucket, d
 from moviegen.contracts.clip import file_sha256
 from training.data.buckets import BatchMix, BatchPlan, BatchSpec
 from training.data.cost import BatchRule, TransformerCost
-from training.data.datamodule import LatentDataModule, Validation
+from training.data.datamodule import LatentDataModule
 from training.data.encoders import pad
+from training.data.held_out import Validation
 from training.data.latents import SUFFIXES, LatentFile, LatentIndex, LatentSample, write_index
 from training.data.loader import SpecBatches
 from training.data.payload import encode_payload

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from moviegen.errors import UsageError
 from training.callbacks.metrics import CURVE_FILE, METRICS_FILE, read_metrics
+from training.callbacks.readings import THROUGHPUT_FILE, by_bucket, read_throughput, table
 from training.callbacks.samples import ORACLE_FILE
-from training.callbacks.throughput import THROUGHPUT_FILE, by_bucket, read_throughput, table
 
 
 @contextlib.contextmanager

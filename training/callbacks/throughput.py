@@ -7,8 +7,8 @@ into `throughput.csv` and the loggers, never into `metrics.csv`, which is the sa
 import csv
 import math
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, astuple, dataclass, fields
+from collections.abc import Sequence
+from dataclasses import asdict, astuple, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,89 +17,14 @@ from lightning.pytorch import Callback, Trainer
 from torch import Tensor
 
 from moviegen.contracts.lake import atomic_write
+from training.callbacks.readings import THROUGHPUT_FILE, Reading, read_throughput
 from training.cli import say
 from training.data.batch import Batch
 from training.modules.stage import StageModule
 from training.plan.gpus import peak_of
 
-THROUGHPUT_FILE = "throughput.csv"
 PROBE = 1024
 """Side of the matrices whose product tells a processor's peak."""
-
-
-@dataclass(frozen=True)
-class Reading:
-    """Some steps of one bucket, the mean over the ranks."""
-
-    step: int
-    """The last of them."""
-    bucket: str
-    steps: int
-    """Batches; the first of a bucket after a start, which compiles and allocates, is left out."""
-    step_s: float
-    """Seconds of forward and backward of one batch: no optimiser, validation or checkpoint."""
-    optimizer_s: float
-    """Seconds of clipping and the optimiser a batch."""
-    wait_s: float
-    """Seconds a batch that training waited for the loader."""
-    tokens_per_s: float
-    """Of all ranks, while they compute."""
-    tflops: float
-    """Model FLOPs a second of one rank while it computes, in 1e12."""
-    mfu: float
-    """Share of the peak that is."""
-
-    @property
-    def data_wait(self) -> float:
-        """Share of the time of a step, optimiser included, that waits for data."""
-        return self.wait_s / max(1e-12, self.wait_s + self.step_s + self.optimizer_s)
-
-
-def read_throughput(path: Path) -> list[Reading]:
-    """The rows of a `throughput.csv`; a last one cut by a crash is left out."""
-    if not path.exists():
-        return []
-    with open(path, newline="") as file:
-        rows = [row for row in list(csv.reader(file))[1:] if len(row) == len(fields(Reading))]
-    return [Reading(int(row[0]), row[1], int(row[2]), *map(float, row[3:])) for row in rows if row[-1]]
-
-
-def by_bucket(readings: Iterable[Reading]) -> list[Reading]:
-    """One reading a bucket, over all its steps; the bucket that took longest first."""
-    found: dict[str, list[Reading]] = {}
-    for reading in readings:
-        found.setdefault(reading.bucket, []).append(reading)
-    return sorted((_mean(rows) for rows in found.values()), key=lambda row: -row.steps * row.step_s)
-
-
-def _mean(rows: Sequence[Reading]) -> Reading:
-    steps, seconds = sum(row.steps for row in rows), sum(row.steps * row.step_s for row in rows)
-
-    def mean(name: str) -> float:  # of what is counted a batch
-        return sum(row.steps * getattr(row, name) for row in rows) / steps
-
-    def rate(name: str) -> float:  # of what is counted a second
-        return sum(row.steps * row.step_s * getattr(row, name) for row in rows) / max(1e-12, seconds)
-
-    return Reading(
-        rows[-1].step, rows[-1].bucket, steps, seconds / steps, mean("optimizer_s"), mean("wait_s"), rate("tokens_per_s"),
-        rate("tflops"), rate("mfu"),
-    )  # fmt: skip
-
-
-def table(readings: Sequence[Reading]) -> list[str]:
-    """Lines for people: a bucket each. No line without readings."""
-    if not readings:
-        return []
-    lines = [
-        f"{'bucket':<24}{'steps':>7}{'s/step':>10}{'optimiser':>11}{'data wait':>11}{'tokens/s':>12}{'TFLOP/s':>10}{'MFU':>8}"
-    ]
-    lines += [
-        f"{row.bucket:<24}{row.steps:>7}{row.step_s:>10.3g}{row.optimizer_s:>11.3g}{row.data_wait:>11.1%}{row.tokens_per_s:>12,.0f}"
-        f"{row.tflops:>10.3g}{row.mfu:>8.1%}"
-        for row in readings
-    ]
-    return lines
 
 
 class Throughput(Callback):

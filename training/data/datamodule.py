@@ -3,9 +3,7 @@
 The loader never ends: stages are counted in steps.
 """
 
-import zlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,26 +18,13 @@ from moviegen.pipelines.video import VideoDefaults
 from training.cli import say
 from training.data.buckets import BatchMix, BatchPlan, BatchSpec, image_bucket
 from training.data.cost import BatchRule, check_sizes, num_tokens, rank_efficiency, step_efficiency
+from training.data.held_out import Validation, split_samples, validation_specs
 from training.data.latents import encode_index
 from training.data.loader import BatchLoader, PlannedBatches, Source, SpecBatches
 from training.data.presence import may_miss, present_index
 from training.data.shards import read_subset
 from training.data.sources import LatentSource, ShardSource, bucket_keys, check_buckets
 from training.parallel.mesh import data_ranks
-
-
-@dataclass(frozen=True)
-class Validation:
-    """What is held out, chosen by video, so that no validation clip shares a source with a training clip."""
-
-    fraction: float = 0.05
-    """Share of the videos."""
-    max_samples: int = 64
-    """Clips looked at in one validation; the first ones in order of their video's id."""
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.fraction < 1:
-            raise ValueError(f"validation.fraction is {self.fraction}, wanted 0 <= fraction < 1")
 
 
 class PlannedData(LightningDataModule):
@@ -157,29 +142,6 @@ def check_every_bucket(keys: Sequence[str], buckets: BucketSet) -> None:
         )
 
 
-def split_samples(groups: Sequence[str], validation: Validation) -> tuple[list[int], list[int]]:
-    """Positions for (training, validation). A group's side depends on its name alone, so growing data moves nobody."""
-    held = [zlib.crc32(group.encode()) < validation.fraction * 2**32 for group in groups]
-    return [i for i, is_held in enumerate(held) if not is_held], [i for i, is_held in enumerate(held) if is_held]
-
-
-def validation_specs(
-    keys: Mapping[int, str], batch_sizes: Callable[[Sequence[str]], Mapping[str, int]], as_images: bool
-) -> list[BatchSpec]:
-    """Batches of one bucket each over all samples, given with their bucket; the last of a bucket is smaller. An image is the
-    clip's middle frame."""
-    specs: list[BatchSpec] = []
-    for key in sorted(set(keys.values())):
-        members = [sample for sample, name in keys.items() if name == key]
-        bucket = image_bucket(key) if as_images else key
-        size = max(1, batch_sizes([key])[bucket])
-        for start in range(0, len(members), size):
-            samples = tuple(members[start : start + size])
-            frames = (0.5,) * len(samples) if decode_bucket(bucket).is_image else ()
-            specs.append(BatchSpec(len(specs), decode_bucket(bucket), samples, frames))
-    return specs
-
-
 class ShardDataModule(PlannedData):
     """Pixels, decoded from a subset's shards at the stage's resolution."""
 
@@ -193,7 +155,7 @@ class ShardDataModule(PlannedData):
         tokens_per_batch: int,
         subset: str | None = None,
         mix: BatchMix = BatchMix(),  # noqa: B008
-        validation: Validation = Validation(),
+        validation: Validation = Validation(),  # noqa: B008
         num_workers: int = 0,
         cache_bytes: int = 2**30,
         seed: int = 0,
@@ -241,7 +203,7 @@ class LatentDataModule(PlannedData):
         buckets: BucketSet,
         tokens_per_batch: int,
         mix: BatchMix = BatchMix(),  # noqa: B008
-        validation: Validation = Validation(),
+        validation: Validation = Validation(),  # noqa: B008
         num_workers: int = 0,
         seed: int = 0,
         batch: BatchRule = BatchRule(),  # noqa: B008

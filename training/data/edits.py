@@ -13,7 +13,7 @@ from moviegen.errors import UsageError
 from moviegen.pipelines.video import VideoDefaults
 from training.data.buckets import BatchSpec
 from training.data.cost import BatchRule, num_tokens
-from training.data.datamodule import Validation
+from training.data.held_out import Validation
 from training.data.loader import Source
 from training.data.mixture import MixedDataModule, shape_of, with_subset
 from training.data.parts import PartBatch

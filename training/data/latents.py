@@ -1,10 +1,9 @@
 """Latents and text features cached by `moviegen train encode`: tars and their index.
 
 `<folder>/latents.json` is written last and names every tar with its SHA-256; a folder without it is unfinished. `samples.arrow` beside it
-lists the clips, in the order of the tars (`data/columns`). A tar holds what was
-made of one shard, a clip's in up to three members: `<key>.video.safetensors` (posterior mean and std), `.image.safetensors` (those of
-some single frames) and, where text encoders were given, `.text.safetensors` (features trimmed to the text's own length). Latents are
-kept before normalisation.
+lists the clips, in the order of the tars (`data/columns`). A tar holds what was made of one shard, a clip's in up to three members:
+`<key>.video.safetensors` (posterior mean and std), `.image.safetensors` (those of some single frames) and, where text encoders were given,
+`.text.safetensors` (features trimmed to the text's own length). Latents are kept before normalisation.
 """
 
 import json

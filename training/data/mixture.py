@@ -17,7 +17,8 @@ from moviegen.pipelines.video import VideoDefaults
 from training.cli import say
 from training.data.buckets import BatchMix, BatchPlan, BatchSpec, image_bucket
 from training.data.cost import BatchRule, check_sizes, rank_efficiency, step_efficiency
-from training.data.datamodule import Validation, check_every_bucket, split_samples, validation_specs
+from training.data.datamodule import check_every_bucket
+from training.data.held_out import Validation, split_samples, validation_specs
 from training.data.loader import BatchLoader, PlannedBatches, Source, SpecBatches
 from training.data.parts import MixedBatches, NamedBatches, Part, PartTurns
 from training.parallel.mesh import data_ranks
@@ -150,7 +151,6 @@ class MixedDataModule(LightningDataModule):
     def _held_out(self, name: str) -> Dataset:
         part, source = self.parts[name], self.sources[name]
         held = sorted(self.samples[name][1], key=lambda i: source.groups[i])[: self.validation.max_samples]
-
         sizes = functools.partial(self._batch_sizes, name)
         specs = validation_specs({i: source.buckets[i] for i in held}, sizes, part.as_images)
         return NamedBatches(SpecBatches(source, specs, *self._ranks()), name)

@@ -15,8 +15,8 @@ from moviegen.media.read import read_image
 from moviegen.pipelines.video import VideoDefaults
 from training.data.buckets import BatchSpec
 from training.data.cost import BatchRule, num_tokens
-from training.data.datamodule import Validation
 from training.data.decode import frame_rate
+from training.data.held_out import Validation
 from training.data.mixture import MixedDataModule, shape_of, with_subset
 from training.data.parts import PartBatch
 from training.data.presence import may_miss, tars_of

@@ -20,8 +20,8 @@ from moviegen.media.audio import read_audio
 from moviegen.media.read import read_video
 from training.data.buckets import BatchSpec
 from training.data.cost import BatchRule
-from training.data.datamodule import Validation
 from training.data.decode import to_tensor
+from training.data.held_out import Validation
 from training.data.mixture import MixedDataModule, with_subset
 from training.data.parts import PartBatch
 from training.data.presence import may_miss, tars_of

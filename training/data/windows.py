@@ -17,8 +17,9 @@ from training.cli import say
 from training.data.batch import Batch
 from training.data.buckets import BatchMix, BatchSpec
 from training.data.cost import BatchRule
-from training.data.datamodule import ShardDataModule, Validation
+from training.data.datamodule import ShardDataModule
 from training.data.decode import to_tensor
+from training.data.held_out import Validation
 from training.data.shards import ShardReader, Subset, read_rows
 from training.data.sources import ShardSource, with_frames
 

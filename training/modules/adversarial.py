@@ -4,6 +4,7 @@ One backward serves both: the network's side of the contest goes through the jud
 two sums have no parameter in common, and a strategy that synchronises gradients sees one backward a step.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -85,7 +86,18 @@ class AdversarialModule(StageModule):
             nn.utils.clip_grad_norm_(self.generator_networks().parameters(), self.clip)
 
 
-def adaptive_weight(reconstruction: Tensor, contest: Tensor, last: Tensor) -> Tensor:
-    """Factor that makes the contest's gradient at the last layer as large as the reconstruction's, as in LDM; a scalar of at most 1e4."""
-    wanted, got = (torch.autograd.grad(loss, last, retain_graph=True)[0].norm() for loss in (reconstruction, contest))
+OverRanks = Callable[[Tensor], Tensor]
+"""A rank's gradient -> that of the global batch."""
+
+
+def alone(gradient: Tensor) -> Tensor:
+    """Of one rank: the gradient itself."""
+    return gradient
+
+
+def adaptive_weight(reconstruction: Tensor, contest: Tensor, last: Tensor, over_ranks: OverRanks = alone) -> Tensor:
+    """Factor that makes the contest's gradient at the last layer as large as the reconstruction's, as in LDM; a scalar of at most 1e4,
+    the same on any number of ranks."""
+    losses = (reconstruction, contest)
+    wanted, got = (over_ranks(torch.autograd.grad(loss, last, retain_graph=True)[0]).norm() for loss in losses)
     return (wanted / (got + 1e-4)).clamp(0, 1e4).detach()

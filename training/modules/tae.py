@@ -25,7 +25,7 @@ from training.losses import (
     outlier_penalty,
 )
 from training.media import Media, clip_media
-from training.modules.adversarial import AdversarialModule, adaptive_weight
+from training.modules.adversarial import AdversarialModule, OverRanks, adaptive_weight, alone
 from training.optim import OptimizerConfig
 from training.perceptual import LPIPS
 
@@ -97,7 +97,9 @@ class TAEModule(AdversarialModule):
         posterior = self.tae.encode(pixels)
         z = posterior.sample(self.generator(batch))
         reconstruction = self.tae.decode(z, pixels.shape[2])
-        terms = self.loss_terms(pixels, posterior, z, reconstruction)
+        terms = self.loss_terms(
+            pixels, posterior, z, reconstruction, lambda gradient: self.mean_over_ranks(gradient * batch.weight)
+        )
         loss = torch.stack([weight * value for weight, value in terms.values()]).sum()
         values = {name: value.detach() for name, (_, value) in terms.items()}
         values["reconstruction"] = self._reconstruction(
@@ -111,7 +113,12 @@ class TAEModule(AdversarialModule):
         return None
 
     def loss_terms(
-        self, pixels: Tensor, posterior: LatentDistribution, z: Tensor, reconstruction: Tensor
+        self,
+        pixels: Tensor,
+        posterior: LatentDistribution,
+        z: Tensor,
+        reconstruction: Tensor,
+        over_ranks: OverRanks = alone,
     ) -> dict[str, tuple[float, Tensor]]:
         """Name -> (weight, value) of each loss that is on at this step."""
         weights = self.losses
@@ -129,7 +136,7 @@ class TAEModule(AdversarialModule):
             contest = -frozen_forward(self.discriminator, reconstruction).mean()
             if weights.gan_adaptive:
                 contest = contest * adaptive_weight(
-                    self._reconstruction(terms), contest, self.tae.decoder.conv_out.spatial.weight
+                    self._reconstruction(terms), contest, self.tae.decoder.conv_out.spatial.weight, over_ranks
                 )
             terms["gan"] = (weights.gan, contest)
             fake, real = self.discriminator(reconstruction.detach()), self.discriminator(pixels)

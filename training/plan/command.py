@@ -8,8 +8,7 @@ from typing import Any
 
 import yaml
 
-from moviegen.config import load_config, parse_config
-from moviegen.contracts.bucket import Bucket, BucketSet, encode_bucket
+from moviegen.config import parse_config
 from moviegen.errors import UsageError
 
 from .bill import Settings
@@ -18,6 +17,7 @@ from .job import Job, jobs, unplanned
 from .mesh import Mesh, parse_mesh
 from .rank import Plan, Shape, nearest, plans
 from .report import Bill, as_json, as_text, assumptions, recipe_text
+from .size import shapes_of, trace_of
 from .trace import Trace, trace, trace_autoencoder
 from .work import AUTOENCODERS
 
@@ -116,8 +116,8 @@ def _content(path: Path) -> dict[str, Any]:
 
 def _bill_of_size(config: PlanConfig, gpu: GPU) -> Bill:
     config = replace(config, gpus=config.gpus or 64, resolution=config.resolution or 768)
-    traced = _trace(config.model)
-    shapes = _shapes(config, traced)
+    traced = trace_of(config.model)
+    shapes = shapes_of(config, traced)
     settings = Settings(ema=config.ema, frozen_bytes=config.frozen_gb * 1e9)
     wanted = parse_mesh(config.mesh, config.gpus) if config.mesh else None
     bill = Bill(
@@ -171,10 +171,14 @@ def _pixels(sample: Sequence[int]) -> int:
 
 def _planned(bill: Bill, config: PlanConfig, settings: Settings, wanted: Mesh | None) -> Bill:
     """The bill with its plans; with the nearest ones that fit where the mesh asked for does not."""
-    if wanted is not None and bill.trace.num_heads % (wanted.context * wanted.tensor):
+    if wanted is not None and bill.trace.kind in AUTOENCODERS and wanted.context * wanted.tensor > 1:
         raise UsageError(
-            f"moviegen train plan: {bill.name}: {bill.trace.num_heads} heads are not divided by context {wanted.context} x tensor "
-            f"{wanted.tensor}; each part of a sequence and of a matrix has whole heads"
+            f"moviegen train plan: {bill.name}: an autoencoder has no transformer to divide: leave context and tensor at 1"
+        )
+    if wanted is not None and bill.trace.num_heads % wanted.tensor:
+        raise UsageError(
+            f"moviegen train plan: {bill.name}: {bill.trace.num_heads} heads are not divided by tensor {wanted.tensor}; each part of a "
+            "matrix has whole heads"
         )
     found = _found(bill, config, settings, wanted)
     fitting = [each for each in found if each.fits(bill.gpu)]
@@ -193,55 +197,6 @@ def _found(bill: Bill, config: PlanConfig, settings: Settings, mesh: Mesh | None
             f"(--gpus_of.{bill.name} of a recipe), larger batches, or larger context and tensor"
         )
     return found
-
-
-def _trace(path: Path) -> Trace:
-    from moviegen.models.catalog import KINDS
-
-    kind = path.absolute().parent.name
-    if kind not in KINDS:
-        raise UsageError(
-            f"{path}: its folder is no kind of network; wanted configs/models/<kind>/<size>.yaml, kind one of {', '.join(KINDS)}"
-        )
-    return trace(kind, load_config(KINDS[kind].config, path))
-
-
-def _shapes(config: PlanConfig, traced: Trace) -> list[Shape]:
-    """Shapes with their share of the steps; batches cost as nearly the same as whole samples allow."""
-    if traced.kind == "audio_dit":
-        from moviegen.models.audio_dit import LATENTS_PER_SECOND
-
-        sizes = [(f"{seconds:g} s", round(LATENTS_PER_SECOND * seconds), 1.0) for seconds in config.seconds]
-    else:
-        sizes = _picture_shapes(config)
-    total = sum(share for *_, share in sizes)
-    most = max(tokens for _, tokens, _ in sizes)
-    base = config.global_batch or max(1, config.gpus // 8)
-    cost = base * traced.train_flops(most)
-    return [
-        Shape(name, tokens, share / total, base * max(1, int(cost / base / traced.train_flops(tokens))))
-        for name, tokens, share in sizes
-    ]
-
-
-def _picture_shapes(config: PlanConfig) -> list[tuple[str, int, float]]:
-    """(name, tokens, share) of each number of tokens there is: aspects that have as many are one shape."""
-    buckets = load_config(BucketSet, config.buckets)
-    found: dict[tuple[int, int], list[Bucket]] = {}
-    for frames in (1, *(duration.num_frames for duration in buckets.durations)):
-        for aspect in buckets.aspects:
-            bucket = Bucket(aspect.aspect_width, aspect.aspect_height, frames)
-            width, height = buckets.frame_size(bucket, config.resolution)
-            found.setdefault((frames, -(-frames // 8) * (height // 16) * (width // 16)), []).append(bucket)
-    shares = {True: config.image_steps, False: config.video_steps}
-    number = {kind: sum(len(each) for (frames, _), each in found.items() if (frames == 1) == kind) for kind in shares}
-    rows = [
-        (", ".join(map(encode_bucket, each)), tokens, shares[frames == 1] * len(each) / number[frames == 1])
-        for (frames, tokens), each in sorted(found.items())
-    ]
-    if not any(share for *_, share in rows):
-        raise UsageError("moviegen train plan: --image_steps and --video_steps are both 0")
-    return [row for row in rows if row[2]]
 
 
 def _recipe(config: PlanConfig, bills: Sequence[Bill]) -> list[str]:

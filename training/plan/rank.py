@@ -63,10 +63,17 @@ def plans(
     """
     found = []
     for each in [mesh] if mesh else meshes(gpus, trace.num_heads, gpu.per_node):
-        kinds: tuple[ContextKind, ...] = ("ulysses", "gather") if each.context > 1 else ("ulysses",)
+        kinds = _kinds(trace.num_heads, each)
         if all(shape.samples >= each.data_parallel for shape in shapes):
             found += [_best(trace, shapes, each, gpu, rates, replace(settings, context_kind=kind)) for kind in kinds]
     return sorted(found, key=lambda plan: (not plan.fits(gpu), plan.step_s if plan.fits(gpu) else plan.memory.total))
+
+
+def _kinds(num_heads: int, mesh: Mesh) -> tuple[ContextKind, ...]:
+    """The kinds of context parallelism that are to be chosen from: only gathering takes any number of heads."""
+    if mesh.context == 1:
+        return ("ulysses",)
+    return ("gather",) if num_heads % (mesh.context * mesh.tensor) else ("ulysses", "gather")
 
 
 def nearest(found: Sequence[Plan], mesh: Mesh, gpu: GPU) -> list[Plan]:

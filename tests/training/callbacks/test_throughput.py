@@ -9,7 +9,8 @@ import torch
 
 from moviegen.models.catalog import KINDS
 from moviegen.models.text import TextContext
-from training.callbacks.throughput import THROUGHPUT_FILE, Reading, by_bucket, measured_peak, read_throughput, table
+from training.callbacks.readings import THROUGHPUT_FILE, Reading, by_bucket, read_throughput, table
+from training.callbacks.throughput import measured_peak
 from training.data.batch import Batch
 from training.data.loader import BatchLoader
 from training.fit import fit

@@ -6,7 +6,8 @@ import torch
 from moviegen.errors import UsageError
 from moviegen.testing.lake import TOY_BUCKETS
 from training.data.buckets import BatchMix
-from training.data.datamodule import LatentDataModule, ShardDataModule, Validation, split_samples
+from training.data.datamodule import LatentDataModule, ShardDataModule
+from training.data.held_out import Validation, split_samples
 from training.data.loader import ENDLESS
 
 

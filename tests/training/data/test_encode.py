@@ -10,8 +10,9 @@ from moviegen.models.text_encoders import EncoderSource, TextEncodersConfig
 from moviegen.testing.lake import TOY_BUCKETS
 from moviegen.weights import save_model
 from training.data.buckets import BatchMix
-from training.data.datamodule import LatentDataModule, Validation
+from training.data.datamodule import LatentDataModule
 from training.data.encoders import drop_texts, encode_pixels, encode_texts, pad, prompt_of, trim
+from training.data.held_out import Validation
 from training.data.latents import NO_TEXT_FILE, read_index
 from training.data.sources import LatentSource, ShardSource
 from training.encode import EncodeConfig, encode, run_encode

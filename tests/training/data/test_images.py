@@ -12,8 +12,9 @@ from moviegen.media.read import read_image
 from moviegen.media.write import encode_image
 from moviegen.testing.lake import TOY_BUCKETS, write_part, write_toy_lake
 from training.data.buckets import BatchMix
-from training.data.datamodule import ShardDataModule, Validation
+from training.data.datamodule import ShardDataModule
 from training.data.decode import decode_clip, to_tensor
+from training.data.held_out import Validation
 from training.data.sources import ShardSource
 from training.data.tars import write_tar
 

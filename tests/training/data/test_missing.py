@@ -11,8 +11,9 @@ from moviegen.testing.lake import TOY_BUCKETS
 from moviegen.testing.toy_sets import write_toy_edits, write_toy_personal
 from training.contents import data_contents, describe_change
 from training.data.buckets import BatchMix
-from training.data.datamodule import LatentDataModule, ShardDataModule, Validation
+from training.data.datamodule import LatentDataModule, ShardDataModule
 from training.data.edits import EditDataModule, EditPart
+from training.data.held_out import Validation
 from training.data.people import PersonalDataModule, PersonalPart
 from training.data.presence import MISSING, missing_text
 from training.data.shards import read_subset

@@ -10,8 +10,8 @@ from moviegen.testing.lake import TOY_BUCKETS
 from training.data.batch import Batch
 from training.data.buckets import BatchMix
 from training.data.cost import BatchRule, TransformerCost, num_tokens
-from training.data.datamodule import Validation
 from training.data.edits import EditDataModule, EditPart
+from training.data.held_out import Validation
 from training.data.mixture import MixedDataModule
 from training.data.parts import PartBatch
 from training.data.people import PersonalDataModule, PersonalPart

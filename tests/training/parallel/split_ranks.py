@@ -16,78 +16,16 @@ from typing import Any
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
+from split_cases import CASES, CLIP, T, draw, text, video_dit
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.tensor import DTensor, Replicate
 
-from moviegen.models.audio_dit import AudioDiT, AudioDiTConfig
-from moviegen.models.edit_dit import EditDiT, EditDiTConfig
 from moviegen.models.execution import blocks_of, set_checkpointing
-from moviegen.models.personal_dit import PersonalDiT, PersonalDiTConfig
 from moviegen.models.text import TextContext
-from moviegen.models.upsampler import Upsampler, UpsamplerConfig
-from moviegen.models.video_dit import VideoDiT, VideoDiTConfig
 from training.parallel import collectives
 from training.parallel.context import split_context
 from training.parallel.tensor import split_tensors
-
-SIZES: dict[str, Any] = {
-    "dim": 32, "num_layers": 2, "num_heads": 4, "ffn_dim": 48, "latent_channels": 4, "context_widths": (8, 6),
-    "max_frames": 4, "max_height": 4, "max_width": 4,
-}  # fmt: skip
-T = torch.tensor([0.2, 0.7], dtype=torch.float64)
-
-
-def draw(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def text(widths: tuple[int, ...] = (8, 6)) -> list[TextContext]:
-    """Two samples whose texts are of different lengths."""
-    mask = torch.tensor([[True] * 5, [True] * 2 + [False] * 3])
-    return [TextContext(draw(2, 5, width, seed=width), mask) for width in widths]
-
-
-def face() -> TextContext:
-    return TextContext(draw(2, 3, 7, seed=7), torch.tensor([[True] * 3, [False] * 3]))
-
-
-def edit_dit() -> EditDiT:
-    network = EditDiT(EditDiTConfig(**SIZES, tasks=("add", "remove"), num_task_tokens=2))
-    network.task.open_tokens()
-    return network
-
-
-def audio_dit() -> AudioDiT:
-    sizes = {name: SIZES[name] for name in ("dim", "num_layers", "num_heads", "ffn_dim")}
-    return AudioDiT(AudioDiTConfig(**sizes, latent_channels=6, video_width=5, context_widths=(8,), qk_norm=True))
-
-
-def video_dit(qk_norm: bool = False, **more: Any) -> VideoDiT:
-    return VideoDiT(VideoDiTConfig(**{**SIZES, **more}, qk_norm=qk_norm))
-
-
-def audio_args(length: int) -> tuple[Any, ...]:
-    mask = torch.arange(length) < torch.tensor([[length], [length - 3]])
-    return draw(2, length, 6), T, text((8,)), draw(2, length, 5, seed=1), draw(2, length, 6, seed=2), mask
-
-
-CLIP, ODD, PICTURE = (2, 4, 2, 8, 4), (2, 4, 3, 4, 6), (2, 4, 1, 4, 6)
-"""Latents of 16, of 18 and of 6 tokens: the second does not divide by 4, of the third a rank of 4 has none."""
-
-CASES: dict[str, tuple[Callable[[], nn.Module], tuple[Any, ...]]] = {
-    "video": (video_dit, (draw(*CLIP), T, text())),
-    "video, odd length": (lambda: video_dit(qk_norm=True), (draw(*ODD), T, text())),
-    "picture": (video_dit, (draw(*PICTURE), T, text())),
-    "audio": (audio_dit, audio_args(12)),
-    "audio, odd length": (audio_dit, audio_args(11)),
-    "upsampler": (
-        lambda: Upsampler(UpsamplerConfig(**SIZES, condition_channels=3)),
-        (draw(*ODD), T, text(), draw(2, 3, *ODD[2:], seed=1)),
-    ),
-    "edit": (edit_dit, (draw(*ODD), T, text(), draw(*ODD, seed=1), torch.tensor([1, 0]))),
-    "personal": (lambda: PersonalDiT(PersonalDiTConfig(**SIZES, face_width=7)), (draw(*ODD), T, text(), face())),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -110,6 +48,14 @@ DIVISIONS = [
 def mesh_of(context: int, tensor: int) -> DeviceMesh:
     data = dist.get_world_size() // (context * tensor)
     return init_device_mesh("cpu", (data, context, tensor), mesh_dim_names=("data", "context", "tensor"))
+
+
+def split(network: nn.Module, division: Division) -> nn.Module:
+    """The network, divided in place."""
+    mesh = mesh_of(division.context, division.tensor)
+    split_tensors(network, mesh["tensor"])
+    split_context(network, mesh["context"], division.kind)
+    return network
 
 
 def build(case: str) -> nn.Module:
@@ -161,9 +107,7 @@ def gradients(network: nn.Module, mesh: DeviceMesh) -> dict[str, Tensor]:
 
 def divided(case: str, division: Division, recomputed: dict[str, int] | None = None) -> dict[str, Tensor]:
     """What the ranks of a division get, put together."""
-    network, mesh = build(case), mesh_of(division.context, division.tensor)
-    split_tensors(network, mesh["tensor"])
-    split_context(network, mesh["context"], division.kind)
+    network, mesh = split(build(case), division), mesh_of(division.context, division.tensor)
     set_checkpointing(network, recomputed or {})
     out, loss, of_input = step(network, case)
     return {"output": out, "loss": loss, **mean({"input": of_input}, mesh["context"]), **gradients(network, mesh)}
@@ -175,9 +119,7 @@ def whole(value: Tensor) -> Tensor:
 
 def has_the_same_state(case: str, division: Division) -> bool:
     """Whether the whole weights of a divided network have the names and values of the undivided one."""
-    network, mesh = build(case), mesh_of(division.context, division.tensor)
-    split_tensors(network, mesh["tensor"])
-    split_context(network, mesh["context"], division.kind)
+    network = split(build(case), division)
     state, wanted = {name: whole(value) for name, value in network.state_dict().items()}, reference(case)[1]
     return list(state) == list(wanted) and all(torch.equal(value, wanted[name]) for name, value in state.items())
 
@@ -186,9 +128,7 @@ def sharded(case: str, division: Division) -> dict[str, Tensor]:
     """The same with FSDP2 over the context ranks, its own mean and nothing else."""
     from torch.distributed.fsdp import fully_shard
 
-    network, mesh = build(case), mesh_of(division.context, division.tensor)
-    split_tensors(network, mesh["tensor"])
-    split_context(network, mesh["context"], division.kind)
+    network, mesh = split(build(case), division), mesh_of(division.context, division.tensor)
     set_checkpointing(network, {"block": 1, "ffn": 2})
     for block in blocks_of(network):
         fully_shard(block, mesh=mesh["context"])
@@ -241,9 +181,7 @@ def counted() -> Iterator[dict[str, int]]:
 
 def bytes_received(division: Division, num_layers: int, recomputed: int) -> dict[str, int]:
     """Bytes of one step of the video transformer, by collective."""
-    network, mesh = video_dit(num_layers=num_layers).double(), mesh_of(division.context, division.tensor)
-    split_tensors(network, mesh["tensor"])
-    split_context(network, mesh["context"], division.kind)
+    network = split(video_dit(num_layers=num_layers).double(), division)
     set_checkpointing(network, {"block": recomputed})
     with counted() as received:
         F.mse_loss(network(*CASES["video"][1]), draw(*CLIP, seed=9)).backward()
@@ -270,9 +208,7 @@ LONG = {"max_frames": 8, "max_height": 8, "max_width": 8}
 
 def bytes_kept(division: Division, num_layers: int) -> int:
     """Bytes of activations that a forward of one long clip keeps for its backward."""
-    network, mesh = video_dit(num_layers=num_layers, **LONG).double(), mesh_of(division.context, division.tensor)
-    split_tensors(network, mesh["tensor"])
-    split_context(network, mesh["context"], division.kind)
+    network = split(video_dit(num_layers=num_layers, **LONG).double(), division)
     weights = {here(p).untyped_storage().data_ptr() for p in network.parameters()}
     kept: dict[int, Tensor] = {}
     with torch.autograd.graph.saved_tensors_hooks(lambda x: kept.setdefault(id(x), x), lambda x: x):

@@ -232,7 +232,7 @@ def test_eight_h100_cannot_hold_it_and_eight_h200_can(repo_root, capsys):
         (["--gpu", "tpu"], "no GPU 'tpu' is known"),
         (["--mesh", "2x2"], "replicas x shards x context x tensor"),
         (["--mesh", "shards=8"], "wanted sizes by name"),
-        (["--mesh", "context=4", "--gpus", "4"], "6 heads are not divided by context 4"),
+        (["--mesh", "tensor=4", "--gpus", "4"], "6 heads are not divided by tensor 4"),
         (["--mesh", "1x8x1x1", "--gpus", "4"], "has 8 GPUs, --gpus says 4"),
         (["--image_steps", "0", "--video_steps", "0"], "both 0"),
         (["--gpus", "7", "--global_batch", "3"], "cannot be divided"),
@@ -241,6 +241,12 @@ def test_eight_h100_cannot_hold_it_and_eight_h200_can(repo_root, capsys):
 def test_what_cannot_be_planned_is_said(repo_root, flags, said):
     with pytest.raises(UsageError, match=said):
         train(["plan", str(repo_root / "configs/models/video_dit/tiny.yaml"), *flags])
+
+
+def test_heads_that_do_not_divide_are_planned_with_gathered_keys(repo_root, capsys):
+    size = str(repo_root / "configs/models/video_dit/tiny.yaml")
+    assert train(["plan", size, "--mesh", "context=4", "--gpus", "4", "--json"]) == 0
+    assert {each["context_kind"] for each in json.loads(capsys.readouterr().out)["plans"]} == {"gather"}
 
 
 def test_an_autoencoder_is_refused(repo_root):
