@@ -43,7 +43,7 @@ from training.data.encoders import encode_texts, trim
 from training.data.latents import NO_TEXT_FILE, LatentFile, LatentIndex, has_index, write_index
 from training.data.presence import missing_text, tars_of
 from training.data.sources import ShardSource
-from training.encode_config import EncodeConfig, encode_sha256, text_digests
+from training.encode_config import EncodeConfig, encode_sha256, latents_sha256, text_digests
 from training.stage import finish_stage
 
 
@@ -86,9 +86,10 @@ def run_encode(config: EncodeConfig) -> bool:
         return False
     if config.rank == 0:
         (folder / STAGE_FILE).unlink(missing_ok=True)
-    _encode_missing(config, source, sha256)
+    made = latents_sha256(config)
+    _encode_missing(config, source, made)
     with FileLock(folder / ".encode.lock"):
-        return _commit(config, source, sha256)
+        return _commit(config, source, made, sha256)
 
 
 @dataclass(frozen=True)
@@ -120,29 +121,27 @@ def open_encoders(config: EncodeConfig, device: str | None = None) -> Encoders:
     return Encoders(tae, texts, device, config.image_frames, config.batch_clips, config.precision)
 
 
-def _latent_path(config: EncodeConfig, shard: Shard, sha256: str) -> Path:
-    """Where a shard's latents lie: the name says what they were made from."""
-    return Path(config.output) / "latents" / shard.bucket / f"{hash_id(sha256, shard.sha256)}.tar"
+def _latent_path(config: EncodeConfig, shard: Shard, made: str) -> Path:
+    """Where a shard's latents lie: the name says what they were made from (`made`: how, `latents_sha256`)."""
+    return Path(config.output) / "latents" / shard.bucket / f"{hash_id(made, shard.sha256)}.tar"
 
 
-def _encode_missing(config: EncodeConfig, source: ShardSource, sha256: str) -> None:
+def _encode_missing(config: EncodeConfig, source: ShardSource, made: str) -> None:
     """Encodes this rank's shards that are not encoded, in as many processes as asked for."""
     mine = source.subset.shards[config.rank :: config.world_size]
-    missing = [shard for shard in mine if read_record(_latent_path(config, shard, sha256)) is None]
+    missing = [shard for shard in mine if read_record(_latent_path(config, shard, made)) is None]
     if not missing:
         return
     Path(config.output).mkdir(parents=True, exist_ok=True)
     encoders = open_encoders(config, "cpu" if config.processes > 1 else None)
     _write_no_text(config, encoders)
-    _check_room(config, source, encoders, sha256)
+    _check_room(config, source, encoders, made)
     if config.processes == 1:
-        _encode_shards(config, encoders, source, sha256, missing)
+        _encode_shards(config, encoders, source, made, missing)
         return
     context = multiprocessing.get_context("spawn")
     shares = [missing[i :: config.processes] for i in range(config.processes)]
-    workers = [
-        context.Process(target=_work, args=(config, sha256, i, share)) for i, share in enumerate(shares) if share
-    ]
+    workers = [context.Process(target=_work, args=(config, made, i, share)) for i, share in enumerate(shares) if share]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -153,10 +152,10 @@ def _encode_missing(config: EncodeConfig, source: ShardSource, sha256: str) -> N
         )
 
 
-def _check_room(config: EncodeConfig, source: ShardSource, encoders: Encoders, sha256: str) -> None:
+def _check_room(config: EncodeConfig, source: ShardSource, encoders: Encoders, made: str) -> None:
     """Says how large the cache will be, before anything is encoded. Raises DiskError when it is more than is free."""
     shards = source.subset.shards
-    done = {shard.path for shard in shards if read_record(_latent_path(config, shard, sha256)) is not None}
+    done = {shard.path for shard in shards if read_record(_latent_path(config, shard, made)) is not None}
     need, folder = _size(config, source, encoders), Path(config.output)
     left = sum(ref.shard not in done for ref in source.subset.samples) / max(1, len(source.buckets))
     free = shutil.disk_usage(folder).free
@@ -168,17 +167,17 @@ def _check_room(config: EncodeConfig, source: ShardSource, encoders: Encoders, s
         )
 
 
-def _work(config: EncodeConfig, sha256: str, number: int, shards: Sequence[Shard]) -> None:
+def _work(config: EncodeConfig, made: str, number: int, shards: Sequence[Shard]) -> None:
     """What an encoding process does."""
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // config.processes))
     many = torch.cuda.device_count() if config.device == "cuda" else 0
     encoders = open_encoders(config, f"cuda:{number % many}" if many else config.device)
     source = _open(config)
-    _encode_shards(config, encoders, source, sha256, shards)
+    _encode_shards(config, encoders, source, made, shards)
 
 
 def _encode_shards(
-    config: EncodeConfig, encoders: Encoders, source: ShardSource, sha256: str, shards: Sequence[Shard]
+    config: EncodeConfig, encoders: Encoders, source: ShardSource, made: str, shards: Sequence[Shard]
 ) -> None:
     places: dict[str, list[int]] = {shard.path: [] for shard in source.subset.shards}
     for i, ref in enumerate(source.subset.samples):
@@ -187,7 +186,7 @@ def _encode_shards(
     for shard in shards:
         positions = places[shard.path]
         say(f"shard {numbers[shard.path]}/{len(numbers)}: {len(positions)} clips of {shard.bucket}")
-        encode_shard(encoders, source, positions, shard.bucket, _latent_path(config, shard, sha256))
+        encode_shard(encoders, source, positions, shard.bucket, _latent_path(config, shard, made))
 
 
 def _write_no_text(config: EncodeConfig, encoders: Encoders) -> None:
@@ -199,10 +198,10 @@ def _write_no_text(config: EncodeConfig, encoders: Encoders) -> None:
             save_file(tensors, temporary)
 
 
-def _commit(config: EncodeConfig, source: ShardSource, sha256: str) -> bool:
+def _commit(config: EncodeConfig, source: ShardSource, made: str, sha256: str) -> bool:
     """Writes index, model and stage.json once every shard is encoded; whether it is so."""
     folder, subset = Path(config.output), source.subset
-    records = [read_record(_latent_path(config, shard, sha256)) for shard in subset.shards]
+    records = [read_record(_latent_path(config, shard, made)) for shard in subset.shards]
     whole = [record for record in records if record is not None]
     if len(whole) < len(records):
         say(
@@ -216,7 +215,8 @@ def _commit(config: EncodeConfig, source: ShardSource, sha256: str) -> bool:
         subset.name, subset.digest, weights_sha256(Path(config.tae)), config.resolution, config.image_frames, files, texts, no_text
     )  # fmt: skip
     write_index(folder / "latents", index, [sample for record in whole for sample in record.samples])
-    _drop_others(folder / "latents", files)
+    if not subset.missing:  # what was made of a tar that is missing serves again when it is back
+        _drop_others(folder / "latents", files)
     sums = functools.reduce(add_sums, (record.sums for record in whole))
     tae = load_model(TAE, Path(config.tae))
     mean, std = mean_and_std(sums)

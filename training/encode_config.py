@@ -62,11 +62,15 @@ class EncodeConfig:
 
 
 def encode_sha256(config: EncodeConfig, subset: Subset) -> str:
-    """Hash of all that determines the latents."""
+    """Hash of all that determines the stage: which latents, and of which shards."""
+    return hash_id(latents_sha256(config), subset.digest)
+
+
+def latents_sha256(config: EncodeConfig) -> str:
+    """Hash of all that determines a shard's latents beside the shard: a subset that grows, or misses a tar, keeps those of the others."""
     return hash_id(
         VERSION,
         weights_sha256(Path(config.tae)),
-        subset.digest,
         config.resolution,
         config.image_frames,
         repr(config.buckets),

@@ -1,6 +1,7 @@
 """Encoding ahead: with texts, by several ranks and processes, of images; equal to what the step would have encoded."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -121,6 +122,21 @@ def test_ranks_in_any_order_write_what_one_writes(cached, flags, tmp_path, capsy
     assert "of 4 shards are encoded; the rank that ends last writes the index" in capsys.readouterr().err
     assert run_encode(config_of(flags, tmp_path / "texts", rank=1, world_size=3))
     assert contents(tmp_path / "texts") == contents(cached)
+
+
+def test_a_tar_that_goes_and_comes_back_is_not_encoded_again(cached, toy_lake, flags, tmp_path, monkeypatch):
+    lake, folder = tmp_path / "lake", tmp_path / "texts"
+    shutil.copytree(toy_lake, lake)
+    shutil.copytree(cached, folder)
+    (lost,) = sorted((lake / "shards").rglob("*.tar"))[:1]
+    lost.rename(tmp_path / "lost.tar")
+    monkeypatch.setattr("training.encode.encode_shard", lambda *_: pytest.fail("a shard is encoded again"))
+    whole = len(read_index(folder / "latents").files)
+    assert run_encode(config_of(flags, folder, lake=str(lake), allow_missing=True))
+    assert len(read_index(folder / "latents").files) == whole - 1
+    (tmp_path / "lost.tar").rename(lost)
+    assert run_encode(config_of(flags, folder, lake=str(lake)))
+    assert contents(folder) == contents(cached)
 
 
 def test_two_processes_write_what_one_writes(cached, flags, tmp_path, capfd):
