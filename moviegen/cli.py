@@ -34,6 +34,7 @@ COMMANDS = (
         "all",
     ),
     Command("doctor", "what is installed, what is missing, and the command that mends it", "moviegen.doctor:main"),
+    Command("edit", "edit a video as an instruction says", "moviegen.pipelines.edit_cli:main", "models"),
     Command(
         "eval", "measure what models make, with intervals; blind studies", "moviegen.evaluation.command:main", "eval"
     ),

@@ -110,8 +110,8 @@ def encode_clip(
 
     `frames` are (height, width, 3) uint8 RGB, stored in BT.709, or with `matrix` (one of `display.MATRICES`) the planes of that matrix,
     (height * 3 / 2, width) uint8, as `read.iter_planes` gives them; they are not kept. `audio` is (C, N) float in -1..1, `tags`
-    what the container says of the file (`comment`: ...). The same frames and settings give the same bytes with the same ffmpeg: one encoding thread, `-bitexact`. Raises EncodeError with ffmpeg's
-    words.
+    what the container says of the file (`comment`: ...). The same frames and settings give the same bytes with the same ffmpeg: one
+    encoding thread, `-bitexact`. Raises EncodeError with ffmpeg's words.
     """
     if fps <= 0:
         raise EncodeError(f"fps is {fps}, wanted more than 0")

@@ -10,6 +10,7 @@ from moviegen.errors import UsageError
 from moviegen.pipelines.recipe import Recipe, describe_environment, hash_files, read_recipe, steady
 
 REMAKERS: dict[str, str] = {
+    "edit": "moviegen.pipelines.edit_cli:remake",
     "generate": "moviegen.pipelines.generate_cli:remake",
 }
 """Verb -> `module:function` of `remake(recipe, places, output, device)`, which writes `output` with that recipe in it."""

@@ -5,9 +5,11 @@ from fractions import Fraction
 import pytest
 import torch
 
+from moviegen.models.edit_dit import EditDiT, EditDiTConfig
 from moviegen.models.tae import TAE, TAEConfig
 from moviegen.models.text import ByteTextEncoder, ByteTextEncoderConfig
 from moviegen.models.video_dit import VideoDiT, VideoDiTConfig
+from moviegen.pipelines.edit import EditPipeline
 from moviegen.pipelines.video import VideoDefaults, VideoPipeline
 
 SIZES = {
@@ -35,4 +37,26 @@ def video_model(tmp_path_factory):
     )
     folder = tmp_path_factory.mktemp("product") / "model"
     VideoPipeline(tiny_tae(), VideoDiT(VideoDiTConfig(**SIZES)), [tiny_text()], defaults).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def edit_pipeline():
+    """An editor whose video, instruction and task all matter."""
+    torch.manual_seed(1)
+    network = EditDiT(EditDiTConfig(**SIZES, tasks=("local", "remove")))
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    network.task.open_tokens()
+    defaults = VideoDefaults(
+        num_frames=16, width=32, height=32, fps=Fraction(8), num_inference_steps=2, guidance_scale=3.0
+    )
+    return EditPipeline(tiny_tae().eval(), network.eval(), [tiny_text().eval()], defaults)
+
+
+@pytest.fixture(scope="session")
+def edit_model(edit_pipeline, tmp_path_factory):
+    """Its folder."""
+    folder = tmp_path_factory.mktemp("edit") / "model"
+    edit_pipeline.save_pretrained(folder)
     return folder
