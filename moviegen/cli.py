@@ -43,6 +43,9 @@ COMMANDS = (
         "models", "every network and size: parameters, tokens, FLOPs", "moviegen.models.catalog_cli:main", "models"
     ),
     Command(
+        "personalize", "a face and a text to a video of that person", "moviegen.pipelines.personal_cli:main", "models"
+    ),
+    Command(
         "reproduce",
         "make a generated file again by the recipe in it",
         "moviegen.pipelines.reproduce_cli:main",

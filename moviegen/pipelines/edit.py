@@ -153,16 +153,14 @@ class EditPipeline:
         size = self.tae.num_latent_frames(min(num_frames, options.window_frames or self.defaults.num_frames))
         factor = self.tae.config.temporal_factor
         overlap = size // 4 if options.overlap_frames is None else -(-options.overlap_frames // factor)
+        if length <= size:
+            return [(0, length)]
         if overlap >= size:
             raise UsageError(
                 f"edit: windows of {size * factor} frames cannot share {overlap * factor}; wanted fewer --overlap_frames"
             )
-        spans = tile_spans(length, size, overlap)
-        return (
-            [(min(a, length - size), min(a, length - size) + size) for a, _ in spans]
-            if length > size
-            else [(0, length)]
-        )
+        starts = [min(start, length - size) for start, _ in tile_spans(length, size, overlap)]
+        return [(start, start + size) for start in starts]
 
     def velocity(
         self,

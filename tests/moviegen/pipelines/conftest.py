@@ -6,10 +6,13 @@ import pytest
 import torch
 
 from moviegen.models.edit_dit import EditDiT, EditDiTConfig
+from moviegen.models.personal_dit import PersonalDiT, PersonalDiTConfig
 from moviegen.models.tae import TAE, TAEConfig
 from moviegen.models.text import ByteTextEncoder, ByteTextEncoderConfig
 from moviegen.models.video_dit import VideoDiT, VideoDiTConfig
+from moviegen.models.vision import SmallVisionConfig, SmallVisionEncoder
 from moviegen.pipelines.edit import EditPipeline
+from moviegen.pipelines.personal import PersonalPipeline
 from moviegen.pipelines.video import VideoDefaults, VideoPipeline
 
 SIZES = {
@@ -59,4 +62,26 @@ def edit_model(edit_pipeline, tmp_path_factory):
     """Its folder."""
     folder = tmp_path_factory.mktemp("edit") / "model"
     edit_pipeline.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def personal_pipeline():
+    """A personaliser whose face and text both matter."""
+    torch.manual_seed(2)
+    network = PersonalDiT(PersonalDiTConfig(**SIZES, face_width=16))
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    vision = SmallVisionEncoder(SmallVisionConfig(dim=16, num_layers=1, num_heads=2, ffn_dim=24))
+    defaults = VideoDefaults(
+        num_frames=9, width=32, height=32, fps=Fraction(8), num_inference_steps=2, guidance_scale=3.0
+    )
+    return PersonalPipeline(tiny_tae().eval(), network.eval(), vision.eval(), [tiny_text().eval()], defaults)
+
+
+@pytest.fixture(scope="session")
+def personal_model(personal_pipeline, tmp_path_factory):
+    """Its folder."""
+    folder = tmp_path_factory.mktemp("personal") / "model"
+    personal_pipeline.save_pretrained(folder)
     return folder
