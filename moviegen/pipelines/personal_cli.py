@@ -229,7 +229,7 @@ def run(config: PersonalizeConfig, settings: Mapping[str, Any]) -> int:
 def remake(recipe: "Recipe", places: Mapping[str, Path], output: Path, device: str) -> None:
     """Makes a file of this verb, now or again for `moviegen reproduce`. The face's box is the recipe's: no finder is needed again."""
     from moviegen.media.read import read_image
-    from moviegen.pipelines.generate_cli import write_output
+    from moviegen.pipelines.generating import write_output
     from moviegen.pipelines.personal import PersonalPipeline
     from moviegen.pipelines.video import decode_defaults, encode_defaults
 

@@ -11,7 +11,7 @@ from moviegen.pipelines.recipe import Recipe, describe_environment, hash_files, 
 
 REMAKERS: dict[str, str] = {
     "edit": "moviegen.pipelines.edit_cli:remake",
-    "generate": "moviegen.pipelines.generate_cli:remake",
+    "generate": "moviegen.pipelines.generating:remake",
     "personalize": "moviegen.pipelines.personal_cli:remake",
 }
 """Verb -> `module:function` of `remake(recipe, places, output, device)`, which writes `output` with that recipe in it."""

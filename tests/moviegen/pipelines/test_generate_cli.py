@@ -14,7 +14,7 @@ from moviegen.media.read import read_video
 from moviegen.models.tae import TAE, TAEConfig
 from moviegen.models.text import ByteTextEncoder, ByteTextEncoderConfig
 from moviegen.models.video_dit import VideoDiT, VideoDiTConfig
-from moviegen.pipelines.generate_cli import file_stem
+from moviegen.pipelines.jobs import file_stem, with_camera
 from moviegen.pipelines.video import VideoDefaults, VideoPipeline
 
 
@@ -126,3 +126,9 @@ def test_a_folder_without_a_model_is_named(tmp_path, capsys):
 )
 def test_names_of_files_are_tame(prompt, stem):
     assert file_stem(prompt) == stem
+
+
+def test_camera_words_stand_in_front_once_as_in_training_captions():
+    assert with_camera("a dog runs", "pan left") == "Pan left. a dog runs"
+    assert with_camera("Pan left. A dog runs.", "pan left") == "Pan left. A dog runs."
+    assert with_camera("a dog runs", "") == "a dog runs"

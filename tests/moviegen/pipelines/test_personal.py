@@ -83,7 +83,7 @@ def test_face_prompt_and_seed_matter_and_nothing_else(personal_pipeline, persona
     ],
 )
 def test_a_face_is_refused_with_the_reason(boxes, reason):
-    with pytest.raises(UsageError, match="a.png") as error:
+    with pytest.raises(UsageError, match=r"a\.png") as error:
         choose_face(boxes, "a.png")
     assert reason in str(error.value)
 
