@@ -41,6 +41,12 @@ COMMANDS = (
     Command(
         "models", "every network and size: parameters, tokens, FLOPs", "moviegen.models.catalog_cli:main", "models"
     ),
+    Command(
+        "reproduce",
+        "make a generated file again by the recipe in it",
+        "moviegen.pipelines.reproduce_cli:main",
+        "models",
+    ),
     Command("world", "make toy-world videos with known truth", "moviegen.testing.world_cli:main"),
 )
 

@@ -4,17 +4,18 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from moviegen.config import console, parse_config
 from moviegen.errors import UsageError
 
 if TYPE_CHECKING:
+    from moviegen.pipelines.recipe import Recipe
     from moviegen.pipelines.video import GeneratedVideo, VideoDefaults, VideoPipeline
 
 VIDEO_SUFFIXES = (".mp4", ".mkv")
@@ -53,6 +54,8 @@ class GenerateConfig:
     """Prompts of a file that are generated together."""
     device: str = "auto"
     """cpu, cuda, or auto: cuda where there is one."""
+    overwrite: bool = False
+    """Make files again that lie there already with the same recipe; else they are left as they are, so a stopped run goes on."""
     dry_run: bool = False
     """Say what would be generated and where, load no weights, write nothing."""
     json: bool = False
@@ -121,41 +124,69 @@ def main(argv: Sequence[str]) -> int:
 
 
 def generate(config: GenerateConfig, jobs: Sequence[Job], shape: "VideoDefaults") -> None:
-    """Loads the model, makes the jobs' files in batches, prints each."""
+    """Loads the model, makes the jobs' files in batches, prints each. What lies there already, made just so, is not made again."""
+    from moviegen.pipelines.recipe import is_made, make_recipe, steady
     from moviegen.pipelines.video import VideoPipeline
 
-    pipeline = VideoPipeline.from_pretrained(config.model, choose_device(config.device))
+    device = choose_device(config.device)
+    steady()
+    base = make_recipe("generate", {}, models={"model": config.model}, device=device)
     batches = [jobs[i : i + config.batch_size] for i in range(0, len(jobs), config.batch_size)]
-    with show_progress(len(batches) * shape.num_inference_steps) as advance:
-        for batch in batches:
+    work = [(batch, [replace(base, settings=s) for s in batch_settings(config, batch, shape)]) for batch in batches]
+    left = [
+        each for each in work if config.overwrite or not all(is_made(j.path, r) for j, r in zip(*each, strict=True))
+    ]
+    for batch, _ in [each for each in work if each not in left]:
+        for job in batch:
+            console().print(f"there already: {job.path}", markup=False)
+    if not left:
+        return
+    pipeline = VideoPipeline.from_pretrained(config.model, device)
+    with show_progress(len(left) * shape.num_inference_steps) as advance:
+        for batch, recipes in left:
             start = time.monotonic()
-            videos = sample(pipeline, config, batch, shape, advance)
+            videos = sample(pipeline, recipes[0].settings, advance)
             seconds = (time.monotonic() - start) / len(batch)
-            for job, video in zip(batch, videos, strict=True):
-                write_output(job.path, video)
+            for job, video, recipe in zip(batch, videos, recipes, strict=True):
+                write_output(job.path, video, recipe)
                 print(describe(job, video, seconds) if config.json else job.path, flush=True)
 
 
+def batch_settings(config: GenerateConfig, batch: Sequence[Job], shape: "VideoDefaults") -> list[dict[str, Any]]:
+    """The settings of each file of a batch. What is computed together is told together: sums are done in another order alone."""
+    from moviegen.pipelines.video import encode_defaults
+
+    shared = {
+        **encode_defaults(shape), "negative_prompt": config.negative_prompt,
+        "batch": [[job.prompt, job.seed] for job in batch],
+    }  # fmt: skip
+    return [{"prompt": job.prompt, "seed": job.seed, "place": i, **shared} for i, job in enumerate(batch)]
+
+
 def sample(
-    pipeline: "VideoPipeline",
-    config: GenerateConfig,
-    batch: Sequence[Job],
-    shape: "VideoDefaults",
-    advance: Callable[[int, int], None],
+    pipeline: "VideoPipeline", settings: Mapping[str, Any], advance: Callable[[int, int], None] | None = None
 ) -> "list[GeneratedVideo]":
-    """The videos of consecutive jobs, in their order."""
+    """The videos of a batch, by the settings in the recipe of any of them."""
+    from moviegen.pipelines.video import decode_defaults, encode_defaults
+
+    shape = decode_defaults({name: settings[name] for name in encode_defaults(pipeline.defaults)})
     return pipeline(  # type: ignore[return-value]
-        [job.prompt for job in batch],
-        negative_prompt=config.negative_prompt,
-        num_frames=shape.num_frames,
-        width=shape.width,
-        height=shape.height,
-        fps=shape.fps,
-        num_inference_steps=shape.num_inference_steps,
-        guidance_scale=shape.guidance_scale,
-        seed=batch[0].seed,
+        [prompt for prompt, _ in settings["batch"]],
+        negative_prompt=settings["negative_prompt"],
+        **vars(shape),
+        seed=[seed for _, seed in settings["batch"]],
         callback=advance,
     )
+
+
+def remake(recipe: "Recipe", places: Mapping[str, Path], output: Path, device: str) -> None:
+    """Makes a file of this verb again, for `moviegen reproduce`."""
+    from moviegen.pipelines.video import VideoPipeline
+
+    pipeline = VideoPipeline.from_pretrained(places["model"], device)
+    with show_progress(recipe.settings["num_inference_steps"]) as advance:
+        videos = sample(pipeline, recipe.settings, advance)
+    write_output(output, videos[recipe.settings["place"]], recipe)
 
 
 def list_jobs(config: GenerateConfig) -> list[Job]:
@@ -213,14 +244,14 @@ def choose_device(device: str | Literal["auto"]) -> str:
         raise UsageError(f"--device {device}: {error}") from error
 
 
-def write_output(path: Path, video: "GeneratedVideo") -> None:
-    """Writes a video, or the one frame of an image; the file appears under its name when it is whole."""
-    from moviegen.media.write import write_image, write_video
+def write_output(path: Path, video: "GeneratedVideo", recipe: "Recipe") -> None:
+    """Writes a video, or the one frame of an image, and its recipe; the file appears under its name when it is whole."""
+    from moviegen.pipelines.recipe import write_image_with, write_video_with
 
     if path.suffix.lower() in IMAGE_SUFFIXES:
-        write_image(path, video.frames[0])
+        write_image_with(path, video.frames[0], recipe)
     else:
-        write_video(path, video.frames, video.fps)
+        write_video_with(path, video.frames, video.fps, recipe)
 
 
 def describe(job: Job, video: "GeneratedVideo", seconds: float) -> str:

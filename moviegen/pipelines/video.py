@@ -132,10 +132,10 @@ class VideoPipeline:
         fps: Fraction | None = None,
         num_inference_steps: int | None = None,
         guidance_scale: float | None = None,
-        seed: int = 0,
+        seed: int | Sequence[int] = 0,
         callback: Callable[[int, int], None] | None = None,
     ) -> "GeneratedVideo | list[GeneratedVideo]":
-        """One video for a prompt, a list for a list; prompt i gets the noise of `seed + i`, whatever is beside it in the batch.
+        """One video for a prompt, a list for a list; prompt i gets the noise of `seed + i`, or of `seed[i]`, whatever is beside it.
 
         What is None comes from `defaults`. `negative_prompt` is what guidance leads away from; empty, as in training without text.
         """
@@ -146,14 +146,15 @@ class VideoPipeline:
         )  # fmt: skip
         texts = [conditioning_text(text, shape) for text in prompts]
         negative = conditioning_text(negative_prompt, shape)
-        x_0 = self.noise(shape, [seed + i for i in range(len(prompts))])
+        seeds = seeds_of(seed, len(prompts))
+        x_0 = self.noise(shape, seeds)
         velocity = guided(
             self.video_dit, self._encode(texts), self._encode([negative] * len(prompts)), shape.guidance_scale
         )
         x_1 = euler(velocity, x_0, linear_quadratic_t(shape.num_inference_steps), callback)
         videos = [
-            GeneratedVideo(self.decode(z, shape.num_frames), shape.fps, text, seed + i)
-            for i, (z, text) in enumerate(zip(x_1, prompts, strict=True))
+            GeneratedVideo(self.decode(z, shape.num_frames), shape.fps, text, number)
+            for z, text, number in zip(x_1, prompts, seeds, strict=True)
         ]
         return videos[0] if isinstance(prompt, str) else videos
 
@@ -170,6 +171,14 @@ class VideoPipeline:
 
     def _encode(self, texts: Sequence[str]) -> list[TextContext]:
         return [encoder.encode(texts, self.device) for encoder in self.text_encoders]
+
+
+def seeds_of(seed: int | Sequence[int], num: int) -> list[int]:
+    """One seed a sample: those given, or `seed`, `seed + 1`, ... Raises ValueError when there are more or fewer than samples."""
+    seeds = [seed + i for i in range(num)] if isinstance(seed, int) else list(seed)
+    if len(seeds) != num:
+        raise ValueError(f"{len(seeds)} seeds for {num} prompts")
+    return seeds
 
 
 def conditioning_text(text: str, shape: VideoDefaults) -> str:

@@ -81,7 +81,7 @@ def test_a_file_of_prompts_makes_a_file_each_with_its_own_seed(model, tmp_path, 
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [row["seed"] for row in rows] == [7, 8, 9]
     assert [row["prompt"] for row in rows] == ["a red circle", "A blue star!", "green"]
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.png")) == [
         "0000_a_red_circle.png", "0001_a_blue_star.png", "0002_green.png",
     ]  # fmt: skip
     assert rows[0].items() >= {"num_frames": 1, "width": 48, "height": 32, "fps": "5"}.items()
