@@ -49,6 +49,15 @@ def survey_film(path: Path) -> Survey:
     return guarded_call(survey, Path(path), timeout_s=SURVEY_TIMEOUT_S)
 
 
+def first_picture_s(path: Path) -> float:
+    """Time of a film's first frame on its clock, by the guarded worker."""
+    from .probe import probe
+    from .worker import guarded_call
+
+    found = guarded_call(probe, Path(path))
+    return float(found.start_pts * found.time_base)
+
+
 def survey(path: Path, limits: MediaLimits | None = None) -> Survey:
     """What the file holds, every frame decoded. Raises a MediaError when it cannot be read to its end."""
     from .container import open_video
@@ -94,9 +103,7 @@ _open: dict[str, tuple[object, int | None, Frame, Iterator[Frame]]] = {}
 """In the worker: the one film that is being read, and the frame at which it goes on."""
 
 
-def read_chunk(
-    path: Path, pts: int | None, count: int, size: tuple[int, int] | None
-) -> tuple[np.ndarray, int | None]:
+def read_chunk(path: Path, pts: int | None, count: int, size: tuple[int, int] | None) -> tuple[np.ndarray, int | None]:
     """`count` frames from timestamp `pts` on (None: the first), and the timestamp of the next, None after the last.
 
     The film stays open between calls, so that a worker seeks only when it is a new one.

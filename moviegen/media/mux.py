@@ -4,7 +4,7 @@ Meant to run in the guarded worker (`mux_films`). The same input gives the same 
 """
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,8 @@ import numpy as np
 
 from .audio import NoAudioError
 from .container import choose_video_stream
-from .demux import choose_audio_stream, demux_packets, open_container, reason
-from .limits import AUDIO_FORMATS, VIDEO_FORMATS, MediaError, MediaLimits, UnreadableMediaError
+from .demux import choose_audio_stream, demux_packets, open_container
+from .limits import AUDIO_FORMATS, VIDEO_FORMATS, MediaError, MediaLimits
 from .write import AUDIO_BITS_PER_CHANNEL
 
 CONTAINERS = {".mp4": "mp4", ".mkv": "matroska"}
@@ -74,7 +74,7 @@ def mux(
         start_s = _start_s(source, stream)
         tracks = [_copied(str(picture), source, stream, copy, start_s, 0)]
         if samples is not None:
-            tracks.append(_encoded(target, _raw_pieces(samples, channels), sample_rate, channels))
+            tracks.append(_encoded(target, raw_pieces(samples, channels), sample_rate, channels))
             _write(target, tracks)
         elif sound_from is not None:
             with open_container(sound_from, limits) as other:
@@ -128,7 +128,9 @@ def _decoded(name: str, other: Any, stream: Any, start_s: Fraction, channels: in
 
     from .demux import decode_packets
 
-    resampler = av.AudioResampler(format="fltp", layout="stereo" if channels == 2 else "mono", rate=stream.codec_context.sample_rate)
+    resampler = av.AudioResampler(
+        format="fltp", layout="stereo" if channels == 2 else "mono", rate=stream.codec_context.sample_rate
+    )
     skip: int | None = None
     for frame in decode_packets(name, other, stream, MediaLimits()):
         for part in resampler.resample(frame):
@@ -145,7 +147,7 @@ def _decoded(name: str, other: Any, stream: Any, start_s: Fraction, channels: in
                 yield kept
 
 
-def _raw_pieces(path: Path, channels: int, piece: int = 1 << 18) -> Iterator[np.ndarray]:
+def raw_pieces(path: Path, channels: int, piece: int = 1 << 18) -> Iterator[np.ndarray]:
     """Samples (C, n) of a file of interleaved float32."""
     with open(path, "rb") as file:
         while content := file.read(4 * channels * piece):
@@ -197,14 +199,14 @@ def _regrouped(pieces: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
         yield held
 
 
-def write_wav(path: Path, pieces: Iterable[np.ndarray], sample_rate: int, num_samples: int) -> None:
-    """Writes (C, n) float pieces as a WAV of 16 bits; `num_samples` in all. Beyond -1..1 is cut."""
+def write_wav(path: Path, pieces: Iterable[np.ndarray], sample_rate: int) -> None:
+    """Writes (C, n) float pieces as a WAV of 16 bits. Beyond -1..1 is cut."""
     import wave
 
     with wave.open(str(path), "wb") as file:
         first = True
         for piece in pieces:
             if first:
-                file.setparams((piece.shape[0], 2, sample_rate, num_samples, "NONE", ""))
+                file.setparams((piece.shape[0], 2, sample_rate, 0, "NONE", ""))
                 first = False
-            file.writeframesraw(np.round(np.clip(piece, -1, 1).T * 32767).astype("<i2").tobytes())
+            file.writeframes(np.round(np.clip(piece, -1, 1).T * 32767).astype("<i2").tobytes())

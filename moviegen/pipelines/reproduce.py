@@ -11,6 +11,8 @@ from moviegen.pipelines.recipe import Recipe, describe_environment, hash_files, 
 
 REMAKERS: dict[str, str] = {
     "generate": "moviegen.pipelines.generate_cli:remake",
+    "soundtrack": "moviegen.pipelines.soundtrack_cli:remake",
+    "upsample": "moviegen.pipelines.upsample_cli:remake",
 }
 """Verb -> `module:function` of `remake(recipe, places, output, device)`, which writes `output` with that recipe in it."""
 

@@ -30,10 +30,13 @@ from moviegen.pipelines.video import (
     pixels_to_frames,
 )
 from moviegen.sampling import Callback, VelocityFunction, euler_step, guided, linear_quadratic_t
-from moviegen.window_stream import WindowStep, WindowValues, frame_noise, integrate_stream
+from moviegen.window_stream import Sliding, WindowStep, WindowValues, frame_noise, integrate_stream
 from moviegen.windows import Span, fade_masks, tile_spans
 
 PIPELINE = "UpsamplePipeline"
+
+DEFAULTS = VideoDefaults()
+"""Of a product that does not say: its text guidance is the video model's."""
 
 NUM_STEPS = 20
 """Suffice [S §3.1.5]."""
@@ -76,7 +79,7 @@ class UpsamplePipeline:
         tae: TAE,
         upsampler: Upsampler,
         text_encoders: Sequence[TextEncoder],
-        defaults: VideoDefaults = VideoDefaults(),
+        defaults: VideoDefaults = DEFAULTS,
         scale: float = 2.0,
     ) -> None:
         channels = {tae.config.latent_channels, upsampler.config.latent_channels, upsampler.config.condition_channels}
@@ -242,13 +245,13 @@ class UpsamplePipeline:
 
 
 def _in_windows(frames: Iterable[Tensor], spans: Sequence[Span]) -> Callable[[int], Tensor]:
-    from moviegen.window_stream import Sliding
-
     low = Sliding(frames, 2)
     return lambda number: low.take(*spans[number])
 
 
-def target_size(height: int, width: int, wanted_height: int | None, wanted_width: int | None, scale: float) -> tuple[int, int]:
+def target_size(
+    height: int, width: int, wanted_height: int | None, wanted_width: int | None, scale: float
+) -> tuple[int, int]:
     """(height, width) of the large film: as asked, a missing side in the shape of the small film, even. Raises UsageError when it
     would be smaller."""
     if wanted_height is None and wanted_width is None:
