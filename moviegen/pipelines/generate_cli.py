@@ -16,6 +16,7 @@ from moviegen.errors import UsageError
 
 if TYPE_CHECKING:
     from moviegen.pipelines.recipe import Recipe
+    from moviegen.pipelines.soundtrack import SoundtrackPipeline
     from moviegen.pipelines.video import GeneratedVideo, VideoDefaults, VideoPipeline
 
 VIDEO_SUFFIXES = (".mp4", ".mkv")
@@ -52,6 +53,13 @@ class GenerateConfig:
     """With a prompts file: one .png a prompt instead of a video."""
     batch_size: int = 4
     """Prompts of a file that are generated together."""
+    soundtrack: Path | None = None
+    """Folder of a soundtrack model: the videos get sound."""
+    sound: str = ""
+    """With --soundtrack: what is heard; may be left out."""
+    music: str = ""
+    """With --soundtrack: what the music is like, if there shall be any."""
+    sound_inference_steps: int = 64
     device: str = "auto"
     """cpu, cuda, or auto: cuda where there is one."""
     overwrite: bool = False
@@ -74,6 +82,12 @@ class GenerateConfig:
             raise UsageError(
                 f"an image has one frame, --num_frames is {self.num_frames}; for a video name the output .mp4"
             )
+        if self.soundtrack is not None and self.is_image:
+            raise UsageError("an image has no sound: leave --soundtrack out, or name the output .mp4")
+        if self.soundtrack is None and (self.sound or self.music):
+            raise UsageError("--sound and --music are for --soundtrack MODEL, the folder of a soundtrack model")
+        if self.sound_inference_steps < 1:
+            raise UsageError(f"--sound_inference_steps is {self.sound_inference_steps}, wanted at least 1")
         if self.batch_size < 1:
             raise UsageError(f"--batch_size is {self.batch_size}, wanted at least 1")
 
@@ -103,8 +117,11 @@ def main(argv: Sequence[str]) -> int:
             'moviegen generate --model runs/tiny/04_t2v_64px/model --prompt "a red circle moves left" --output circle.mp4',
             'moviegen generate --model runs/tiny/04_t2v_64px/model --prompt "a blue square" --output square.png --seed 3',
             "moviegen generate --model runs/tiny/04_t2v_64px/model --prompts_file prompts.txt --output out/ --guidance_scale 5",
+            'moviegen generate --model runs/t2v/model --prompt "waves" --output waves.mp4 --soundtrack runs/audio/model',
         ),
     )
+    if config.soundtrack is not None and not config.soundtrack.is_dir():
+        raise UsageError(f"--soundtrack {config.soundtrack}: no such folder; wanted a soundtrack model's")
     if not config.model.is_dir():
         raise UsageError(f"--model {config.model}: no such folder; a finished recipe has one, as {EXAMPLE_MODEL}")
     jobs = list_jobs(config)
@@ -130,7 +147,7 @@ def generate(config: GenerateConfig, jobs: Sequence[Job], shape: "VideoDefaults"
 
     device = choose_device(config.device)
     steady()
-    base = make_recipe("generate", {}, models={"model": config.model}, device=device)
+    base = make_recipe("generate", {}, models=model_places(config), device=device)
     batches = [jobs[i : i + config.batch_size] for i in range(0, len(jobs), config.batch_size)]
     work = [(batch, [replace(base, settings=s) for s in batch_settings(config, batch, shape)]) for batch in batches]
     left = [
@@ -141,15 +158,27 @@ def generate(config: GenerateConfig, jobs: Sequence[Job], shape: "VideoDefaults"
             console().print(f"there already: {job.path}", markup=False)
     if not left:
         return
-    pipeline = VideoPipeline.from_pretrained(config.model, device)
+    pipeline, speaker = VideoPipeline.from_pretrained(config.model, device), load_soundtrack(config.soundtrack, device)
     with show_progress(len(left) * shape.num_inference_steps) as advance:
         for batch, recipes in left:
             start = time.monotonic()
             videos = sample(pipeline, recipes[0].settings, advance)
             seconds = (time.monotonic() - start) / len(batch)
             for job, video, recipe in zip(batch, videos, recipes, strict=True):
-                write_output(job.path, video, recipe)
+                write_output(job.path, video, recipe, speaker)
                 print(describe(job, video, seconds) if config.json else job.path, flush=True)
+
+
+def model_places(config: GenerateConfig) -> dict[str, Path]:
+    """Name of each product folder that is used -> where it is."""
+    return {"model": config.model} | ({} if config.soundtrack is None else {"soundtrack": config.soundtrack})
+
+
+def load_soundtrack(folder: Path | None, device: str) -> "SoundtrackPipeline | None":
+    """The soundtrack model of a folder, if there is one."""
+    from moviegen.pipelines.soundtrack import SoundtrackPipeline
+
+    return None if folder is None else SoundtrackPipeline.from_pretrained(folder, device)
 
 
 def batch_settings(config: GenerateConfig, batch: Sequence[Job], shape: "VideoDefaults") -> list[dict[str, Any]]:
@@ -160,6 +189,10 @@ def batch_settings(config: GenerateConfig, batch: Sequence[Job], shape: "VideoDe
         **encode_defaults(shape), "negative_prompt": config.negative_prompt,
         "batch": [[job.prompt, job.seed] for job in batch],
     }  # fmt: skip
+    if config.soundtrack is not None:
+        shared["sound"] = {
+            "prompt": config.sound, "music": config.music, "num_inference_steps": config.sound_inference_steps,
+        }  # fmt: skip
     return [{"prompt": job.prompt, "seed": job.seed, "place": i, **shared} for i, job in enumerate(batch)]
 
 
@@ -186,7 +219,8 @@ def remake(recipe: "Recipe", places: Mapping[str, Path], output: Path, device: s
     pipeline = VideoPipeline.from_pretrained(places["model"], device)
     with show_progress(recipe.settings["num_inference_steps"]) as advance:
         videos = sample(pipeline, recipe.settings, advance)
-    write_output(output, videos[recipe.settings["place"]], recipe)
+    speaker = load_soundtrack(places.get("soundtrack"), device)
+    write_output(output, videos[recipe.settings["place"]], recipe, speaker)
 
 
 def list_jobs(config: GenerateConfig) -> list[Job]:
@@ -244,14 +278,24 @@ def choose_device(device: str | Literal["auto"]) -> str:
         raise UsageError(f"--device {device}: {error}") from error
 
 
-def write_output(path: Path, video: "GeneratedVideo", recipe: "Recipe") -> None:
-    """Writes a video, or the one frame of an image, and its recipe; the file appears under its name when it is whole."""
+def write_output(
+    path: Path, video: "GeneratedVideo", recipe: "Recipe", speaker: "SoundtrackPipeline | None" = None
+) -> None:
+    """Writes a video, with sound where there is a model of it, or the one frame of an image, and its recipe; the file appears under its
+    name when it is whole."""
     from moviegen.pipelines.recipe import write_image_with, write_video_with
 
     if path.suffix.lower() in IMAGE_SUFFIXES:
         write_image_with(path, video.frames[0], recipe)
     else:
-        write_video_with(path, video.frames, video.fps, recipe)
+        sound = {} if speaker is None else sound_of(speaker, video, recipe.settings["sound"])
+        write_video_with(path, video.frames, video.fps, recipe, **sound)
+
+
+def sound_of(speaker: "SoundtrackPipeline", video: "GeneratedVideo", settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What `write_video` wants of sound for a generated video, made with the video's seed."""
+    found = speaker(video.frames, fps=video.fps, seed=video.seed, **settings)
+    return {"audio": found.samples[None], "sample_rate": found.sample_rate}
 
 
 def describe(job: Job, video: "GeneratedVideo", seconds: float) -> str:
