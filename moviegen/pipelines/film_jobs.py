@@ -133,8 +133,10 @@ def workplace(path: Path, recipe: "Recipe") -> Iterator[tuple[Path, Path]]:
     from moviegen.disk import writing
     from moviegen.pipelines.recipe import sidecar_of, write_sidecar
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with writing(path), tempfile.TemporaryDirectory(prefix=".moviegen-", dir=path.parent) as folder:
+    with ExitStack() as stack:
+        stack.enter_context(writing(path))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=".moviegen-", dir=path.parent))
         out = Path(folder, f"out{path.suffix.lower()}")
         yield Path(folder), out
         sidecar_of(path).unlink(missing_ok=True)

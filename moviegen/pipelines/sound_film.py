@@ -205,7 +205,7 @@ class KnownSound:
             rise = np.inf if first <= 0 else (times_s - first) / FADE_S
             fall = np.inf if last >= end_s else (last - times_s) / FADE_S
             inside = (times_s >= first) & (times_s < last)
-            weight = np.maximum(weight, inside * np.clip(np.minimum(rise, fall), 0, 1))
+            weight = np.maximum(weight, inside * np.clip(np.minimum(rise, fall) + 1e-6, 0, 1))
         return weight
 
 

@@ -61,10 +61,9 @@ def find_jumps(film: Film) -> np.ndarray:
 
 def model_score(path: Path) -> Score:
     """Of a TorchScript file. Raises UsageError when it is none, or gives no number."""
-    from moviegen.torchscript import check_torchscript, load_torchscript, run_torchscript
+    from moviegen.torchscript import load_torchscript, run_torchscript
 
     who = "moviegen soundtrack"
-    check_torchscript(who, "--score", path, "waveform (1, N) -> a number, higher is better")
     module = load_torchscript(who, path)
 
     def score(samples: np.ndarray, sample_rate: int) -> float:

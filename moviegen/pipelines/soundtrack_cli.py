@@ -119,6 +119,7 @@ def main(argv: Sequence[str]) -> int:
     suffixes = (*VIDEO_SUFFIXES, *SOUND_SUFFIXES)
     jobs = list_film_jobs(config.video, config.output, suffixes, config.num_outputs, config.seed, first)
     text = caption_of(config)
+    check_score(config)
     if config.dry_run:
         return say_plan(config, jobs, text)
     soundtrack(config, jobs, text)
@@ -137,6 +138,17 @@ def caption_of(config: SoundtrackConfig) -> str:
         )  # fmt: skip
     except ValueError as error:
         raise UsageError(f"moviegen soundtrack: {error}") from error
+
+
+def check_score(config: SoundtrackConfig) -> None:
+    """Raises UsageError when there is nothing to choose the best of several by."""
+    from moviegen.torchscript import check_torchscript
+
+    if config.num_candidates > 1 and config.score != "sync":
+        interface = "waveform (1, N) -> a number, higher is better"
+        check_torchscript("moviegen soundtrack", "--score", Path(config.score), interface)
+    elif config.num_candidates > 1 and config.video is None:
+        raise UsageError("--score sync compares sound and picture: give a VIDEO, or --score FILE.pt, a TorchScript file")
 
 
 def say_plan(config: SoundtrackConfig, jobs: Sequence[FilmJob], text: str) -> int:

@@ -86,9 +86,12 @@ def test_an_mp4_has_the_samples_to_the_last_one_and_they_sound_as_made(folder, t
     for name in ("a.mp4", "a.wav"):
         assert soundtrack(folder, str(source), "--output", str(tmp_path / name), "--seed", "3") == 0
     length = round(NUM_FRAMES / FPS * 8000)
-    exact, coded = (read_audio(tmp_path / name, sample_rate=8000)[0] for name in ("a.wav", "a.mp4"))
+    exact = read_audio(tmp_path / "a.wav", sample_rate=8000)[0]
     assert exact.shape == (length,)
-    assert coded.shape == (length,)
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        stream = container.streams.audio[0]
+        assert (stream.duration, stream.time_base) == (length, Fraction(1, 8000))
+    coded = read_audio(tmp_path / "a.mp4", sample_rate=8000)[0][:length]  # the decoder gives AAC's last frame whole
     assert np.corrcoef(exact, coded)[0, 1] > 0.9  # in step: one sample of noise off is no likeness at all
 
 

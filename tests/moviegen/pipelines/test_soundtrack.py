@@ -97,6 +97,7 @@ def test_one_window_is_the_midpoint_method_with_guidance_written_out(pipeline):
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-4)
 
 
+@torch.no_grad()
 def test_seams_of_a_long_sound_are_like_the_rest_of_it(pipeline):
     """The change from latent to latent where windows begin and end lies within that elsewhere (MultiDiffusion)."""
     settings = SoundSettings(20 * RATE, "x", 4, window_s=3.0, context_s=1.0)
@@ -147,14 +148,14 @@ def test_sound_is_extended_past_its_end(pipeline):
     assert np.abs(found[RATE:]).max() > 0
 
 
+@torch.no_grad()
 def test_kept_latents_end_as_themselves(pipeline):
     own = np.random.default_rng(1).uniform(-0.5, 0.5, 2 * RATE).astype(np.float32)
     known = KnownSound(sound_of_array(own), ((0.0, 1.0),))
     settings = SoundSettings(2 * RATE, "x", 2)
     make = pipeline._windows(None, settings, known, [(0, 50)], 50)
     z = torch.cat(list(pipeline._together(make, [(0, 50)], settings, 50, None)), 2)
-    with torch.no_grad():
-        wanted = pipeline.codec.normalize(pipeline.codec.encode(torch.from_numpy(own)[None, None]).mean)
+    wanted = pipeline.codec.normalize(pipeline.codec.encode(torch.from_numpy(own)[None, None]).mean)
     torch.testing.assert_close(z[..., :25], wanted[..., :25], rtol=0, atol=1e-3)
 
 
@@ -164,7 +165,7 @@ def test_the_best_of_several_is_given_and_is_the_one_of_its_seed(pipeline):
     alone = [pipeline(film(24), num_inference_steps=2, seed=seed).samples for seed in (7, 8, 9)]
     scores = [loudest(row, RATE) for row in alone]
     assert best.seed == 7 + int(np.argmax(scores))
-    np.testing.assert_allclose(best.samples, alone[best.seed - 7], rtol=0, atol=1e-5)
+    np.testing.assert_allclose(best.samples, alone[best.seed - 7], rtol=0, atol=1e-4)
     with pytest.raises(UsageError, match="give a score"):
         pipeline(film(24), num_candidates=3)
 
