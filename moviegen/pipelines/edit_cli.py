@@ -116,10 +116,10 @@ def check_files(config: EditConfig) -> None:
 def plan(config: EditConfig) -> int:
     """Says what would be done, from the headers alone."""
     from moviegen.pipelines.edit import PIPELINE, working_size
-    from moviegen.pipelines.product import read_values
+    from moviegen.pipelines.product import values_of
     from moviegen.pipelines.video import decode_defaults
 
-    defaults = decode_defaults(read_values(config.model, PIPELINE)["defaults"])
+    defaults = decode_defaults(values_of(config.model, PIPELINE)["defaults"])
     num_frames, width, height, fps = describe_input(config.video)
     at = working_size(width, height, defaults, options_of(settings_of(config)))
     window = config.window_frames or defaults.num_frames

@@ -69,6 +69,13 @@ class GenerateConfig:
     """With a prompts file: one .png a prompt instead of a video."""
     batch_size: int = 4
     """Prompts of a file that are generated together."""
+    soundtrack: Path | None = None
+    """Folder of a soundtrack model: the videos get sound."""
+    sound: str = ""
+    """With --soundtrack: what is heard; may be left out."""
+    music: str = ""
+    """With --soundtrack: what the music is like, if there shall be any."""
+    sound_inference_steps: int = 64
     device: str = "auto"
     """cpu, cuda, or auto: cuda where there is one."""
     overwrite: bool = False
@@ -91,11 +98,15 @@ class GenerateConfig:
             raise UsageError(
                 f"an image has one frame, --num_frames is {self.num_frames}; for a video name the output .mp4"
             )
-        for name in ("batch_size", "num_videos_per_prompt", "best_of"):
+        for name in ("batch_size", "num_videos_per_prompt", "best_of", "sound_inference_steps"):
             if getattr(self, name) < 1:
                 raise UsageError(f"--{name} is {getattr(self, name)}, wanted at least 1")
         if (self.best_of > 1) != bool(self.score):
             raise UsageError("--best_of N and --score NAME go together: several candidates, and how they are judged")
+        if self.soundtrack is not None and self.is_image:
+            raise UsageError("an image has no sound: leave --soundtrack out, or name the output .mp4")
+        if self.soundtrack is None and (self.sound or self.music):
+            raise UsageError("--sound and --music are for --soundtrack MODEL, the folder of a soundtrack model")
         if self.aspect and (self.width or self.height):
             raise UsageError("give either --aspect or --width and --height")
         if self.rewrite_model and not self.rewrite:
@@ -118,11 +129,14 @@ def main(argv: Sequence[str]) -> int:
             'moviegen generate --model runs/tiny/04_t2v_64px/model --prompt "a red circle moves left" --output circle.mp4',
             'moviegen generate --model runs/tiny/04_t2v_64px/model --prompt "a blue square" --output square.png --seed 3',
             "moviegen generate --model runs/tiny/04_t2v_64px/model --prompts_file prompts.txt --output out/ --guidance_scale 5",
+            'moviegen generate --model runs/t2v/model --prompt "waves" --output waves.mp4 --soundtrack runs/audio/model',
             'moviegen generate --model MODEL --prompt "a dog runs" --camera "tracking shot" --aspect 16:9 --fps 24 --output dog.mp4',
             'moviegen generate --model MODEL --prompt "a dog runs" --rewrite http://127.0.0.1:8000/v1 --rewrite_model NAME --output a.mp4',
             'moviegen generate --model MODEL --prompt "a dog runs" --best_of 5 --score motion --output dog.mp4',
         ),
     )
+    if config.soundtrack is not None and not config.soundtrack.is_dir():
+        raise UsageError(f"--soundtrack {config.soundtrack}: no such folder; wanted a soundtrack model's")
     if not config.model.is_dir():
         raise UsageError(f"--model {config.model}: no such folder; a finished recipe has one, as {EXAMPLE_MODEL}")
     jobs = list_jobs(config)

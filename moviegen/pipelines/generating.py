@@ -16,6 +16,8 @@ from moviegen.pipelines.scoring import Score, best_of, load_score
 from moviegen.pipelines.video import GeneratedVideo, VideoDefaults, VideoPipeline, decode_defaults, encode_defaults
 
 if TYPE_CHECKING:
+    from moviegen.pipelines.soundtrack import SoundtrackPipeline
+
     Advance = Callable[[int, int], None]
 
 CHOSEN = ("seed", "place", "batch", "scores")
@@ -30,20 +32,32 @@ def generate(config: GenerateConfig, jobs: Sequence[Job], shape: VideoDefaults) 
     device = choose_device(config.device)
     score = load_score(config.score) if config.best_of > 1 else None
     steady()
-    base = make_recipe("generate", {}, models={"model": config.model}, device=device)
+    base = make_recipe("generate", {}, models=model_places(config), device=device)
     left = [group for group in groups_of(config, jobs) if config.overwrite or not all_made(config, group, shape, base)]
     if not left:
         return
-    pipeline = VideoPipeline.from_pretrained(config.model, device)
+    pipeline, speaker = VideoPipeline.from_pretrained(config.model, device), load_soundtrack(config.soundtrack, device)
     num_batches = sum(-(-len(group) * config.best_of // config.batch_size) for group in left)
     with show_progress(num_batches * shape.num_inference_steps) as advance:
         for group in left:
             start = time.monotonic()
             make = make_group if score is None else make_best
             for job, video, settings in make(pipeline, config, group, shape, score, advance):
-                write_output(job.path, video, replace(base, settings=settings))
+                write_output(job.path, video, replace(base, settings=settings), speaker)
                 seconds = (time.monotonic() - start) / len(group)
                 print(describe(job, video, seconds) if config.json else job.path, flush=True)
+
+
+def model_places(config: GenerateConfig) -> dict[str, Path]:
+    """Name of each product folder that is used -> where it is."""
+    return {"model": config.model} | ({} if config.soundtrack is None else {"soundtrack": config.soundtrack})
+
+
+def load_soundtrack(folder: Path | None, device: str) -> "SoundtrackPipeline | None":
+    """The soundtrack model of a folder, if there is one."""
+    from moviegen.pipelines.soundtrack import SoundtrackPipeline
+
+    return None if folder is None else SoundtrackPipeline.from_pretrained(folder, device)
 
 
 def groups_of(config: GenerateConfig, jobs: Sequence[Job]) -> list[Sequence[Job]]:
@@ -72,6 +86,10 @@ def settings_of(
         **encode_defaults(shape), "negative_prompt": config.negative_prompt, "schedule": config.schedule,
         "batch": [list(each) for each in batch],
     }  # fmt: skip
+    if config.soundtrack is not None:
+        shared["sound"] = {
+            "prompt": config.sound, "music": config.music, "num_inference_steps": config.sound_inference_steps,
+        }  # fmt: skip
     if config.best_of > 1:
         shared |= {"best_of": config.best_of, "score": config.score}
     return [
@@ -153,15 +171,26 @@ def remake(recipe: Recipe, places: Mapping[str, Path], output: Path, device: str
     pipeline = VideoPipeline.from_pretrained(places["model"], device)
     with show_progress(recipe.settings["num_inference_steps"]) as advance:
         videos = sample(pipeline, recipe.settings, advance)
-    write_output(output, videos[recipe.settings["place"]], recipe)
+    speaker = load_soundtrack(places.get("soundtrack"), device)
+    write_output(output, videos[recipe.settings["place"]], recipe, speaker)
 
 
-def write_output(path: Path, video: GeneratedVideo, recipe: Recipe) -> None:
-    """Writes a video, or the one frame of an image, and its recipe; the file appears under its name when it is whole."""
+def write_output(
+    path: Path, video: GeneratedVideo, recipe: Recipe, speaker: "SoundtrackPipeline | None" = None
+) -> None:
+    """Writes a video, with sound where there is a model of it, or the one frame of an image, and its recipe; the file appears under its
+    name when it is whole."""
     if path.suffix.lower() in IMAGE_SUFFIXES:
         write_image_with(path, video.frames[0], recipe)
     else:
-        write_video_with(path, video.frames, video.fps, recipe)
+        sound = {} if speaker is None else sound_of(speaker, video, recipe.settings["sound"])
+        write_video_with(path, video.frames, video.fps, recipe, **sound)
+
+
+def sound_of(speaker: "SoundtrackPipeline", video: GeneratedVideo, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What `write_video` wants of sound for a generated video, made with the video's seed."""
+    found = speaker(video.frames, fps=video.fps, seed=video.seed, **settings)
+    return {"audio": found.samples[None], "sample_rate": found.sample_rate}
 
 
 def describe(job: Job, video: GeneratedVideo, seconds: float) -> str:

@@ -168,10 +168,10 @@ def cut_face(picture: "np.ndarray", settings: Mapping[str, Any], segmenter: Path
 def wanted_shape(config: PersonalizeConfig) -> "VideoDefaults":
     """The model's defaults with what was asked for. Raises UsageError before any weight is loaded."""
     from moviegen.pipelines.personal import PIPELINE
-    from moviegen.pipelines.product import read_values
+    from moviegen.pipelines.product import values_of
     from moviegen.pipelines.video import decode_defaults
 
-    defaults = decode_defaults(read_values(config.model, PIPELINE)["defaults"])
+    defaults = decode_defaults(values_of(config.model, PIPELINE)["defaults"])
     is_image = config.output.suffix.lower() in IMAGE_SUFFIXES
     try:
         return defaults.override(

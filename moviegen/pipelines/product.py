@@ -64,6 +64,11 @@ def pipeline_of(folder: Path | str) -> str:
     return str(_index(Path(folder)).get("pipeline"))
 
 
+def values_of(folder: Path | str, pipeline: str) -> dict[str, Any]:
+    """The plain settings of a product of that pipeline, no weight loaded. Raises UsageError when it is none."""
+    return dict(_index_of(Path(folder), pipeline)["values"])
+
+
 def load_product(folder: Path | str, pipeline: str, device: str = "cpu") -> Product:
     """The product of a folder, its networks in eval mode. Raises UsageError naming what is missing or does not fit."""
     folder = Path(folder)
@@ -79,11 +84,6 @@ def load_product(folder: Path | str, pipeline: str, device: str = "cpu") -> Prod
     }
     encoders = [load_text_encoder(row, folder / f"text_{i}", device) for i, row in enumerate(rows)]
     return Product(pipeline, networks, encoders, index["values"])
-
-
-def read_values(folder: Path | str, pipeline: str) -> dict[str, Any]:
-    """The plain settings of a product, without its weights. Raises UsageError when the folder is none of that pipeline."""
-    return _index_of(Path(folder), pipeline)["values"]
 
 
 def _index_of(folder: Path, pipeline: str) -> dict[str, Any]:

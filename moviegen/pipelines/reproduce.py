@@ -13,6 +13,8 @@ REMAKERS: dict[str, str] = {
     "edit": "moviegen.pipelines.edit_cli:remake",
     "generate": "moviegen.pipelines.generating:remake",
     "personalize": "moviegen.pipelines.personal_cli:remake",
+    "soundtrack": "moviegen.pipelines.soundtrack_cli:remake",
+    "upsample": "moviegen.pipelines.upsample_cli:remake",
 }
 """Verb -> `module:function` of `remake(recipe, places, output, device)`, which writes `output` with that recipe in it."""
 

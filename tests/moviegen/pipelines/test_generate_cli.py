@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from moviegen.cli import main
+from moviegen.media.audio import read_audio
 from moviegen.media.probe import probe
 from moviegen.media.read import read_video
 from moviegen.models.tae import TAE, TAEConfig
@@ -16,6 +17,7 @@ from moviegen.models.text import ByteTextEncoder, ByteTextEncoderConfig
 from moviegen.models.video_dit import VideoDiT, VideoDiTConfig
 from moviegen.pipelines.jobs import file_stem, with_camera
 from moviegen.pipelines.video import VideoDefaults, VideoPipeline
+from moviegen.testing.tiny_products import tiny_soundtrack
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +57,16 @@ def test_a_video_has_the_frames_the_size_and_the_rate(model, tmp_path, capsys):
     assert captured.out == f"{path}\n"
     assert "10 frames, 48x32, 5 fps; 2 steps, guidance 3, seed 4" in captured.err
     assert "step 2 of 2" in captured.err
+
+
+def test_a_soundtrack_in_one_command_is_as_long_as_the_video_and_reproduces(model, tmp_path):
+    tiny_soundtrack().save_pretrained(tmp_path / "speaker")
+    path, again = tmp_path / "out.mp4", tmp_path / "again.mp4"
+    words = ["--soundtrack", str(tmp_path / "speaker"), "--sound", "a bell", "--sound_inference_steps", "2"]
+    assert generate(model, "--prompt", "a red circle", "--output", str(path), *words) == 0
+    assert read_audio(path, sample_rate=8000).shape == (1, 16000)  # 10 frames at 5 a second
+    assert main(["reproduce", str(path), "--output", str(again)]) == 0
+    assert again.read_bytes() == path.read_bytes()
 
 
 def test_an_image_is_exact(model, tmp_path):
@@ -99,6 +111,8 @@ def test_dry_run_writes_nothing(model, tmp_path, capsys):
         (["--output", "a.mp4"], "either --prompt TEXT or --prompts_file"),
         (["--prompt", "a", "--output", "a.gif"], "ends in one of"),
         (["--prompt", "a", "--output", "a.png", "--num_frames", "8"], "an image has one frame"),
+        (["--prompt", "a", "--output", "a.png", "--soundtrack", "x"], "an image has no sound"),
+        (["--prompt", "a", "--output", "a.mp4", "--sound", "x"], "are for --soundtrack"),
         (["--prompt", "a", "--output", "a.mp4", "--width", "40"], "width 40 is no multiple of 16"),
         (["--prompt", "a", "--output", "a.mp4", "--fps", "0"], "fps is 0"),
         (["--prompt", "a", "--output", "a.mp4", "--fps", "fast"], "fast"),
