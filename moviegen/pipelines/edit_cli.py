@@ -147,7 +147,7 @@ def describe_input(path: Path) -> tuple[int | None, int, int, Fraction]:
 
 def run(config: EditConfig) -> int:
     """Edits one file, unless it lies there already."""
-    from moviegen.pipelines.recipe import is_made, make_recipe, steady
+    from moviegen.pipelines.recipe import is_made, make_recipe, steady, tags_of
 
     device = choose_device(config.device)
     steady()
@@ -156,6 +156,7 @@ def run(config: EditConfig) -> int:
         "edit", settings_of(config), models={"model": config.model}, inputs=inputs, device=device,
         source="compositeWithTrainedAlgorithmicMedia",
     )  # fmt: skip
+    tags_of(recipe)  # says so when the instruction is too long
     if not config.overwrite and is_made(config.output, recipe):
         console().print(f"there already: {config.output}", markup=False)
         return 0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from moviegen.config import console
 from moviegen.pipelines.generate_cli import IMAGE_SUFFIXES, GenerateConfig, choose_device, show_progress
 from moviegen.pipelines.jobs import Job
-from moviegen.pipelines.recipe import Recipe, is_made, make_recipe, steady, write_image_with, write_video_with
+from moviegen.pipelines.recipe import Recipe, is_made, make_recipe, steady, tags_of, write_image_with, write_video_with
 from moviegen.pipelines.scoring import Score, best_of, load_score
 from moviegen.pipelines.video import GeneratedVideo, VideoDefaults, VideoPipeline, decode_defaults, encode_defaults
 
@@ -33,7 +33,9 @@ def generate(config: GenerateConfig, jobs: Sequence[Job], shape: VideoDefaults) 
     score = load_score(config.score) if config.best_of > 1 else None
     steady()
     base = make_recipe("generate", {}, models=model_places(config), device=device)
-    left = [group for group in groups_of(config, jobs) if config.overwrite or not all_made(config, group, shape, base)]
+    groups = groups_of(config, jobs)
+    check_length(config, groups, shape, base)
+    left = [group for group in groups if config.overwrite or not all_made(config, group, shape, base)]
     if not left:
         return
     pipeline, speaker = VideoPipeline.from_pretrained(config.model, device), load_soundtrack(config.soundtrack, device)
@@ -64,6 +66,13 @@ def groups_of(config: GenerateConfig, jobs: Sequence[Job]) -> list[Sequence[Job]
     """Jobs that are made together: a batch, or one where candidates are chosen from."""
     size = config.batch_size if config.best_of == 1 else 1
     return [jobs[i : i + size] for i in range(0, len(jobs), size)]
+
+
+def check_length(config: GenerateConfig, groups: Sequence[Sequence[Job]], shape: VideoDefaults, base: Recipe) -> None:
+    """Raises UsageError when a prompt is too long for a file to hold its recipe."""
+    for group in groups:
+        for row in settings_of(config, group, [(job.prompt, job.seed) for job in group], shape):
+            tags_of(replace(base, settings=row))
 
 
 def all_made(config: GenerateConfig, group: Sequence[Job], shape: VideoDefaults, base: Recipe) -> bool:

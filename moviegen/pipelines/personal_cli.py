@@ -210,12 +210,13 @@ def words_of(settings: Mapping[str, Any]) -> str:
 
 def run(config: PersonalizeConfig, settings: Mapping[str, Any]) -> int:
     """Makes one file, unless it lies there already."""
-    from moviegen.pipelines.recipe import is_made, make_recipe, steady
+    from moviegen.pipelines.recipe import is_made, make_recipe, steady, tags_of
 
     device = choose_device(config.device)
     steady()
     inputs = {"face": config.face} | ({"segmenter": config.segmenter} if config.segmenter else {})
     recipe = make_recipe("personalize", settings, models={"model": config.model}, inputs=inputs, device=device)
+    tags_of(recipe)  # says so when the prompt is too long
     if not config.overwrite and is_made(config.output, recipe):
         console().print(f"there already: {config.output}", markup=False)
         return 0

@@ -192,12 +192,13 @@ def write_image_with(path: Path, image: Any, recipe: Recipe) -> None:
     from moviegen.media.write import write_image
 
     sidecar_of(path).unlink(missing_ok=True)
-    write_image(path, image, comment=encode_recipe(recipe))
+    write_image(path, image, comment=tags_of(recipe)["comment"])
     write_sidecar(path, recipe)
 
 
 def tags_of(recipe: Recipe) -> dict[str, str]:
-    """What a video's container says of itself: for `write_video(tags=...)`, `encode_clip(tags=...)`."""
+    """What a video's container says of itself: for `write_video(tags=...)`, `encode_clip(tags=...)`. Raises UsageError when the recipe is
+    too long for a file: call it before anything is computed."""
     from moviegen.media.tags import check_comment
 
     comment = encode_recipe(recipe)

@@ -12,7 +12,7 @@ import torch
 from moviegen.cli import main
 from moviegen.errors import UsageError
 from moviegen.pipelines.recipe import read_recipe
-from moviegen.pipelines.rewrite import checked, load_rewriter, messages_for, rewriter
+from moviegen.pipelines.rewrite import checked, load_rewriter, local_model, messages_for, rewriter
 from moviegen.pipelines.scoring import best_of, load_score
 from moviegen.pipelines.video import VideoDefaults, VideoPipeline, schedule_t
 
@@ -202,6 +202,41 @@ def test_an_answer_that_will_not_do_is_asked_for_again_and_never_hidden():
 def test_a_mistake_is_named_and_nothing_is_written(video_model, tmp_path, capsys, words, message):
     assert generate(video_model, "--prompt", "a", "--output", str(tmp_path / "a.mp4"), *words) == 2
     assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def chat_model(tmp_path_factory):
+    """A causal model of bytes with random weights that has a chat template."""
+    from transformers import ByT5Tokenizer, GPT2Config, GPT2LMHeadModel
+
+    folder = tmp_path_factory.mktemp("chat")
+    torch.manual_seed(0)
+    GPT2LMHeadModel(
+        GPT2Config(vocab_size=384, n_embd=16, n_layer=1, n_head=2, n_positions=8192, eos_token_id=1, bos_token_id=1)
+    ).save_pretrained(folder)
+    tokenizer = ByT5Tokenizer()
+    tokenizer.chat_template = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}assistant:"
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def test_a_local_chat_model_is_asked_greedily(chat_model):
+    ask = local_model(chat_model)
+    messages = messages_for("a dog")
+    assert ask(messages) == ask(messages)
+    (chat_model / "chat_template.jinja").unlink(missing_ok=True)
+    config = chat_model / "tokenizer_config.json"
+    values = json.loads(config.read_text())
+    values.pop("chat_template", None)
+    config.write_text(json.dumps(values))
+    with pytest.raises(UsageError, match="has no chat template"):
+        local_model(chat_model)
+
+
+def test_a_prompt_too_long_for_the_file_is_told_before_anything_is_made(video_model, tmp_path, capsys):
+    assert generate(video_model, "--prompt", "x" * 70_000, "--output", str(tmp_path / "a.png")) == 2
+    assert "the recipe does not fit into the file" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
