@@ -54,6 +54,7 @@ EXAMPLES = (
 
 MAX_ANSWER_BYTES = 1 << 20
 TRIES = 3
+MAX_NEW_TOKENS = 512
 MAX_WORDS = 400
 """Beyond it the answer is no prompt; our decision."""
 
@@ -114,7 +115,7 @@ def endpoint(url: str, model: str, *, timeout_s: float = 120.0) -> Ask:
     headers = {"Authorization": f"Bearer {key}"} if key else {}
 
     def ask(messages: Sequence[dict[str, str]]) -> str:
-        payload = {"model": model, "messages": list(messages), "temperature": 0, "max_tokens": 512}
+        payload = {"model": model, "messages": list(messages), "temperature": 0, "max_tokens": MAX_NEW_TOKENS}
         for left in range(TRIES - 1, -1, -1):
             try:
                 response = post_json(address, "/chat/completions", payload, headers, timeout_s, MAX_ANSWER_BYTES)
@@ -163,7 +164,7 @@ def local_model(folder: Path, device: str = "cpu") -> Ask:
         text = tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
         tokens = tokenizer(text, return_tensors="pt", add_special_tokens=False).to(device)
         with torch.inference_mode():
-            made = model.generate(**tokens, max_new_tokens=512, do_sample=False)
+            made = model.generate(**tokens, max_new_tokens=MAX_NEW_TOKENS, do_sample=False)
         return tokenizer.decode(made[0, tokens["input_ids"].shape[1] :], skip_special_tokens=True)
 
     return ask

@@ -221,7 +221,8 @@ def chat_model(tmp_path_factory):
     return folder
 
 
-def test_a_local_chat_model_is_asked_greedily(chat_model):
+def test_a_local_chat_model_is_asked_greedily(chat_model, monkeypatch):
+    monkeypatch.setattr("moviegen.pipelines.rewrite.MAX_NEW_TOKENS", 8)
     ask = local_model(chat_model)
     messages = messages_for("a dog")
     assert ask(messages) == ask(messages)
