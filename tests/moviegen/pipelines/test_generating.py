@@ -11,6 +11,7 @@ import torch
 
 from moviegen.cli import main
 from moviegen.errors import UsageError
+from moviegen.models.text import read_by
 from moviegen.pipelines.recipe import read_recipe
 from moviegen.pipelines.rewrite import checked, load_rewriter, local_model, messages_for, rewriter
 from moviegen.pipelines.scoring import best_of, load_score
@@ -48,10 +49,11 @@ def test_camera_words_rate_and_quoted_text_reach_their_encoders(video_model, tmp
     words = ["--camera", "tracking shot.", "--fps", "24", "--output", str(tmp_path / "a.mp4")]
     assert generate(video_model, "--prompt", 'a sign says "OPEN"', *words) == 0
     assert seen == ['FPS-24. Tracking shot. a sign says "OPEN"', ""]
+    assert read_by("quoted", seen) == ["OPEN", ""]  # what a character-level encoder is given of it
     assert read_recipe(tmp_path / "a.mp4").settings["fps"] == "24/1"
 
 
-@pytest.mark.parametrize(("aspect", "size"), [("16:9", "48x32"), ("9:16", "32x48"), ("1:1", "48x48")])
+@pytest.mark.parametrize(("aspect", "size"), [("16:9", "48x32"), ("9:16", "32x48"), ("1:1", "32x32")])
 def test_an_aspect_is_its_bucket_s_size_at_the_model_s_area(video_model, tmp_path, capsys, aspect, size):
     words = ["--prompt", "a", "--output", str(tmp_path / "a.mp4"), "--aspect", aspect, "--dry-run"]
     assert generate(video_model, *words) == 0
