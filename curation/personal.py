@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from curation.cutout import Segmentation
 from curation.detectors.base import FrameRequest
 from moviegen.contracts.bucket import sample_frame_indices
 from moviegen.contracts.sets import MAX_REFERENCES
 from moviegen.contracts.shard import check_name
+from moviegen.cutout import Segmentation
 from moviegen.errors import UsageError
 
 if TYPE_CHECKING:

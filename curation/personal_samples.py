@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from curation.cutout import Segment, Segmentation, cut_out, load_segment
 from curation.personal import PersonalConfig
 from curation.sets import SetSample
 from curation.shards import EncodeConfig, Sample, sample_of
 from moviegen.contracts.clip import Clip, hash_id
 from moviegen.contracts.sets import PersonalMeta, Reference, encode_personal
+from moviegen.cutout import Segment, Segmentation, cut_out, load_segment
 from moviegen.media.read import read_frames_at
 from moviegen.media.write import encode_image
 

@@ -34,6 +34,7 @@ COMMANDS = (
         "all",
     ),
     Command("doctor", "what is installed, what is missing, and the command that mends it", "moviegen.doctor:main"),
+    Command("edit", "edit a video as an instruction says", "moviegen.pipelines.edit_cli:main", "models"),
     Command(
         "eval", "measure what models make, with intervals; blind studies", "moviegen.evaluation.command:main", "eval"
     ),
@@ -41,6 +42,17 @@ COMMANDS = (
     Command(
         "models", "every network and size: parameters, tokens, FLOPs", "moviegen.models.catalog_cli:main", "models"
     ),
+    Command(
+        "personalize", "a face and a text to a video of that person", "moviegen.pipelines.personal_cli:main", "models"
+    ),
+    Command(
+        "reproduce",
+        "make a generated file again by the recipe in it",
+        "moviegen.pipelines.reproduce_cli:main",
+        "models",
+    ),
+    Command("soundtrack", "sound for a video, for words, or both", "moviegen.pipelines.soundtrack_cli:main", "models"),
+    Command("upsample", "a video made larger, to 1080p or any size", "moviegen.pipelines.upsample_cli:main", "models"),
     Command("world", "make toy-world videos with known truth", "moviegen.testing.world_cli:main"),
 )
 

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from moviegen.errors import UsageError
+from moviegen.http_client import Response, TransportError, UnreachedError, post_json
 
 from .base import Caption
 from .chat import AnswerError, NoCompletionError, RefusedError, caption_of, content_of, repaired
-from .http_client import Response, TransportError, UnreachedError, post_json
 from .pace import Backoff, Pace, retry_after_s
 
 if TYPE_CHECKING:

@@ -16,11 +16,11 @@ from typing import Any, ClassVar
 from curation.detectors.base import ClipInput, FrameRequest
 from moviegen.contracts.clip import hash_id
 from moviegen.errors import UsageError
+from moviegen.http_client import Address
 
 from .asking import Asker
 from .base import Answer, Caption, answer_one
 from .chat import AnswerFormat, request_of
-from .http_client import Address
 
 PROMPT = (
     "These are frames of one video, in order, with their times. Describe the video in about 100 words: the subjects, what they do, the "

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 from curation.config import CurateConfig
-from curation.cutout import load_segment
 from curation.detectors import fingerprint, load_detector
 from curation.detectors.faces import FacesDetector
 from curation.personal import (
@@ -24,6 +23,7 @@ from curation.rows import read_table
 from curation.sets import SetSample, write_set_shard
 from curation.shards import EncodeConfig, encode_version
 from moviegen.contracts.clip import Clip, file_sha256, hash_id
+from moviegen.cutout import load_segment
 
 from .chosen import chosen_captions, kept_clips
 from .clips import Batch, read_signals, worker_limits

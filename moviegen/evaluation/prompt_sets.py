@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from moviegen.errors import UsageError
-from moviegen.pipelines.generate_cli import file_stem
+from moviegen.pipelines.jobs import file_stem
 
 MOTION_LEVELS = ("low", "medium", "high")
 """[S §3.5.2]."""

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -60,10 +60,12 @@ def write_video(
     audio: np.ndarray | None = None,
     sample_rate: int = 48000,
     crf: int = 18,
+    tags: Mapping[str, str] | None = None,
 ) -> None:
     """Writes frames (H, W, 3) uint8 RGB to an mp4 (or .mkv), H.264 and AAC; it appears under its name when it is whole.
 
-    `audio` is (C, N) float in -1..1. Raises EncodeError when there is no frame, or frames differ in size.
+    `audio` is (C, N) float in -1..1, `tags` what the container says of the file (`comment`). Raises EncodeError when there is no frame,
+    or frames differ in size.
     """
     path = Path(path)
     frames = iter(frames)
@@ -73,7 +75,7 @@ def write_video(
     height, width = first.shape[:2]
     content = encode_clip(
         _chain(first, frames), fps, width=width, height=height, audio=audio, sample_rate=sample_rate, crf=crf,
-        container=_container_of(path),
+        container=_container_of(path), tags=tags,
     )  # fmt: skip
     _replace(path, content)
 
@@ -102,13 +104,14 @@ def encode_clip(
     preset: str = "medium",
     container: str = "mp4",
     matrix: str | None = None,
+    tags: Mapping[str, str] | None = None,
 ) -> bytes:
     """The bytes of a clip: H.264 (4:2:0, or 4:4:4 for odd sizes) and AAC, its matrix stated, no dates.
 
     `frames` are (height, width, 3) uint8 RGB, stored in BT.709, or with `matrix` (one of `display.MATRICES`) the planes of that matrix,
-    (height * 3 / 2, width) uint8, as `read.iter_planes` gives them; they are not kept. `audio` is (C, N) float in -1..1. The same
-    frames and settings give the same bytes with the same ffmpeg: one encoding thread, `-bitexact`. Raises EncodeError with ffmpeg's
-    words.
+    (height * 3 / 2, width) uint8, as `read.iter_planes` gives them; they are not kept. `audio` is (C, N) float in -1..1, `tags`
+    what the container says of the file (`comment`: ...). The same frames and settings give the same bytes with the same ffmpeg: one
+    encoding thread, `-bitexact`. Raises EncodeError with ffmpeg's words.
     """
     if fps <= 0:
         raise EncodeError(f"fps is {fps}, wanted more than 0")
@@ -119,7 +122,7 @@ def encode_clip(
         out = Path(folder, f"clip.{container}")
         picture = _picture(fps, width, height, matrix)
         command = _command(
-            picture, matrix or "bt709", fps, width, height, sound, sample_rate, crf, preset, container, out
+            picture, matrix or "bt709", fps, width, height, sound, sample_rate, crf, preset, container, out, tags
         )
         _feed(command, _raw(frames, (height * 3 // 2, width) if matrix else (height, width, 3)))
         return out.read_bytes()
@@ -153,7 +156,7 @@ def _picture(fps: Fraction, width: int, height: int, matrix: str | None) -> Any:
 
 def _command(
     picture: Any, matrix: str, fps: Fraction, width: int, height: int, sound: tuple[Path, int] | None, sample_rate: int, crf: int,
-    preset: str, container: str, out: Path,
+    preset: str, container: str, out: Path, tags: Mapping[str, str] | None,
 ) -> list[str]:  # fmt: skip
     import ffmpeg
 
@@ -168,6 +171,7 @@ def _command(
     }  # fmt: skip
     if sound is not None:
         settings |= {"acodec": "aac", "b:a": AUDIO_BITS_PER_CHANNEL * sound[1]}
+    settings |= {f"metadata:g:{i}": f"{name}={text}" for i, (name, text) in enumerate((tags or {}).items())}
     if container == "mp4":
         settings |= {
             "movflags": "+faststart",
@@ -225,10 +229,14 @@ def _feed(command: list[str], chunks: Iterable[memoryview]) -> None:
         )
 
 
-def write_image(path: Path | str, image: np.ndarray) -> None:
-    """Writes (H, W, 3) uint8 RGB to a .png (lossless) or .jpg; it appears under its name when it is whole."""
+def write_image(path: Path | str, image: np.ndarray, *, comment: str | None = None) -> None:
+    """Writes (H, W, 3) uint8 RGB to a .png (lossless) or .jpg, with a comment in it; it appears under its name when it is whole."""
+    from .tags import add_comment
+
     path = Path(path)
-    _replace(path, encode_image(image, path.suffix.lower().lstrip(".")))
+    suffix = path.suffix.lower().lstrip(".")
+    content = encode_image(image, suffix)
+    _replace(path, content if comment is None else add_comment(content, suffix, comment))
 
 
 def encode_image(image: np.ndarray, suffix: str = "png") -> bytes:

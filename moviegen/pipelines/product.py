@@ -64,15 +64,15 @@ def pipeline_of(folder: Path | str) -> str:
     return str(_index(Path(folder)).get("pipeline"))
 
 
+def values_of(folder: Path | str, pipeline: str) -> dict[str, Any]:
+    """The plain settings of a product of that pipeline, no weight loaded. Raises UsageError when it is none."""
+    return dict(_index_of(Path(folder), pipeline)["values"])
+
+
 def load_product(folder: Path | str, pipeline: str, device: str = "cpu") -> Product:
     """The product of a folder, its networks in eval mode. Raises UsageError naming what is missing or does not fit."""
     folder = Path(folder)
-    index = _index(folder)
-    if index.get("format") != INDEX_FORMAT or index.get("pipeline") != pipeline:
-        raise UsageError(
-            f"{folder / INDEX_FILE}: wanted format {INDEX_FORMAT} of a {pipeline}, got {index.get('format')} of "
-            f"{index.get('pipeline')}"
-        )
+    index = _index_of(folder, pipeline)
     names, rows = index["networks"], index["text_encoders"]
     if odd := sorted(set(names) - {*NETWORKS, VISION}):
         raise UsageError(f"{folder / INDEX_FILE}: unknown networks {', '.join(odd)}; written by a newer version?")
@@ -84,6 +84,16 @@ def load_product(folder: Path | str, pipeline: str, device: str = "cpu") -> Prod
     }
     encoders = [load_text_encoder(row, folder / f"text_{i}", device) for i, row in enumerate(rows)]
     return Product(pipeline, networks, encoders, index["values"])
+
+
+def _index_of(folder: Path, pipeline: str) -> dict[str, Any]:
+    index = _index(folder)
+    if index.get("format") != INDEX_FORMAT or index.get("pipeline") != pipeline:
+        raise UsageError(
+            f"{folder / INDEX_FILE}: wanted format {INDEX_FORMAT} of a {pipeline}, got {index.get('format')} of "
+            f"{index.get('pipeline')}"
+        )
+    return index
 
 
 def _index(folder: Path) -> dict[str, Any]:

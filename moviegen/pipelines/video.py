@@ -22,7 +22,7 @@ from moviegen.models.text import TextContext, TextEncoder
 from moviegen.models.text_encoders import load_text_encoder, save_text_encoder
 from moviegen.models.video_dit import VideoDiT
 from moviegen.prompts import with_fps
-from moviegen.sampling import euler, guided, linear_quadratic_t
+from moviegen.sampling import euler, guided, linear_quadratic_t, linear_t
 from moviegen.weights import load_model, save_model
 
 INDEX_FILE = "model_index.json"
@@ -132,12 +132,14 @@ class VideoPipeline:
         fps: Fraction | None = None,
         num_inference_steps: int | None = None,
         guidance_scale: float | None = None,
-        seed: int = 0,
+        schedule: str = "linear_quadratic",
+        seed: int | Sequence[int] = 0,
         callback: Callable[[int, int], None] | None = None,
     ) -> "GeneratedVideo | list[GeneratedVideo]":
-        """One video for a prompt, a list for a list; prompt i gets the noise of `seed + i`, whatever is beside it in the batch.
+        """One video for a prompt, a list for a list; prompt i gets the noise of `seed + i`, or of `seed[i]`, whatever is beside it.
 
         What is None comes from `defaults`. `negative_prompt` is what guidance leads away from; empty, as in training without text.
+        `schedule` is the paper's, which emulates 250 equal steps, or `linear`: equal ones [S §3.4.2].
         """
         prompts = [prompt] if isinstance(prompt, str) else list(prompt)
         shape = self.defaults.override(
@@ -146,14 +148,15 @@ class VideoPipeline:
         )  # fmt: skip
         texts = [conditioning_text(text, shape) for text in prompts]
         negative = conditioning_text(negative_prompt, shape)
-        x_0 = self.noise(shape, [seed + i for i in range(len(prompts))])
+        seeds = seeds_of(seed, len(prompts))
+        x_0 = self.noise(shape, seeds)
         velocity = guided(
             self.video_dit, self._encode(texts), self._encode([negative] * len(prompts)), shape.guidance_scale
         )
-        x_1 = euler(velocity, x_0, linear_quadratic_t(shape.num_inference_steps), callback)
+        x_1 = euler(velocity, x_0, schedule_t(schedule, shape.num_inference_steps), callback)
         videos = [
-            GeneratedVideo(self.decode(z, shape.num_frames), shape.fps, text, seed + i)
-            for i, (z, text) in enumerate(zip(x_1, prompts, strict=True))
+            GeneratedVideo(self.decode(z, shape.num_frames), shape.fps, text, number)
+            for z, text, number in zip(x_1, prompts, seeds, strict=True)
         ]
         return videos[0] if isinstance(prompt, str) else videos
 
@@ -170,6 +173,27 @@ class VideoPipeline:
 
     def _encode(self, texts: Sequence[str]) -> list[TextContext]:
         return [encoder.encode(texts, self.device) for encoder in self.text_encoders]
+
+
+SCHEDULES = ("linear_quadratic", "linear")
+
+
+def schedule_t(name: str, num_steps: int) -> Tensor:
+    """The grid of t of a schedule's name. Raises UsageError on more steps than it emulates."""
+    if name not in SCHEDULES:
+        raise UsageError(f"schedule {name!r}: one of {', '.join(SCHEDULES)}")
+    try:
+        return linear_quadratic_t(num_steps) if name == "linear_quadratic" else linear_t(num_steps)
+    except ValueError as error:
+        raise UsageError(f"{error}; for more equal steps: schedule linear") from error
+
+
+def seeds_of(seed: int | Sequence[int], num: int) -> list[int]:
+    """One seed a sample: those given, or `seed`, `seed + 1`, ... Raises ValueError when there are more or fewer than samples."""
+    seeds = [seed + i for i in range(num)] if isinstance(seed, int) else list(seed)
+    if len(seeds) != num:
+        raise ValueError(f"{len(seeds)} seeds for {num} prompts")
+    return seeds
 
 
 def conditioning_text(text: str, shape: VideoDefaults) -> str:

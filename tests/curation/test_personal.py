@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from curation.config import CurateConfig
-from curation.cutout import cut_out, grabcut, head_window
 from curation.detectors import load_detector
 from curation.personal import (
     PersonalConfig,
@@ -14,6 +13,7 @@ from curation.personal import (
     reference_places,
     reject_person,
 )
+from moviegen.cutout import cut_out, grabcut, head_window
 from moviegen.errors import UsageError
 
 TRACK = PersonalConfig(identity="track")

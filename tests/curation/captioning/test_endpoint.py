@@ -10,8 +10,8 @@ import pytest
 from curation.captioning import captioner_version, load_captioner
 from curation.captioning.base import Caption, caption_clips
 from curation.captioning.chat import AnswerError, RefusedError
-from curation.captioning.http_client import DeadlineError, TransportError, UnreachedError
 from moviegen.errors import UsageError
+from moviegen.http_client import DeadlineError, TransportError, UnreachedError
 from moviegen.testing.chat_server import LASTING, PASSING, ChatServer, caption_text, numbered_frame
 
 QUICK = {

@@ -9,13 +9,15 @@ import torch
 from PIL import Image
 
 from moviegen.cli import main
+from moviegen.media.audio import read_audio
 from moviegen.media.probe import probe
 from moviegen.media.read import read_video
 from moviegen.models.tae import TAE, TAEConfig
 from moviegen.models.text import ByteTextEncoder, ByteTextEncoderConfig
 from moviegen.models.video_dit import VideoDiT, VideoDiTConfig
-from moviegen.pipelines.generate_cli import file_stem
+from moviegen.pipelines.jobs import file_stem, with_camera
 from moviegen.pipelines.video import VideoDefaults, VideoPipeline
+from moviegen.testing.tiny_products import tiny_soundtrack
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +59,16 @@ def test_a_video_has_the_frames_the_size_and_the_rate(model, tmp_path, capsys):
     assert "step 2 of 2" in captured.err
 
 
+def test_a_soundtrack_in_one_command_is_as_long_as_the_video_and_reproduces(model, tmp_path):
+    tiny_soundtrack().save_pretrained(tmp_path / "speaker")
+    path, again = tmp_path / "out.mp4", tmp_path / "again.mp4"
+    words = ["--soundtrack", str(tmp_path / "speaker"), "--sound", "a bell", "--sound_inference_steps", "2"]
+    assert generate(model, "--prompt", "a red circle", "--output", str(path), *words) == 0
+    assert read_audio(path, sample_rate=8000).shape == (1, 16000)  # 10 frames at 5 a second
+    assert main(["reproduce", str(path), "--output", str(again)]) == 0
+    assert again.read_bytes() == path.read_bytes()
+
+
 def test_an_image_is_exact(model, tmp_path):
     path = tmp_path / "out.png"
     assert generate(model, "--prompt", "a", "--output", str(path), "--width", "32") == 0
@@ -81,7 +93,7 @@ def test_a_file_of_prompts_makes_a_file_each_with_its_own_seed(model, tmp_path, 
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [row["seed"] for row in rows] == [7, 8, 9]
     assert [row["prompt"] for row in rows] == ["a red circle", "A blue star!", "green"]
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.png")) == [
         "0000_a_red_circle.png", "0001_a_blue_star.png", "0002_green.png",
     ]  # fmt: skip
     assert rows[0].items() >= {"num_frames": 1, "width": 48, "height": 32, "fps": "5"}.items()
@@ -99,6 +111,8 @@ def test_dry_run_writes_nothing(model, tmp_path, capsys):
         (["--output", "a.mp4"], "either --prompt TEXT or --prompts_file"),
         (["--prompt", "a", "--output", "a.gif"], "ends in one of"),
         (["--prompt", "a", "--output", "a.png", "--num_frames", "8"], "an image has one frame"),
+        (["--prompt", "a", "--output", "a.png", "--soundtrack", "x"], "an image has no sound"),
+        (["--prompt", "a", "--output", "a.mp4", "--sound", "x"], "are for --soundtrack"),
         (["--prompt", "a", "--output", "a.mp4", "--width", "40"], "width 40 is no multiple of 16"),
         (["--prompt", "a", "--output", "a.mp4", "--fps", "0"], "fps is 0"),
         (["--prompt", "a", "--output", "a.mp4", "--fps", "fast"], "fast"),
@@ -126,3 +140,9 @@ def test_a_folder_without_a_model_is_named(tmp_path, capsys):
 )
 def test_names_of_files_are_tame(prompt, stem):
     assert file_stem(prompt) == stem
+
+
+def test_camera_words_stand_in_front_once_as_in_training_captions():
+    assert with_camera("a dog runs", "pan left") == "Pan left. a dog runs"
+    assert with_camera("Pan left. A dog runs.", "pan left") == "Pan left. A dog runs."
+    assert with_camera("a dog runs", "") == "a dog runs"

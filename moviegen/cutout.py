@@ -6,8 +6,8 @@ from typing import Literal
 
 import numpy as np
 
-from curation.detectors.torchscript import check_torchscript, load_torchscript, run_torchscript
 from moviegen.errors import UsageError
+from moviegen.torchscript import check_torchscript, load_torchscript, run_torchscript
 
 Segmentation = Literal["grabcut", "model", "none"]
 Segment = Callable[[np.ndarray, np.ndarray], np.ndarray]

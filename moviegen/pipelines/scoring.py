@@ -1,0 +1,89 @@
+"""Which of several candidates is best: a score by name, of a TorchScript file, or of one's own function. Higher is better.
+
+The paper took the best of five for its comparison with Sora, by eye [S App C.2].
+"""
+
+import importlib
+import math
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from moviegen.errors import UsageError
+
+Score = Callable[[np.ndarray, Fraction, str], float]
+"""(frames (T, H, W, 3) uint8, fps, prompt) -> how good."""
+
+NAMES = {
+    "motion": ("vmaf_motion", 1.0),
+    "flicker": ("flicker", -1.0),
+    "frozen": ("frozen", -1.0),
+}
+"""Metric of `moviegen.evaluation` that needs no network -> its function in `motion.py`, and the sign that makes more better: most motion,
+least change from frame to frame, fewest repeated frames."""
+
+WANTED = (
+    f"{', '.join(NAMES)}, a TorchScript .pt (clip (1, 3, T, H, W) in 0..1 -> a number), or your own as module:function"
+)
+
+
+def load_score(name: str) -> Score:
+    """The score of a name, a file or `module:function`. Raises UsageError listing what there is."""
+    if name in NAMES:
+        return _metric(name)
+    if name.endswith((".pt", ".ts")):
+        return _torchscript(Path(name))
+    if ":" in name:
+        return _own(name)
+    raise UsageError(f"--score {name!r}: wanted {WANTED}")
+
+
+def _metric(name: str) -> Score:
+    from moviegen.evaluation import motion
+
+    function, sign = NAMES[name]
+    measure = getattr(motion, function)
+
+    def score(frames: np.ndarray, fps: Fraction, prompt: str) -> float:
+        found = measure(frames)
+        if found is None:
+            raise UsageError(f"--score {name}: an image has none; wanted a video, or another score")
+        return sign * float(found)
+
+    return score
+
+
+def _torchscript(path: Path) -> Score:
+    from moviegen.torchscript import check_torchscript, load_torchscript, run_torchscript
+
+    check_torchscript("generate", "--score", path, "clip (1, 3, T, H, W) in 0..1 -> a number")
+    module = load_torchscript("generate", path)
+
+    def score(frames: np.ndarray, fps: Fraction, prompt: str) -> float:
+        import torch
+
+        clip = torch.from_numpy(np.ascontiguousarray(frames)).permute(3, 0, 1, 2)[None].float() / 255
+        answer = run_torchscript("generate", path, module, clip)
+        if answer.numel() != 1:
+            raise UsageError(f"--score {path}: gives {tuple(answer.shape)}, wanted one number")
+        return float(answer.reshape(()))
+
+    return score
+
+
+def _own(name: str) -> Score:
+    module, _, function = name.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise UsageError(f"--score {name}: cannot be imported: {error}") from error
+    return lambda frames, fps, prompt: float(found(frames, fps, prompt))
+
+
+def best_of(scores: list[float]) -> int:
+    """Place of the highest score, the first of equal ones. Raises UsageError when none is a number."""
+    if all(math.isnan(value) for value in scores):
+        raise UsageError("--score: none of the candidates has a score that is a number")
+    return max(range(len(scores)), key=lambda i: -math.inf if math.isnan(scores[i]) else scores[i])

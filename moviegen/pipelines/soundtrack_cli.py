@@ -1,0 +1,322 @@
+"""`moviegen soundtrack`: films in, films with sound out; or words in, sound out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from moviegen.config import console, parse_config
+from moviegen.errors import UsageError
+from moviegen.pipelines.film_jobs import (
+    FilmJob,
+    check_model,
+    job_recipe,
+    list_film_jobs,
+    run_jobs,
+    show_steps,
+    workplace,
+)
+from moviegen.pipelines.generate_cli import VIDEO_SUFFIXES, choose_device
+
+if TYPE_CHECKING:
+    from moviegen.pipelines.recipe import Recipe
+    from moviegen.pipelines.sound_film import Film, KnownSound
+    from moviegen.pipelines.soundtrack import SoundSettings, SoundtrackPipeline
+
+SOUND_SUFFIXES = (".wav",)
+EXAMPLE_MODEL = "runs/audio/model"
+
+
+@dataclass(frozen=True)
+class SoundtrackConfig:
+    """What to make."""
+
+    model: Path
+    """Folder of a soundtrack model: model_index.json, audio_codec/, audio_dit/, vision/, text_<i>/."""
+    output: Path
+    """A .mp4 or .mkv (the film, its pictures copied, with the sound) or a .wav; for several a folder."""
+    video: Path | None = None
+    """A video file, or a folder of them; without it --duration_s and a .wav."""
+    duration_s: float | None = None
+    """Seconds of sound, where there is no video."""
+    prompt: str = ""
+    """What is heard; may be left out with a video."""
+    music: str = ""
+    """What the music is like, if there shall be any."""
+    quality: float | None = None
+    """1 to 10, part of the text; 7 as the paper, 8 with music."""
+    music_probability: float | None = None
+    """0 to 1, part of the text; 0.01 as the paper, 0.90 with music."""
+    speech: bool = False
+    """Whether there is speech."""
+    singing: bool = False
+    """Whether there is singing."""
+    num_inference_steps: int = 64
+    """Steps of the midpoint method."""
+    guidance_scale: float = 3.0
+    """Sound of several windows is guided by a ramp with this mean."""
+    mode: Literal["multidiffusion", "autoregressive"] = "multidiffusion"
+    """How sound that is longer than a window is made: all windows together, or one after the other."""
+    window_s: float = 30.0
+    """Longest sound the model was trained on, seconds."""
+    context_s: float = 10.0
+    """Seconds that a window shares with the one before."""
+    num_candidates: int = 1
+    """Sounds of which the best by --score is kept; the paper makes 8."""
+    score: str = "sync"
+    """`sync` (sound begins when the picture jumps), or a TorchScript file: waveform (1, N) -> a number."""
+    keep: str = ""
+    """Seconds of sound that is there already, to be kept while the rest is made: 0-10 extends it, 0-2,4- fills a gap."""
+    sound: Path | None = None
+    """Where that sound is; the video itself if not given."""
+    seed: int = 0
+    """Of the noise; candidate number i has seed + i."""
+    num_outputs: int = 1
+    """Files a film, with seeds seed, seed + 1, ..."""
+    device: str = "auto"
+    """cpu, cuda, or auto: cuda where there is one."""
+    overwrite: bool = False
+    """Make files again that lie there already with the same recipe; else they are left, so a stopped run goes on."""
+    dry_run: bool = False
+    """Say what would be made and where, load no weights, write nothing."""
+    json: bool = False
+    """Print one JSON line a file on stdout instead of its path."""
+
+    def __post_init__(self) -> None:
+        if (self.video is None) == (self.duration_s is None):
+            raise UsageError("give either a VIDEO or --duration_s SECONDS")
+        if self.video is None and self.output.suffix.lower() in VIDEO_SUFFIXES:
+            raise UsageError(f"--output {self.output}: without a video it is a .wav")
+        if self.duration_s is not None and not 0 < self.duration_s < float("inf"):
+            raise UsageError(f"--duration_s is {self.duration_s}, wanted more than 0")
+        if self.video is None and not (self.prompt or self.music):
+            raise UsageError("without a video say what is heard: --prompt TEXT or --music TEXT")
+        if self.sound is not None and not self.keep:
+            raise UsageError("--sound is for sound that stays: say which seconds with --keep, as 0-10")
+        if self.keep and self.video is None and self.sound is None:
+            raise UsageError("--keep: without a video give the sound's file with --sound")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Makes and writes; prints the path of each file on stdout as soon as it lies there."""
+    config, _ = parse_config(
+        SoundtrackConfig,
+        argv,
+        prog="moviegen soundtrack",
+        summary="Sound for a film, with or without words, of any length; or sound for words alone.",
+        examples=(
+            "moviegen soundtrack clip.mp4 --model runs/audio/model --output loud.mp4",
+            'moviegen soundtrack clip.mp4 --model runs/audio/model --output loud.mp4 --prompt "waves" --num_candidates 8',
+            'moviegen soundtrack clip.mp4 --model runs/audio/model --output loud.mp4 --music "slow piano" --mode autoregressive',
+            "moviegen soundtrack clip.mp4 --model runs/audio/model --output longer.mp4 --keep 0-10",
+            'moviegen soundtrack --duration_s 60 --prompt "rain" --model runs/audio/model --output rain.wav',
+        ),
+        positionals=("video",),
+    )
+    check_model(config.model, EXAMPLE_MODEL)
+    first = ".mp4" if config.video is not None else ".wav"
+    suffixes = (*VIDEO_SUFFIXES, *SOUND_SUFFIXES)
+    jobs = list_film_jobs(config.video, config.output, suffixes, config.num_outputs, config.seed, first)
+    text = caption_of(config)
+    check_score(config)
+    if config.dry_run:
+        return say_plan(config, jobs, text)
+    soundtrack(config, jobs, text)
+    return 0
+
+
+def caption_of(config: SoundtrackConfig) -> str:
+    """The six fields by the flags. Raises UsageError naming the field that is off."""
+    from moviegen.pipelines.sound_film import parse_spans, sound_caption
+
+    parse_spans(config.keep)
+    try:
+        return sound_caption(
+            config.prompt, config.music, quality=config.quality, music_probability=config.music_probability,
+            has_speech=config.speech, has_singing=config.singing,
+        )  # fmt: skip
+    except ValueError as error:
+        raise UsageError(f"moviegen soundtrack: {error}") from error
+
+
+def check_score(config: SoundtrackConfig) -> None:
+    """Raises UsageError when there is nothing to choose the best of several by."""
+    from moviegen.torchscript import check_torchscript
+
+    if config.num_candidates > 1 and config.score != "sync":
+        interface = "waveform (1, N) -> a number, higher is better"
+        check_torchscript("moviegen soundtrack", "--score", Path(config.score), interface)
+    elif config.num_candidates > 1 and config.video is None:
+        raise UsageError(
+            "--score sync compares sound and picture: give a VIDEO, or --score FILE.pt, a TorchScript file"
+        )
+
+
+def say_plan(config: SoundtrackConfig, jobs: Sequence[FilmJob], text: str) -> int:
+    """What would be made, by the headers."""
+    from moviegen.media.probe import probe
+    from moviegen.media.worker import guarded_call
+    from moviegen.pipelines.product import values_of
+    from moviegen.pipelines.soundtrack import PIPELINE
+
+    values_of(config.model, PIPELINE)
+    for job in jobs:
+        seconds = config.duration_s if job.video is None else guarded_call(probe, job.video).duration
+        length = "sound of unknown length" if seconds is None else f"{seconds:.3f} s of sound"
+        console().print(
+            f"would write {job.path}: {length}, {config.num_inference_steps} steps, guidance {config.guidance_scale:g}, "
+            f"{config.num_candidates} candidates, seed {job.seed}, text {text!r}",
+            markup=False,
+        )
+    return 0
+
+
+def soundtrack(config: SoundtrackConfig, jobs: Sequence[FilmJob], text: str) -> None:
+    """Loads the model and makes the jobs' files."""
+    from moviegen.pipelines.recipe import make_recipe, steady
+    from moviegen.pipelines.soundtrack import SoundtrackPipeline
+
+    device = choose_device(config.device)
+    steady()
+    pipeline = SoundtrackPipeline.from_pretrained(config.model, device)
+    base = make_recipe("soundtrack", {}, models={"model": config.model}, device=device, source=source_of(config.keep))
+    films: dict[Path | None, Film | None] = {}
+
+    def recipe_of(job: FilmJob) -> "Recipe":
+        films.clear()
+        films[job.video] = film = read_film(job.video)
+        settings = job_settings(config, pipeline, film, text, job.seed)
+        inputs = {"video": job.video, "sound": config.sound}
+        if config.num_candidates > 1 and config.score != "sync":
+            inputs["score"] = Path(config.score)
+        chosen = {"score": "score" if "score" in inputs else config.score, "keep": config.keep}
+        return job_recipe(base, {**vars(settings), **chosen}, {n: p for n, p in inputs.items() if p is not None})
+
+    def make(job: FilmJob, recipe: "Recipe") -> Mapping[str, Any]:
+        places = {name: Path(place) for name, place in recipe.places.items()}
+        return write_sound(pipeline, films[job.video], places, job.path, recipe)
+
+    run_jobs(jobs, recipe_of, make, overwrite=config.overwrite, as_json=config.json)
+
+
+def source_of(keep: str) -> Any:
+    """IPTC's word: all of the sound is made, or some of it was there."""
+    return "compositeWithTrainedAlgorithmicMedia" if keep else "trainedAlgorithmicMedia"
+
+
+def read_film(path: Path | None) -> "Film | None":
+    """The film of a file, counted."""
+    from moviegen.pipelines.sound_film import film_of_file
+
+    return None if path is None else film_of_file(path)
+
+
+def job_settings(
+    config: SoundtrackConfig, pipeline: "SoundtrackPipeline", film: "Film | None", text: str, seed: int
+) -> "SoundSettings":
+    """All that decides a sound. Raises UsageError on what cannot be made."""
+    from moviegen.pipelines.soundtrack import SoundSettings
+
+    duration = film.duration if film is not None else Fraction(config.duration_s)  # type: ignore[arg-type]
+    try:
+        return SoundSettings(
+            pipeline.num_samples(duration), text, config.num_inference_steps, config.guidance_scale, config.mode,
+            config.window_s, config.context_s, config.num_candidates, seed,
+        )  # fmt: skip
+    except ValueError as error:
+        raise UsageError(f"moviegen soundtrack: {error}") from error
+
+
+def write_sound(
+    pipeline: "SoundtrackPipeline", film: "Film | None", places: Mapping[str, Path], path: Path, recipe: "Recipe"
+) -> dict[str, Any]:
+    """Makes a file by its recipe: the sound streams into files of raw samples, the best goes beside the pictures, which are copied.
+    Gives what there is to say of it."""
+    from moviegen.media.mux import CONTAINERS, mux_films
+    from moviegen.pipelines.recipe import tags_of
+
+    settings = settings_of(recipe)
+    known = known_sound(pipeline, str(recipe.settings["keep"]), places)
+    with workplace(path, recipe) as (folder, out):
+        raw = [folder / f"{number}.f32" for number in range(settings.num_candidates)]
+        with show_steps() as advance:
+            write_raw(raw, pipeline.stream(film, settings, known, advance))
+        best, score = choose(raw, recipe, film, places, pipeline.sample_rate)
+        if path.suffix.lower() in SOUND_SUFFIXES:
+            write_wav_with(out, raw[best], pipeline.sample_rate, recipe)
+        else:
+            mux_films(
+                places["video"], out, samples=raw[best], sample_rate=pipeline.sample_rate,
+                container=CONTAINERS[path.suffix.lower()], tags=tags_of(recipe),
+            )  # fmt: skip
+    found = {"num_samples": settings.num_samples, "sample_rate": pipeline.sample_rate, "text": settings.text}
+    return found | ({} if score is None else {"candidate": best, "score": round(score, 4)})
+
+
+def settings_of(recipe: "Recipe") -> "SoundSettings":
+    """The settings in a recipe."""
+    from moviegen.pipelines.soundtrack import SoundSettings
+
+    return SoundSettings(**{n: v for n, v in recipe.settings.items() if n not in ("score", "keep")})
+
+
+def known_sound(pipeline: "SoundtrackPipeline", keep: str, places: Mapping[str, Path]) -> "KnownSound | None":
+    """What stays: of the sound's file from its beginning, of the video's own sound from its first picture on."""
+    from moviegen.media.chunks import first_picture_s
+    from moviegen.pipelines.sound_film import KnownSound, parse_spans, sound_of_file
+
+    spans = parse_spans(keep)
+    if not spans:
+        return None
+    path = places.get("sound", places.get("video"))
+    assert path is not None
+    start_s = 0.0 if "sound" in places else first_picture_s(path)
+    return KnownSound(sound_of_file(path, pipeline.sample_rate, start_s), spans)
+
+
+def write_raw(paths: Sequence[Path], pieces: Any) -> None:
+    """Writes the candidates' samples (B, N), a file of float32 each."""
+    from contextlib import ExitStack
+
+    with ExitStack() as stack:
+        files = [stack.enter_context(open(path, "wb")) for path in paths]
+        for piece in pieces:
+            for file, row in zip(files, piece, strict=True):
+                file.write(row.astype("<f4").tobytes())
+
+
+def choose(
+    raw: Sequence[Path], recipe: "Recipe", film: "Film | None", places: Mapping[str, Path], sample_rate: int
+) -> tuple[int, float | None]:
+    """(number of the best candidate, its score), no score where there is only one."""
+    import numpy as np
+
+    from moviegen.pipelines.sound_film import best_candidate
+    from moviegen.pipelines.sound_score import score_of
+
+    if len(raw) == 1:
+        return 0, None
+    name = recipe.settings["score"]
+    score = score_of(str(places["score"]) if name == "score" else str(name), film)
+    scores = [score(np.memmap(path, np.float32, "r"), sample_rate) for path in raw]
+    best = best_candidate(scores)
+    return best, scores[best]
+
+
+def write_wav_with(out: Path, raw: Path, sample_rate: int, recipe: "Recipe") -> None:
+    """Writes raw samples as a WAV with the recipe in it."""
+    from moviegen.media.mux import raw_pieces, write_wav
+    from moviegen.media.tags import add_comment
+    from moviegen.pipelines.recipe import encode_recipe
+
+    write_wav(out, raw_pieces(raw, 1), sample_rate)
+    out.write_bytes(add_comment(out.read_bytes(), "wav", encode_recipe(recipe)))
+
+
+def remake(recipe: "Recipe", places: Mapping[str, Path], output: Path, device: str) -> None:
+    """Makes a file of this verb again, for `moviegen reproduce`."""
+    from moviegen.pipelines.soundtrack import SoundtrackPipeline
+
+    pipeline = SoundtrackPipeline.from_pretrained(places["model"], device)
+    write_sound(pipeline, read_film(places.get("video")), places, output, recipe)
