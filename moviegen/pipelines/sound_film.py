@@ -26,8 +26,8 @@ SFX_QUALITY, MUSIC_QUALITY = 7.0, 8.0
 SFX_MUSIC_PROBABILITY, MUSIC_PROBABILITY = 0.01, 0.90
 """Likelihood of music that is asked for [S §6.4.1]."""
 
-ROUNDING_S = 5e-4
-"""By how much a container's clock may round a frame's time: Matroska counts milliseconds."""
+ROUNDING_S = 1e-5
+"""By how much a frame's time may be off as a number; what a container's clock rounds is mended where a film is counted."""
 
 FADE_S = 0.01
 """Over which known sound goes into made sound, inside the known (our decision)."""
