@@ -17,13 +17,17 @@ from moviegen.pipelines.sound_score import score_of
 from moviegen.pipelines.soundtrack import SoundSettings, SoundtrackPipeline
 
 
+ENCODED_BEYOND_S = 1.0
+"""Of sound behind what is kept that is read too: more than the codec's convolutions reach."""
+
+
 def write_sound(
     pipeline: SoundtrackPipeline, film: Film | None, places: Mapping[str, Path], path: Path, recipe: Recipe
 ) -> dict[str, Any]:
     """Makes a file by its recipe: the sound streams into files of raw samples, the best goes beside the pictures, which are copied.
     Gives what there is to say of it."""
     settings = settings_of(recipe)
-    known = known_sound(pipeline, str(recipe.settings["keep"]), places)
+    known = known_sound(pipeline, str(recipe.settings["keep"]), places, settings.num_samples)
     with workplace(path, recipe) as (folder, out):
         raw = [folder / f"{number}.f32" for number in range(settings.num_candidates)]
         with show_steps() as advance:
@@ -45,7 +49,9 @@ def settings_of(recipe: Recipe) -> SoundSettings:
     return SoundSettings(**{n: v for n, v in recipe.settings.items() if n not in ("score", "keep")})
 
 
-def known_sound(pipeline: SoundtrackPipeline, keep: str, places: Mapping[str, Path]) -> KnownSound | None:
+def known_sound(
+    pipeline: SoundtrackPipeline, keep: str, places: Mapping[str, Path], num_samples: int
+) -> KnownSound | None:
     """What stays: of the sound's file from its beginning, of the video's own sound from its first picture on."""
     spans = parse_spans(keep)
     if not spans:
@@ -53,7 +59,8 @@ def known_sound(pipeline: SoundtrackPipeline, keep: str, places: Mapping[str, Pa
     path = places.get("sound", places.get("video"))
     assert path is not None
     start_s = 0.0 if "sound" in places else first_picture_s(path)
-    return KnownSound(sound_of_file(path, pipeline.sample_rate, start_s), spans)
+    length_s = min(spans[-1][1] + ENCODED_BEYOND_S, num_samples / pipeline.sample_rate)
+    return KnownSound(sound_of_file(path, pipeline.sample_rate, start_s, start_s + length_s), spans)
 
 
 def write_raw(paths: Sequence[Path], pieces: Iterable[np.ndarray]) -> None:

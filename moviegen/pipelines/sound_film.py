@@ -149,16 +149,16 @@ def sound_of_array(samples: np.ndarray) -> SoundAt:
     return at
 
 
-def sound_of_file(path: Path, sample_rate: int, start_s: float = 0.0) -> SoundAt:
-    """Of a file, one channel, counted from `start_s` on its clock; decoded in the guarded worker, a span at a time."""
+def sound_of_file(path: Path, sample_rate: int, start_s: float, end_s: float) -> SoundAt:
+    """Of a file, one channel, counted from `start_s` on its clock; decoded in the guarded worker.
+
+    All at once: decoded in spans, a sound of another rate would be resampled a part of a sample apart from span to span.
+    """
     from moviegen.media.audio import read_audio
     from moviegen.media.worker import guarded_call
 
-    def at(start: int, end: int) -> np.ndarray:
-        span = {"start_s": start_s + start / sample_rate, "end_s": start_s + end / sample_rate}
-        return guarded_call(read_audio, Path(path), **span, sample_rate=sample_rate)[0][: end - start]
-
-    return at
+    span = {"start_s": start_s, "end_s": end_s, "sample_rate": sample_rate}
+    return sound_of_array(guarded_call(read_audio, Path(path), **span)[0])
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ def folder(tmp_path_factory):
     frames = [np.broadcast_to((rows * 8 + 5 * i) % 256, (24, 32, 3)).astype(np.uint8) for i in range(NUM_FRAMES)]
     tone = 0.3 * np.sin(np.arange(round(NUM_FRAMES / FPS * 48000)) * 2 * np.pi * 440 / 48000)
     (folder / "in").mkdir()
-    write_video(folder / "in" / "loud.mp4", frames, FPS, audio=np.stack([tone, -tone]))
+    write_video(folder / "in" / "loud.mp4", frames, FPS, audio=np.stack([tone, 0.5 * tone]))
     write_video(folder / "in" / "mute.mkv", frames, FPS)
     return folder
 
