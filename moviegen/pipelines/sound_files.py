@@ -16,7 +16,6 @@ from moviegen.pipelines.sound_film import Film, KnownSound, best_candidate, pars
 from moviegen.pipelines.sound_score import score_of
 from moviegen.pipelines.soundtrack import SoundSettings, SoundtrackPipeline
 
-
 ENCODED_BEYOND_S = 1.0
 """Of sound behind what is kept that is read too: more than the codec's convolutions reach."""
 
