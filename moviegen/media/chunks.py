@@ -19,6 +19,9 @@ CHUNK_BYTES = 32 << 20
 SURVEY_TIMEOUT_S = 3600.0
 """Wall-clock seconds for the pass that counts frames: two hours of film are two hours of decoding at worst."""
 
+CLOCK_S = 1e-3
+"""Seconds by which frames of a constant rate may be off: Matroska's clock counts milliseconds."""
+
 
 @dataclass(frozen=True)
 class Survey:
@@ -69,8 +72,12 @@ def survey(path: Path, limits: MediaLimits | None = None) -> Survey:
     if not stamps:
         raise UnreadableMediaError(f"{path}: has no frame")
     times = (np.array(stamps, np.int64) - stamps[0]) * float(found.time_base)
+    fps = _rate(found.fps, times)
+    even = np.array([float(number / fps) for number in range(len(times))])
+    if np.abs(times - even).max() <= CLOCK_S:
+        times = even
     return Survey(
-        len(stamps), found.width, found.height, _rate(found.fps, times), float(stamps[0] * found.time_base), times,
+        len(stamps), found.width, found.height, fps, float(stamps[0] * found.time_base), times,
         found.has_audio,
     )  # fmt: skip
 

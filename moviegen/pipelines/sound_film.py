@@ -26,8 +26,8 @@ SFX_QUALITY, MUSIC_QUALITY = 7.0, 8.0
 SFX_MUSIC_PROBABILITY, MUSIC_PROBABILITY = 0.01, 0.90
 """Likelihood of music that is asked for [S §6.4.1]."""
 
-ROUNDING_S = 5e-4
-"""By how much a container's clock may round a frame's time: Matroska counts milliseconds."""
+ROUNDING_S = 1e-5
+"""By how much a frame's time may be off as a number; what a container's clock rounds is mended where a film is counted."""
 
 FADE_S = 0.01
 """Over which known sound goes into made sound, inside the known (our decision)."""
@@ -149,16 +149,16 @@ def sound_of_array(samples: np.ndarray) -> SoundAt:
     return at
 
 
-def sound_of_file(path: Path, sample_rate: int, start_s: float = 0.0) -> SoundAt:
-    """Of a file, one channel, counted from `start_s` on its clock; decoded in the guarded worker, a span at a time."""
+def sound_of_file(path: Path, sample_rate: int, start_s: float, end_s: float) -> SoundAt:
+    """Of a file, one channel, counted from `start_s` on its clock; decoded in the guarded worker.
+
+    All at once: decoded in spans, a sound of another rate would be resampled a part of a sample apart from span to span.
+    """
     from moviegen.media.audio import read_audio
     from moviegen.media.worker import guarded_call
 
-    def at(start: int, end: int) -> np.ndarray:
-        span = {"start_s": start_s + start / sample_rate, "end_s": start_s + end / sample_rate}
-        return guarded_call(read_audio, Path(path), **span, sample_rate=sample_rate)[0][: end - start]
-
-    return at
+    span = {"start_s": start_s, "end_s": end_s, "sample_rate": sample_rate}
+    return sound_of_array(guarded_call(read_audio, Path(path), **span)[0])
 
 
 @dataclass(frozen=True)

@@ -14,17 +14,14 @@ from moviegen.pipelines.film_jobs import (
     job_recipe,
     list_film_jobs,
     run_jobs,
-    show_steps,
-    workplace,
 )
 from moviegen.pipelines.generate_cli import VIDEO_SUFFIXES, choose_device
 
 if TYPE_CHECKING:
     from moviegen.pipelines.recipe import Recipe
-    from moviegen.pipelines.sound_film import Film, KnownSound
+    from moviegen.pipelines.sound_film import Film
     from moviegen.pipelines.soundtrack import SoundSettings, SoundtrackPipeline
 
-SOUND_SUFFIXES = (".wav",)
 EXAMPLE_MODEL = "runs/audio/model"
 
 
@@ -116,7 +113,7 @@ def main(argv: Sequence[str]) -> int:
     )
     check_model(config.model, EXAMPLE_MODEL)
     first = ".mp4" if config.video is not None else ".wav"
-    suffixes = (*VIDEO_SUFFIXES, *SOUND_SUFFIXES)
+    suffixes = (*VIDEO_SUFFIXES, ".wav")
     jobs = list_film_jobs(config.video, config.output, suffixes, config.num_outputs, config.seed, first)
     text = caption_of(config)
     check_score(config)
@@ -175,6 +172,7 @@ def say_plan(config: SoundtrackConfig, jobs: Sequence[FilmJob], text: str) -> in
 def soundtrack(config: SoundtrackConfig, jobs: Sequence[FilmJob], text: str) -> None:
     """Loads the model and makes the jobs' files."""
     from moviegen.pipelines.recipe import make_recipe, steady
+    from moviegen.pipelines.sound_files import write_sound
     from moviegen.pipelines.soundtrack import SoundtrackPipeline
 
     device = choose_device(config.device)
@@ -228,94 +226,9 @@ def job_settings(
         raise UsageError(f"moviegen soundtrack: {error}") from error
 
 
-def write_sound(
-    pipeline: "SoundtrackPipeline", film: "Film | None", places: Mapping[str, Path], path: Path, recipe: "Recipe"
-) -> dict[str, Any]:
-    """Makes a file by its recipe: the sound streams into files of raw samples, the best goes beside the pictures, which are copied.
-    Gives what there is to say of it."""
-    from moviegen.media.mux import CONTAINERS, mux_films
-    from moviegen.pipelines.recipe import tags_of
-
-    settings = settings_of(recipe)
-    known = known_sound(pipeline, str(recipe.settings["keep"]), places)
-    with workplace(path, recipe) as (folder, out):
-        raw = [folder / f"{number}.f32" for number in range(settings.num_candidates)]
-        with show_steps() as advance:
-            write_raw(raw, pipeline.stream(film, settings, known, advance))
-        best, score = choose(raw, recipe, film, places, pipeline.sample_rate)
-        if path.suffix.lower() in SOUND_SUFFIXES:
-            write_wav_with(out, raw[best], pipeline.sample_rate, recipe)
-        else:
-            mux_films(
-                places["video"], out, samples=raw[best], sample_rate=pipeline.sample_rate,
-                container=CONTAINERS[path.suffix.lower()], tags=tags_of(recipe),
-            )  # fmt: skip
-    found = {"num_samples": settings.num_samples, "sample_rate": pipeline.sample_rate, "text": settings.text}
-    return found | ({} if score is None else {"candidate": best, "score": round(score, 4)})
-
-
-def settings_of(recipe: "Recipe") -> "SoundSettings":
-    """The settings in a recipe."""
-    from moviegen.pipelines.soundtrack import SoundSettings
-
-    return SoundSettings(**{n: v for n, v in recipe.settings.items() if n not in ("score", "keep")})
-
-
-def known_sound(pipeline: "SoundtrackPipeline", keep: str, places: Mapping[str, Path]) -> "KnownSound | None":
-    """What stays: of the sound's file from its beginning, of the video's own sound from its first picture on."""
-    from moviegen.media.chunks import first_picture_s
-    from moviegen.pipelines.sound_film import KnownSound, parse_spans, sound_of_file
-
-    spans = parse_spans(keep)
-    if not spans:
-        return None
-    path = places.get("sound", places.get("video"))
-    assert path is not None
-    start_s = 0.0 if "sound" in places else first_picture_s(path)
-    return KnownSound(sound_of_file(path, pipeline.sample_rate, start_s), spans)
-
-
-def write_raw(paths: Sequence[Path], pieces: Any) -> None:
-    """Writes the candidates' samples (B, N), a file of float32 each."""
-    from contextlib import ExitStack
-
-    with ExitStack() as stack:
-        files = [stack.enter_context(open(path, "wb")) for path in paths]
-        for piece in pieces:
-            for file, row in zip(files, piece, strict=True):
-                file.write(row.astype("<f4").tobytes())
-
-
-def choose(
-    raw: Sequence[Path], recipe: "Recipe", film: "Film | None", places: Mapping[str, Path], sample_rate: int
-) -> tuple[int, float | None]:
-    """(number of the best candidate, its score), no score where there is only one."""
-    import numpy as np
-
-    from moviegen.pipelines.sound_film import best_candidate
-    from moviegen.pipelines.sound_score import score_of
-
-    if len(raw) == 1:
-        return 0, None
-    name = recipe.settings["score"]
-    score = score_of(str(places["score"]) if name == "score" else str(name), film)
-    scores = [score(np.memmap(path, np.float32, "r"), sample_rate) for path in raw]
-    best = best_candidate(scores)
-    return best, scores[best]
-
-
-def write_wav_with(out: Path, raw: Path, sample_rate: int, recipe: "Recipe") -> None:
-    """Writes raw samples as a WAV with the recipe in it."""
-    from moviegen.media.mux import raw_pieces, write_wav
-    from moviegen.media.tags import add_comment
-    from moviegen.pipelines.recipe import encode_recipe
-
-    write_wav(out, raw_pieces(raw, 1), sample_rate)
-    out.write_bytes(add_comment(out.read_bytes(), "wav", encode_recipe(recipe)))
-
-
 def remake(recipe: "Recipe", places: Mapping[str, Path], output: Path, device: str) -> None:
     """Makes a file of this verb again, for `moviegen reproduce`."""
+    from moviegen.pipelines.sound_files import write_sound
     from moviegen.pipelines.soundtrack import SoundtrackPipeline
 
     pipeline = SoundtrackPipeline.from_pretrained(places["model"], device)

@@ -24,10 +24,10 @@ def film(num_frames: int, height: int = 24, width: int = 32) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (num_frames, height, width, 3), np.uint8)
 
 
-@pytest.mark.parametrize("num_frames", [1, 13, 14, 15, 37])
+@pytest.mark.parametrize("num_frames", [1, 14, 15, 25])
 def test_as_many_frames_come_out_as_went_in(pipeline, num_frames):
-    video = pipeline(film(num_frames, 16, 20), num_inference_steps=2, fps=Fraction(30000, 1001))
-    assert video.frames.shape == (num_frames, 32, 40, 3)
+    video = pipeline(film(num_frames, 8, 10), num_inference_steps=1, fps=Fraction(30000, 1001))
+    assert video.frames.shape == (num_frames, 16, 20, 3)
     assert video.fps == Fraction(30000, 1001)
 
 
@@ -65,7 +65,7 @@ def test_streamed_is_what_the_whole_at_once_gives(pipeline):
 def test_memory_does_not_grow_with_the_film(pipeline):
     """Windows at work at one time are bounded by the steps, and frames are taken from the source only when they are due."""
     lead = {}
-    for num_frames in (60, 160):
+    for num_frames in (60, 100):
         taken, given, ahead = 0, 0, 0
 
         def source(num_frames=num_frames):
@@ -81,7 +81,7 @@ def test_memory_does_not_grow_with_the_film(pipeline):
         assert given == taken == num_frames
         assert pipeline.most_live <= 4
         lead[num_frames] = ahead
-    assert lead[60] == lead[160] <= 5 * 14
+    assert lead[60] == lead[100] <= 5 * 14
 
 
 def test_a_film_of_one_colour_has_no_seams_in_time_nor_between_tiles(pipeline):
@@ -113,7 +113,7 @@ def test_the_same_seed_gives_the_same_and_another_another(pipeline):
 
 def test_a_product_folder_gives_the_same_frames(pipeline, tmp_path):
     pipeline.save_pretrained(tmp_path)
-    options = {"num_inference_steps": 2, "prompt": "a cat"}
+    options = {"num_inference_steps": 1, "prompt": "a cat"}
     assert np.array_equal(
         UpsamplePipeline.from_pretrained(tmp_path)(film(3, 16, 16), **options).frames,
         pipeline(film(3, 16, 16), **options).frames,
