@@ -18,7 +18,7 @@ SIDE_PX = 32
 """Side of the pictures in which jumps are looked for."""
 
 JUMP_SPREADS = 4.0
-"""A jump is so many median deviations above the usual change of the picture."""
+"""A jump is twice the usual change of the picture, and so many median deviations more."""
 
 
 def score_of(name: str, film: Film | None) -> Score:
@@ -55,7 +55,7 @@ def find_jumps(film: Film) -> np.ndarray:
     rise = np.array(changes)
     spread = np.median(np.abs(rise - np.median(rise)))
     around = np.max([np.roll(np.pad(rise, 2), shift)[2:-2] for shift in (-2, -1, 0, 1, 2)], 0)
-    is_jump = (rise == around) & (rise > np.median(rise) + JUMP_SPREADS * spread) & (rise > 0)
+    is_jump = (rise == around) & (rise > 2 * np.median(rise) + JUMP_SPREADS * spread) & (rise > 0)
     return film.times_s[np.flatnonzero(is_jump)]
 
 

@@ -3,13 +3,13 @@
 import json
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from moviegen.cli import main
-from moviegen.media.audio import read_audio
 from moviegen.media.probe import probe
 from moviegen.media.read import read_video
 from moviegen.models.tae import TAE, TAEConfig
@@ -64,7 +64,8 @@ def test_a_soundtrack_in_one_command_is_as_long_as_the_video_and_reproduces(mode
     path, again = tmp_path / "out.mp4", tmp_path / "again.mp4"
     words = ["--soundtrack", str(tmp_path / "speaker"), "--sound", "a bell", "--sound_inference_steps", "2"]
     assert generate(model, "--prompt", "a red circle", "--output", str(path), *words) == 0
-    assert read_audio(path, sample_rate=8000).shape == (1, 16000)  # 10 frames at 5 a second
+    with av.open(str(path)) as container:  # 10 frames at 5 a second
+        assert container.streams.audio[0].duration * container.streams.audio[0].time_base == 2
     assert main(["reproduce", str(path), "--output", str(again)]) == 0
     assert again.read_bytes() == path.read_bytes()
 
