@@ -143,8 +143,8 @@ class Asker:
         self.failed_in_a_row += 1
         if self.failed_in_a_row >= self.captioner.max_failed_in_a_row:
             raise UsageError(
-                f"captioner endpoint: {self.captioner.url} gave no answer about {self.failed_in_a_row} clips in a row, the last time: "
-                f"{error}. See that the server runs, then start the same command again: it goes on where it stopped"
+                f"captioner endpoint: {self.captioner.url} gave no answer about {self.captioner.max_failed_in_a_row} clips in a row, "
+                f"the last time: {error}. See that the server runs, then start the same command again: it goes on where it stopped"
             ) from error
         why = f", and it asks for a pause of {asked_s:g} s" if too_long else ""
         raise type(error)(f"{error} (after {tries} tries{why})") from error

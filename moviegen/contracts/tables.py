@@ -465,7 +465,7 @@ EVAL_METRICS = Table(
 
 EVAL_RATES = Table(
     "eval_rates",
-    ("study", "axis", "by", "group"),
+    ("study", "axis", "grouped_by", "group_name"),
     ("eval ab score",),
     "What people prefer: win rates of a blind study, one row an axis and group of items.",
     (
@@ -473,8 +473,8 @@ EVAL_RATES = Table(
         _column("a", "string", "model whose win rate it is"),
         _column("b", "string", "the other"),
         _column("axis", "string", "what was asked"),
-        _column("by", "string", "all, tag or motion_level"),
-        _column("group", "string", "the tag or the level; empty of all"),
+        _column("grouped_by", "string", "all, tag or motion_level"),
+        _column("group_name", "string", "the tag or the level; empty of all"),
         _column("n", "int64", "items"),
         _column("num_votes", "int64", "votes"),
         _column("win", "float64", "items for a", "%"),

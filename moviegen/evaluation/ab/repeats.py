@@ -31,7 +31,7 @@ def repeat_sigmas(paths: Sequence[Path]) -> list[RepeatSigma]:
         content = _read(path)
         models[path] = (content["a"], content["b"])
         for row in content["rates"]:
-            if row["by"] == "all":
+            if row["grouped_by"] == "all":
                 values[row["axis"]].append(float(row["value"]))
     if len(paths) < 2 or len(set(models.values())) != 1:
         found = "; ".join(f"{path}: {a} against {b}" for path, (a, b) in models.items())

@@ -22,7 +22,7 @@ def rows(score: Score) -> list[dict[str, Any]]:
     for group in score.groups:
         rate = asdict(group.rate)
         row = {
-            "study": score.study, "a": score.a, "b": score.b, "by": group.by, "group": group.value,
+            "study": score.study, "a": score.a, "b": score.b, "grouped_by": group.by, "group_name": group.value,
             "scale": AXES[group.rate.axis].scale, "interval_over": score.over, "resamples": score.resamples, **rate,
         }  # fmt: skip
         found.append({name: _plain(row[name]) for name in COLUMNS})

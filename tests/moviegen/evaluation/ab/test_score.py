@@ -142,12 +142,12 @@ def test_the_files(study, tmp_path, capsys):
     assert again == first  # the same bytes
     pytest.importorskip("duckdb")
     capsys.readouterr()
-    question = 'select axis, net, "group" from eval_rates where "by" = \'all\' order by axis'
+    question = "select axis, net, group_name from eval_rates where grouped_by = 'all' order by axis"
     assert moviegen(["stats", str(tmp_path / "out"), question, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == [
-        {"axis": row["axis"], "net": row["net"], "group": ""}
+        {"axis": row["axis"], "net": row["net"], "group_name": ""}
         for row in sorted(content["rates"], key=lambda row: row["axis"])
-        if row["by"] == "all"
+        if row["grouped_by"] == "all"
     ]
     capsys.readouterr()
     main([*words[:3], "--json"])
