@@ -1,7 +1,7 @@
 """What `moviegen eval run` is told."""
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from moviegen.contracts.shard import check_name
@@ -45,6 +45,11 @@ class Networks:
     """Seconds of a sound for FAD; a shorter one is filled up with silence."""
     device: str = "cpu"
     """cpu or cuda, for networks."""
+
+    def __post_init__(self) -> None:
+        given = {each.name: getattr(self, each.name) for each in fields(self)}
+        if lost := [name for name, path in given.items() if isinstance(path, Path) and not path.exists()]:
+            raise UsageError(f"--networks.{lost[0]} {given[lost[0]]}: no such file or folder")
 
     def given(self, name: str) -> Path | None:
         """The file or folder of a setting that names one."""

@@ -84,7 +84,8 @@ def plan(argv: Sequence[str]) -> int:
             "moviegen train plan configs/models/video_dit/30b.yaml --gpus 64 --gpu h100",
             "moviegen train plan configs/models/audio_dit/13b.yaml --gpus 384 --global_batch 1536 --json",
             "moviegen train plan configs/training/video_dit/04_t2v_768px.yaml --gpus 6144 --mesh shard=1536,tensor=4",
-            "moviegen train plan configs/recipes/video.yaml --gpus 6144 --gpus_of.t2i_256px 1536",
+            "moviegen train plan configs/recipes/video.yaml --gpus 6144 --gpus_of.tae_256px 64 --gpus_of.sft_16fps 64 "
+            "--gpus_of.sft_24fps 64",
         ],
         positionals=("model",),
     )

@@ -15,7 +15,7 @@ import pytest
 
 from moviegen.cli import main
 from moviegen.errors import UsageError
-from moviegen.evaluation.config import EvalConfig
+from moviegen.evaluation.config import EvalConfig, Networks
 from moviegen.evaluation.diff import compare_runs
 from moviegen.evaluation.pairs import make_items
 from moviegen.evaluation.prompt_sets import read_prompts
@@ -216,6 +216,11 @@ def test_list_and_dry_run(pairs, tmp_path, capsys):
 def test_what_cannot_be_asked(change, words):
     with pytest.raises(UsageError, match=words):
         EvalConfig(**{"suite": "tae", "generated": Path("x"), **change})
+
+
+def test_a_network_that_is_named_must_be_there():
+    with pytest.raises(UsageError, match=r"--networks.video_extractor i3d.pt: no such file"):
+        Networks(video_extractor=Path("i3d.pt"))
 
 
 def test_prompts_of_a_table(tmp_path):
