@@ -72,16 +72,9 @@ KINDS = {
 
 def prepare(rank: int, folder: Path) -> None:
     """What the stages begin from: a lake with sound, people and edits, a product that knows nothing, its latents, an audio codec."""
-    from fractions import Fraction
-
-    import torch
-
     from moviegen.models.audio_codec import AudioCodec, AudioCodecConfig
-    from moviegen.models.tae import TAE, TAEConfig
-    from moviegen.models.text import ByteTextEncoder, ByteTextEncoderConfig
-    from moviegen.models.video_dit import VideoDiT, VideoDiTConfig
-    from moviegen.pipelines.video import VideoDefaults, VideoPipeline
     from moviegen.testing.lake import write_toy_lake
+    from moviegen.testing.tiny_products import tiny_t2v
     from moviegen.testing.toy_sets import write_toy_edits, write_toy_personal
     from moviegen.weights import save_model
     from training.encode import encode
@@ -90,15 +83,7 @@ def prepare(rank: int, folder: Path) -> None:
     write_toy_lake(folder / "lake", 5, 16, with_audio_captions=True, max_samples=8, **small)
     write_toy_personal(folder / "lake", 6, 8, **small)
     write_toy_edits(folder / "lake", 7, 8, **small)
-    torch.manual_seed(0)
-    tae = TAE(TAEConfig(channels=8, multipliers=(1, 1, 1, 2), num_res_blocks=1, latent_channels=8, norm_groups=4))
-    tae.latent_std.fill_(0.5)
-    dit = VideoDiT(
-        VideoDiTConfig(dim=48, num_layers=2, num_heads=2, ffn_dim=128, latent_channels=8, context_widths=(32,),
-                       max_frames=4, max_height=8, max_width=8)
-    )  # fmt: skip
-    text = ByteTextEncoder(ByteTextEncoderConfig(32, 1, 2, 64, 64))
-    VideoPipeline(tae, dit, [text], VideoDefaults(16, 64, 64, Fraction(4))).save_pretrained(folder / "t2v")
+    tiny_t2v().save_pretrained(folder / "t2v")
     sizes = stage_of(KINDS["audio_codec"])["model"]["init_args"]["audio_codec"]
     codec = AudioCodec(AudioCodecConfig(**sizes))
     codec.latent_std.fill_(0.5)

@@ -5,7 +5,7 @@ An entry appears whole or not at all; one that cannot be read is measured again.
 
 import json
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -68,3 +68,14 @@ def content_hash(path: Path) -> str:
 @lru_cache(maxsize=1 << 18)
 def _file_hash(path: Path, *_: int) -> str:
     return file_sha256(path)
+
+
+class FromFile:
+    """A network of a file or a folder, known by its content wherever it lies."""
+
+    path: Path
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 of the file, or of the names and contents of the folder's."""
+        return content_hash(self.path)

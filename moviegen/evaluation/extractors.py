@@ -14,7 +14,7 @@ import numpy as np
 
 from moviegen.contracts.clip import hash_id
 from moviegen.errors import UsageError
-from moviegen.evaluation.cache import content_hash
+from moviegen.evaluation.cache import FromFile
 from moviegen.evaluation.config import Networks
 from moviegen.media.worker import guarded_call
 
@@ -25,18 +25,13 @@ VERSION = 1
 
 
 @dataclass(frozen=True)
-class Extractor:
+class Extractor(FromFile):
     """A network of a file, opened when it is first asked."""
 
     kind: Kind
     path: Path
     settings: Networks
     timeout_s: float = 300.0
-
-    @cached_property
-    def sha256(self) -> str:
-        """Of its file, or of all files of its folder."""
-        return content_hash(self.path)
 
     @property
     def about(self) -> str:

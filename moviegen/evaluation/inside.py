@@ -12,7 +12,7 @@ import numpy as np
 
 from moviegen.contracts.clip import hash_id
 from moviegen.errors import UsageError
-from moviegen.evaluation.cache import content_hash
+from moviegen.evaluation.cache import FromFile
 from moviegen.media.worker import guarded_call
 
 VERSION = 1
@@ -29,17 +29,12 @@ class TooShortError(ValueError):
 
 
 @dataclass(frozen=True)
-class Latents:
+class Latents(FromFile):
     """A TAE of a folder, and what its latents of a clip are like."""
 
     path: Path
     device: str = "cpu"
     timeout_s: float = 300.0
-
-    @cached_property
-    def sha256(self) -> str:
-        """Of the folder."""
-        return content_hash(self.path)
 
     @property
     def version(self) -> str:
@@ -85,18 +80,13 @@ def pixels_of(frames: np.ndarray) -> Any:
 
 
 @dataclass(frozen=True)
-class FixedLoss:
+class FixedLoss(FromFile):
     """A video model of a folder, and its flow-matching loss on a clip with its caption [S §3.5, Fig 15]."""
 
     path: Path
     device: str = "cpu"
     seed: int = 0
     timeout_s: float = 300.0
-
-    @cached_property
-    def sha256(self) -> str:
-        """Of the folder."""
-        return content_hash(self.path)
 
     @property
     def version(self) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 
 from moviegen.contracts.clip import hash_id
 from moviegen.errors import UsageError
-from moviegen.evaluation.cache import content_hash
+from moviegen.evaluation.cache import FromFile
 from moviegen.evaluation.config import Networks
 from moviegen.media.worker import guarded_call
 
@@ -21,17 +21,12 @@ VERSION = 1
 
 
 @dataclass(frozen=True)
-class ClipTower:
+class ClipTower(FromFile):
     """A folder of config.json, model.safetensors, a tokenizer and a preprocessor, as the transformers library saves a CLIP."""
 
     path: Path
     settings: Networks
     timeout_s: float = 300.0
-
-    @cached_property
-    def sha256(self) -> str:
-        """Of the folder."""
-        return content_hash(self.path)
 
     @property
     def version(self) -> str:
@@ -104,18 +99,13 @@ def _pooled(answer: Any) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class ViClipTower:
+class ViClipTower(FromFile):
     """A folder of `video.pt`, (1, T, 3, side, side) in 0..1 -> (1, D); `text.pt`, (1, L) int64 -> (1, D); `tokenizer.json`; and, if its
     sizes are others, `viclip.json` with frames (8), side_px (224), max_tokens (32)."""
 
     path: Path
     settings: Networks
     timeout_s: float = 300.0
-
-    @cached_property
-    def sha256(self) -> str:
-        """Of the folder."""
-        return content_hash(self.path)
 
     @property
     def version(self) -> str:

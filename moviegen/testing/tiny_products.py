@@ -10,12 +10,24 @@ from moviegen.models.audio_dit import AudioDiT, AudioDiTConfig
 from moviegen.models.tae import TAE, TAEConfig
 from moviegen.models.text import ByteTextEncoder, ByteTextEncoderConfig
 from moviegen.models.upsampler import Upsampler, UpsamplerConfig
+from moviegen.models.video_dit import VideoDiT, VideoDiTConfig
 from moviegen.models.vision import SmallVisionConfig, SmallVisionEncoder
 from moviegen.pipelines.soundtrack import SoundtrackPipeline
 from moviegen.pipelines.upsample import UpsamplePipeline
-from moviegen.pipelines.video import VideoDefaults
+from moviegen.pipelines.video import VideoDefaults, VideoPipeline
 
 TEXT = ByteTextEncoderConfig(dim=16, num_layers=1, num_heads=2, ffn_dim=24, max_length=400)
+
+
+def tiny_t2v(seed: int = 0) -> VideoPipeline:
+    """A text-to-video product that knows nothing, of the sizes that the tiny recipes begin from."""
+    torch.manual_seed(seed)
+    tae = TAE(TAEConfig(channels=8, multipliers=(1, 1, 1, 2), num_res_blocks=1, latent_channels=8, norm_groups=4))
+    tae.latent_std.fill_(0.5)
+    sizes = {"dim": 48, "num_layers": 2, "num_heads": 2, "ffn_dim": 128, "latent_channels": 8, "context_widths": (32,)}
+    dit = VideoDiT(VideoDiTConfig(**sizes, max_frames=4, max_height=8, max_width=8))
+    text = ByteTextEncoder(ByteTextEncoderConfig(32, 1, 2, 64, 64))
+    return VideoPipeline(tae, dit, [text], VideoDefaults(16, 64, 64, Fraction(4)))
 
 
 def tiny_upsampler(max_frames: int = 14, max_side: int = 8, seed: int = 0) -> UpsamplePipeline:

@@ -1,18 +1,14 @@
 """Every recipe of the paper in its tiny form, end to end: each stage leaves its model and lowers its validation loss."""
 
-from fractions import Fraction
 from pathlib import Path
 
 import pytest
-import torch
 
 from moviegen.contracts.stage import parse_stage_folder, read_stage
-from moviegen.models.tae import TAE, TAEConfig
-from moviegen.models.text import ByteTextEncoder, ByteTextEncoderConfig
-from moviegen.models.video_dit import VideoDiT, VideoDiTConfig
 from moviegen.pipelines.product import load_product, pipeline_of
-from moviegen.pipelines.video import VideoDefaults, VideoPipeline
+from moviegen.pipelines.video import VideoPipeline
 from moviegen.testing.lake import write_toy_lake
+from moviegen.testing.tiny_products import tiny_t2v
 from moviegen.testing.toy_sets import write_toy_edits, write_toy_personal
 from training.callbacks.metrics import METRICS_FILE, read_metrics
 from training.cli import train
@@ -42,16 +38,8 @@ def films(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def t2v(tmp_path_factory) -> Path:
     """A text-to-video product whose networks know nothing: of the sizes that the tiny recipes begin from."""
-    torch.manual_seed(0)
-    tae = TAE(TAEConfig(channels=8, multipliers=(1, 1, 1, 2), num_res_blocks=1, latent_channels=8, norm_groups=4))
-    tae.latent_std.fill_(0.5)
-    dit = VideoDiT(
-        VideoDiTConfig(dim=48, num_layers=2, num_heads=2, ffn_dim=128, latent_channels=8, context_widths=(32,),
-                       max_frames=4, max_height=8, max_width=8)
-    )  # fmt: skip
-    text = ByteTextEncoder(ByteTextEncoderConfig(32, 1, 2, 64, 64))
     folder = tmp_path_factory.mktemp("t2v") / "model"
-    VideoPipeline(tae, dit, [text], VideoDefaults(16, 64, 64, Fraction(4))).save_pretrained(folder)
+    tiny_t2v().save_pretrained(folder)
     return folder
 
 

@@ -126,7 +126,9 @@ def test_heads_that_do_not_divide_are_refused(division, message):
 
 
 def test_gathering_asks_nothing_of_the_heads():
-    divide(VideoDiT(SMALL), Division(context=Ranks(3), kind="gather"))
+    network, division = VideoDiT(SMALL), Division(context=Ranks(3), kind="gather")
+    divide(network, division)
+    assert network.part_of is division
 
 
 def test_units_that_do_not_divide_are_refused():
