@@ -11,7 +11,7 @@ import yaml
 from moviegen.config import parse_config
 from moviegen.errors import UsageError
 
-from .bill import Settings
+from .bill import ContextKind, Settings
 from .divisible import check_divisible
 from .gpus import GPU, Rates, find_gpu
 from .job import Job, jobs, unplanned
@@ -174,14 +174,16 @@ def _bill_of_job(config: PlanConfig, gpu: GPU, job: Job) -> Bill:
         raise UsageError(
             f"moviegen train plan: {job.name}: the mesh of its strategy has {wanted.gpus} GPUs, --gpus says {gpus}"
         )
-    return _planned(bill, config, settings, wanted)
+    return _planned(bill, config, settings, wanted, None if config.mesh else job.context_kind)
 
 
 def _pixels(sample: Sequence[int]) -> int:
     return sample[2] * sample[3] if len(sample) == 4 else 0
 
 
-def _planned(bill: Bill, config: PlanConfig, settings: Settings, wanted: Mesh | None) -> Bill:
+def _planned(
+    bill: Bill, config: PlanConfig, settings: Settings, wanted: Mesh | None, kind: ContextKind | None = None
+) -> Bill:
     """The bill with its plans; with the nearest ones that fit where the mesh asked for does not."""
     if wanted is not None and bill.trace.kind in AUTOENCODERS and wanted.context * wanted.tensor > 1:
         raise UsageError(
@@ -192,15 +194,17 @@ def _planned(bill: Bill, config: PlanConfig, settings: Settings, wanted: Mesh | 
             f"moviegen train plan: {bill.name}: {bill.trace.num_heads} heads are not divided by tensor {wanted.tensor}; each part of a "
             "matrix has whole heads"
         )
-    found = _found(bill, config, settings, wanted)
+    found = _found(bill, config, settings, wanted, kind)
     fitting = [each for each in found if each.fits(bill.gpu)]
     if fitting or wanted is None:
         return replace(bill, plans=tuple(fitting or found))
     return replace(bill, refused=found[0], plans=tuple(nearest(_found(bill, config, settings, None), wanted, bill.gpu)))
 
 
-def _found(bill: Bill, config: PlanConfig, settings: Settings, mesh: Mesh | None) -> list[Plan]:
-    found = plans(bill.trace, bill.shapes, bill.gpus, bill.gpu, config.rates, settings, mesh)
+def _found(
+    bill: Bill, config: PlanConfig, settings: Settings, mesh: Mesh | None, kind: ContextKind | None = None
+) -> list[Plan]:
+    found = plans(bill.trace, bill.shapes, bill.gpus, bill.gpu, config.rates, settings, mesh, kind)
     if not found:
         samples = sorted({shape.samples for shape in bill.shapes})
         raise UsageError(
