@@ -8,6 +8,7 @@ Ranks that share the weights write one by `training.parallel.save`: `state.pt` t
 in pieces in `shard-00000.safetensors`, ... (`training.parallel.storage`). Both kinds hold the same state: either is resumed on any ranks.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -171,10 +172,12 @@ class FolderCheckpointIO(CheckpointIO):
         return load_state(Path(path), map_location or "cpu")
 
     def remove_checkpoint(self, path: str | Path) -> None:
-        """Deletes a checkpoint: the sums first, so that one that is half deleted counts as broken."""
-        (Path(path) / SUMS_FILE).unlink(missing_ok=True)
-        crash_point("checkpoint.unsummed")
-        shutil.rmtree(path, ignore_errors=True)
+        """Deletes a checkpoint: renamed first, so that one that is half deleted is a temporary, which the next run removes."""
+        going = temporary_beside(Path(path))
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(path, going)
+        crash_point("checkpoint.dropped")
+        shutil.rmtree(going, ignore_errors=True)
 
 
 def name_latest(path: Path) -> None:

@@ -41,7 +41,7 @@ MAX_NAMED = 12
 CRASH_POINTS = (
     *(f"{kind}.{moment}" for kind in ("config", "identity", "contents", "metrics", "latest", "curve", "record", "commit")
       for moment in ("written", "synced", "renamed", "settled")),
-    *(f"checkpoint.{moment}" for moment in ("written", "synced", "replaced", "renamed", "settled", "unsummed")),
+    *(f"checkpoint.{moment}" for moment in ("written", "synced", "replaced", "renamed", "settled", "dropped")),
     *(f"model.{moment}" for moment in ("written", "removed", "renamed")),
     "stage.withdrawn", "damaged.renamed",
 )  # fmt: skip

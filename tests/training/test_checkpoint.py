@@ -30,6 +30,7 @@ from training.checkpoint import (
     num_bytes,
     parse_checkpoint_name,
     remove_temporaries,
+    restore_replaced,
     set_damaged_aside,
 )
 
@@ -201,7 +202,12 @@ def test_the_newest_and_the_permanent_stay(steps, keep, every, data):
     assert every is None or all(step % every for step in gone)
 
 
-def test_a_half_deleted_checkpoint_counts_as_broken(saved, monkeypatch):
-    monkeypatch.setattr(module.shutil, "rmtree", lambda *a, **k: None)
-    FolderCheckpointIO().remove_checkpoint(saved / checkpoint_name(3))
+def test_a_half_deleted_checkpoint_is_a_temporary_of_the_next_run(saved, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(module.shutil, "rmtree", lambda *a, **k: None)
+        FolderCheckpointIO().remove_checkpoint(saved / checkpoint_name(3))
     assert newest_checkpoint(saved)[0] == saved / checkpoint_name(2)
+    assert len(list(saved.glob(".*.tmp"))) == 1
+    assert restore_replaced(saved) == []
+    remove_temporaries(saved)
+    assert not list(saved.glob(".*.tmp"))
