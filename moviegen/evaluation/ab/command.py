@@ -100,8 +100,8 @@ def score_main(argv: Sequence[str]) -> int:
 
 def write_score(found, folder: Path) -> None:
     """Writes score.json, rates.csv and score.html, and commits the table eval_rates."""
+    from moviegen.contracts.eval_tables import EVAL_RATES
     from moviegen.contracts.lake import Lake, atomic_write
-    from moviegen.contracts.tables import EVAL_RATES
     from moviegen.evaluation.results import commit_rows
 
     from .score_page import score_page

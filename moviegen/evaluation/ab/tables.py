@@ -7,7 +7,7 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from moviegen.contracts.tables import EVAL_RATES
+from moviegen.contracts.eval_tables import EVAL_RATES
 
 from .axes import AXES
 from .scoring import FEW_ITEMS, Group, Score
