@@ -10,6 +10,7 @@ from queue import SimpleQueue
 
 from moviegen.contracts.clip import hash_id
 from moviegen.errors import DiskError, MovieGenError
+from moviegen.evaluation import flow
 from moviegen.evaluation.cache import Cache, content_hash
 from moviegen.evaluation.config import EvalConfig
 from moviegen.evaluation.measure import VERSIONS, Measured
@@ -92,6 +93,8 @@ def _lack(metric: Metric, config: EvalConfig, items: Sequence[Item]) -> str:
         metric.group in NEEDS_REFERENCE or metric.kind == "set" or "source" in metric.reference
     ):
         return "needs --reference"
+    if metric.group == "flow":
+        return flow.lack()
     if metric.group == "mask" and config.masks is None:
         return "needs --masks"
     if metric.group == "identity" and config.pictures is None and metric.reference:
