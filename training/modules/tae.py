@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from moviegen.errors import UsageError
 from moviegen.evaluation.validation import validation_psnr
 from moviegen.models.linear_path import BlockMoments, fit_linear_path
+from moviegen.models.lpips import LPIPS
 from moviegen.models.tae import TAE, LatentDistribution, TAEConfig
 from moviegen.models.tae_inflate import IMAGE_WEIGHTS_FILE, inflate_image_autoencoder
 from moviegen.weights import load_model, save_model
@@ -27,7 +28,6 @@ from training.losses import (
 from training.media import Media, clip_media
 from training.modules.adversarial import AdversarialModule, OverRanks, adaptive_weight, alone
 from training.optim import OptimizerConfig
-from training.perceptual import LPIPS
 
 
 class TAEModule(AdversarialModule):

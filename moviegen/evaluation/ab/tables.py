@@ -10,7 +10,8 @@ from typing import Any
 from moviegen.contracts.eval_tables import EVAL_RATES
 
 from .axes import AXES
-from .scoring import FEW_ITEMS, Group, Score
+from .doubts import FEW_ITEMS
+from .scoring import Group, Score
 
 COLUMNS = tuple(column.name for column in EVAL_RATES.columns)
 """Of rates.csv, and of the table eval_rates."""

@@ -77,7 +77,7 @@ def test_distances_of_sets_have_n_and_hash_and_refuse_too_few(folders, tmp_path,
     assert found["kvd.tiny"]["low"] < found["kvd.tiny"]["value"] < found["kvd.tiny"]["high"]
     import moviegen.evaluation.extractors as extractors
 
-    monkeypatch.setattr(extractors.Extractor, "_inputs", lambda self, path: pytest.fail("asked the network again"))
+    monkeypatch.setattr(extractors.Extractor, "features", lambda self, path: pytest.fail("asked the network again"))
     assert evaluate(tmp_path, *asked) == found
     monkeypatch.setattr("moviegen.evaluation.distances.ITEMS_A_NUMBER", 3)
     few = evaluate(tmp_path, *asked)["fvd.tiny"]

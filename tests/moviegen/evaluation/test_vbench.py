@@ -6,7 +6,9 @@ import zipfile
 import pytest
 
 from moviegen.errors import UsageError
-from moviegen.evaluation.vbench import QUALITY, SEMANTIC, ExportConfig, export, main, normalise, read_results, totals
+from moviegen.evaluation.vbench import main
+from moviegen.evaluation.vbench_export import ExportConfig, export
+from moviegen.evaluation.vbench_results import QUALITY, SEMANTIC, normalise, read_results, totals
 
 ALL = QUALITY | SEMANTIC
 
