@@ -43,15 +43,20 @@ class Latents(FromFile):
 
     def features(self, path: Path) -> np.ndarray:
         """(2,): share of outlier positions, and the farthest one in standard deviations of its frame."""
+        return self.of_frames(
+            guarded_call("moviegen.evaluation.clips.read_clip", path, timeout_s=self.timeout_s).frames
+        )
+
+    def of_frames(self, frames: np.ndarray) -> np.ndarray:
+        """(2,) as above of (T, H, W, 3) uint8. Raises ValueError where a side is under one latent."""
         import torch
 
-        clip = guarded_call("moviegen.evaluation.clips.read_clip", path, timeout_s=self.timeout_s)
         step = self._tae.config.spatial_factor
-        height, width = (side // step * step for side in clip.frames.shape[1:3])
+        height, width = (side // step * step for side in frames.shape[1:3])
         if not height or not width:
-            raise ValueError(f"{path.name}: a side is under {step} px, one latent")
+            raise ValueError(f"a side is under {step} px, one latent")
         with torch.inference_mode():
-            z = self._tae.encode(pixels_of(clip.frames[:, :height, :width]).to(self.device)).mean
+            z = self._tae.encode(pixels_of(frames[:, :height, :width]).to(self.device)).mean
         return np.array(outliers(z[0].double().cpu().numpy()))
 
     @cached_property
