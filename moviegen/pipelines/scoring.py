@@ -64,8 +64,8 @@ def _learned(metric: str, path: Path, device: str) -> Score:
 
     if not path.exists() or path == Path():
         raise UsageError(
-            f"--score {metric}: no such file or folder {str(path)!r}; wanted {metric}=PATH of the network, as --networks.{LEARNED[metric]} of "
-            "moviegen eval run"
+            f"--score {metric}: no such file or folder {str(path)!r}; wanted {metric}=PATH, its network as "
+            f"--networks.{LEARNED[metric]} of moviegen eval run has it"
         )
     measure = network_score(metric, path, device)
 
