@@ -3,9 +3,9 @@
     python benchmarks/eval_clips.py                    about a minute on one core
     python benchmarks/eval_clips.py --clips 400        more of the toy world
 
-Clips: scenes of the toy world, and what two encoders of nearly the same quality make of them (H.264 at CRF 30 and 32). Half the interval of
-a mean over n of them is printed, and half that of the difference of the two, clip by clip, as `eval diff` has it. Sets: normal features of D
-numbers, both sets of one distribution, so that the truth is 0. Votes: 40 % wins, 35 % losses.
+Clips: scenes of the toy world, and what two encoders of nearly the same quality make of them (H.264 at CRF 30 and 32). Half the
+interval of a mean over n of them is printed, and half that of the difference of the two, clip by clip, as `eval diff` has it. Sets: normal
+features of D numbers, both sets of one distribution, so that the truth is 0. Votes: 40 % wins, 35 % losses.
 """
 
 import argparse
@@ -75,12 +75,9 @@ def half(found: object) -> float:
 def show_clips(count: int) -> None:
     """The table of means over clips."""
     sizes = [n for n in SIZES if n <= count]
-    print(
-        f"| metric | mean of {count} | spread |"
-        + "".join(f" +- at n = {n} |" for n in sizes)
-        + f" +- of a difference, n = {sizes[-1]} |"
-    )
-    print("|---|---|---|" + "---|" * (len(sizes) + 1))
+    columns = [f"mean of {count}", "spread", *(f"+- at n = {n}" for n in sizes), f"+- of a difference, n = {sizes[-1]}"]
+    print(f"| metric | {' | '.join(columns)} |")
+    print("|---" * (len(columns) + 1) + "|")
     for name, (a, b) in measured(count).items():
         halves = "".join(f" {half(bootstrap(a[:n])):.2g} |" for n in sizes)
         apart = half(paired_bootstrap(a[: sizes[-1]], b[: sizes[-1]]))
