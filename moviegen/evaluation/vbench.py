@@ -5,16 +5,17 @@ VBench itself needs an environment of its own (it pins old versions of everythin
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from moviegen.config import parse_config
+from moviegen.config import console, parse_config
 from moviegen.contracts.lake import atomic_write
 from moviegen.errors import UsageError
+from moviegen.messages import nearest
 
 from .vbench_export import ExportConfig, export
-from .vbench_results import QUALITY, SEMANTIC, read_results, totals
+from .vbench_results import QUALITY, SEMANTIC, Dimension, read_results, totals
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class ImportConfig:
     """A *_eval_results.json, a folder of them, or a .zip as one sends it to the leaderboard."""
     output: Path | None = None
     """Also write the result as JSON here."""
+    json: bool = False
+    """Print the result as JSON."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -33,7 +36,10 @@ def main(argv: Sequence[str]) -> int:
     if not argv or argv[0] not in verbs:
         wanted = "usage: moviegen eval vbench export|import [options]"
         if argv and argv[0] not in ("-h", "--help"):
-            raise UsageError(f"no verb {argv[0]!r}; {wanted}")
+            close = nearest(argv[0], verbs)
+            raise UsageError(
+                f"moviegen eval vbench: no verb {argv[0]!r}{f'; did you mean {close!r}?' if close else ''}; it has {', '.join(verbs)}"
+            )
         print(wanted)
         return 0 if argv else 2
     return verbs[argv[0]](argv[1:])
@@ -48,7 +54,10 @@ def export_main(argv: Sequence[str]) -> int:
     done = export(config)
     for row in done.missing[:20]:
         print(f"  {row.name}: {row.reason}")
-    print(f"{len(done.copies)} videos, {len(done.missing)} rows of what is missing or left out (missing.json has all)")
+    would = "would copy " if config.dry_run else ""
+    print(
+        f"{would}{len(done.copies)} videos, {len(done.missing)} rows of what is missing or left out (missing.json has all)"
+    )
     return 0
 
 
@@ -60,6 +69,27 @@ def import_main(argv: Sequence[str]) -> int:
     )  # fmt: skip
     found = read_results(config.path)
     sums, missing = totals(found)
+    rows = [
+        {name: None if isinstance(v, float) and math.isnan(v) else v for name, v in vars(row).items()}
+        for row in found.values()
+    ]
+    text = json.dumps({"dimensions": rows, "totals": sums, "missing": missing}, indent=1) + "\n"
+    if config.output is not None:
+        with atomic_write(config.output, "page") as temporary:
+            temporary.write_text(text)
+    if missing:
+        console().print(
+            f"{len(missing)} of {len(QUALITY | SEMANTIC)} dimensions are missing, their totals are none: {', '.join(missing)}",
+            markup=False, soft_wrap=True,
+        )  # fmt: skip
+    if config.json:
+        print(text, end="")
+    else:
+        _show(found, sums)
+    return 0
+
+
+def _show(found: Mapping[str, Dimension], sums: Mapping[str, float | None]) -> None:
     print(f"{'dimension':<24}{'score':>9}{'videos':>8}  {'95 % interval':<20}{'normalised':>11}")
     for name in [name for name in QUALITY | SEMANTIC if name in found]:
         row = found[name]
@@ -67,15 +97,3 @@ def import_main(argv: Sequence[str]) -> int:
         print(f"{name:<24}{row.value:>9.4f}{row.num_videos:>8}  {interval:<20}{row.normalised:>11.4f}")
     for name, value in sums.items():
         print(f"{name:<24}{'-' if value is None else f'{value:.4f}':>9}")
-    if missing:
-        print(
-            f"warning: {len(missing)} of {len(QUALITY | SEMANTIC)} dimensions are missing, their totals are none: {', '.join(missing)}"
-        )
-    if config.output is not None:
-        rows = [
-            {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in vars(row).items()}
-            for row in found.values()
-        ]
-        with atomic_write(config.output, "page") as temporary:
-            temporary.write_text(json.dumps({"dimensions": rows, "totals": sums, "missing": missing}, indent=1) + "\n")
-    return 0

@@ -75,8 +75,9 @@ def test_folders_of_the_transformers_library(clips, tmp_path):
         for name, make in (("clip", tiny.make_clip_folder), ("clap", tiny.make_clap_folder), ("dino", tiny.make_dino_folder),
                            ("mae", tiny.make_video_mae_folder))
     }  # fmt: skip
+    asked = ("clip.alignment", "clip.consistency", "clap.alignment", "fid.*", "fvd.*", "fad.*", "identity.mean")
     found = evaluate(
-        clips, tmp_path / "out", ("clip.alignment", "clap.alignment", "fid.*", "fvd.*", "fad.*", "identity.mean"), clip=folders["clip"],
+        clips, tmp_path / "out", asked, clip=folders["clip"],
         clap=folders["clap"], image_extractor=folders["dino"], video_extractor=folders["mae"], audio_extractor=folders["clap"],
         identity=folders["dino"],
     )  # fmt: skip
@@ -92,6 +93,8 @@ def test_folders_of_the_transformers_library(clips, tmp_path):
     seen = [numbers(clip.get_image_features(**load["clip"](images=list(x), return_tensors="pt"))) for x in made]
     alignment = [cosines(each, text) for each in seen]
     assert found["clip.alignment"] == pytest.approx(np.mean(alignment), abs=1e-5)
+    steps = [cosines(frames[i : i + 1], frames[i + 1]) for frames in seen for i in range(3)]
+    assert found["clip.consistency"] == pytest.approx(np.mean(steps), abs=1e-5)
     score = load_score(f"clip.alignment={folders['clip']}")
     whole = read_video(clips / "made" / "a.mp4")
     per_frame = numbers(clip.get_image_features(**load["clip"](images=list(whole), return_tensors="pt")))
