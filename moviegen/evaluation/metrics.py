@@ -29,7 +29,7 @@ class Metric:
     source: str = "ours"
     """Paper section or definition that it follows."""
     clips: int = 0
-    """Items from which its interval is narrow enough to tell models apart: rough, our decision; README.md says why."""
+    """Items from which its interval is narrow enough to tell models apart: rough, our decision; docs/evaluation.md says why."""
 
     @property
     def is_offline(self) -> bool:

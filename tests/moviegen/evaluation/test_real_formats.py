@@ -228,7 +228,8 @@ def test_faces_are_found_in_real_pictures(media_dir, tmp_path):
     for folder in ("made", "real", "people"):
         (tmp_path / folder).mkdir()
     write_video(tmp_path / "made" / "a.mp4", np.concatenate([person[:2], nobody]), Fraction(3))
-    write_video(tmp_path / "made" / "b.mp4", nobody, Fraction(3))
+    for folder in ("made", "real"):
+        write_video(tmp_path / folder / "b.mp4", nobody, Fraction(3))
     write_image(tmp_path / "people" / "a.png", person[2])
     weights = tiny.save_torchscript(
         torch.nn.Sequential(torch.nn.AvgPool2d(28), torch.nn.Flatten()), tmp_path / "face.pt", 1, 3, 112, 112
@@ -254,7 +255,7 @@ def test_lpips_with_the_real_heads_is_torchmetrics_own(media_dir, tmp_path):
     torch.manual_seed(0)
     theirs = lpips._LPIPS(net="vgg", pnet_rand=True).eval()
     layers = {int(name): layer for part in theirs.net.children() for name, layer in part.named_children()}
-    heads = torch.load(media_dir / "weights" / "lpips_lin" / "vgg.pth", weights_only=True)
+    heads = torch.load(media_dir / "weights" / "lpips_lin" / "vgg.pth", map_location="cpu", weights_only=True)
     state = {f"features.{i}.{k}": v.contiguous() for i, layer in layers.items() for k, v in layer.state_dict().items()}
     state |= {f"heads.{i}": heads[f"lin{i}.model.1.weight"].flatten().contiguous() for i in range(5)}
     save_file(state, tmp_path / "lpips.safetensors")
