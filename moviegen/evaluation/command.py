@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from moviegen.config import console, parse_config
 from moviegen.errors import CheckFailedError, FailedInputsError, UsageError
-from moviegen.evaluation.config import EvalConfig
+from moviegen.evaluation.config import EvalConfig, meant
 from moviegen.evaluation.listings import list_metrics, show_prompts
-from moviegen.messages import nearest, printable
+from moviegen.messages import printable
 
 if TYPE_CHECKING:
     from moviegen.evaluation.run import Outcome, Plan
@@ -69,10 +69,7 @@ def main(argv: Sequence[str]) -> int:
         "vbench": vbench,
     }
     if verb not in verbs:
-        close = nearest(verb, VERBS)
-        raise UsageError(
-            f"moviegen eval: no verb {verb!r}{f'; did you mean {close!r}?' if close else ''}; it has {', '.join(VERBS)}"
-        )
+        raise UsageError(f"moviegen eval: no verb {verb!r}{meant(verb, VERBS)}; it has {', '.join(VERBS)}")
     return verbs[verb](rest)
 
 

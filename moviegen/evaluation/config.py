@@ -1,6 +1,7 @@
 """What `moviegen eval run` is told."""
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal
@@ -8,6 +9,14 @@ from typing import Literal
 from moviegen.contracts.shard import check_name
 from moviegen.errors import UsageError
 from moviegen.evaluation.metrics import METRICS, SUITES, Metric, metric_of, of_suites
+from moviegen.messages import nearest
+
+
+def meant(word: str, names: Iterable[str]) -> str:
+    """`, did you mean X?` where one of the names is near."""
+    close = nearest(word, names)
+    return f", did you mean {close!r}?" if close else ""
+
 
 Pixels = Literal["-1..1", "0..1", "0..255"]
 
@@ -115,13 +124,15 @@ class EvalConfig:
 
     def __post_init__(self) -> None:
         if odd := [suite for suite in self.suites if suite not in SUITES]:
-            raise UsageError(f"no suite {odd[0]!r}; there are {', '.join(SUITES)}")
+            raise UsageError(f"no suite {odd[0]!r}{meant(odd[0], SUITES)}; there are {', '.join(SUITES)}")
         for name in self.metrics:
             try:
                 metric_of(name)
             except KeyError:
-                known = ", ".join(metric.name for metric in of_suites(self.suites))
-                raise UsageError(f"--metrics: no metric {name!r}; {self.suite} has {known}") from None
+                known = [metric.name for metric in of_suites(self.suites)]
+                raise UsageError(
+                    f"--metrics: no metric {name!r}{meant(name, known)}; {self.suite} has {', '.join(known)}"
+                ) from None
         try:
             check_name("--name", self.run_name)
         except ValueError as error:

@@ -3,6 +3,7 @@
 `C` channels, `T` frames, `H W` rows and columns.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -84,6 +85,18 @@ def pixels_of(frames: np.ndarray) -> Any:
     return torch.from_numpy(np.ascontiguousarray(frames)).permute(3, 0, 1, 2)[None].float() / 127.5 - 1
 
 
+def fixed_points(x_0: Any, x_1: Any) -> Iterator[tuple[Any, Any]]:
+    """(t (B,), point of the path) at each of `VALIDATION_T`, from noise x_0 to data x_1 (B, ...): where the validation loss is measured,
+    here and in training."""
+    import torch
+
+    from moviegen.flow import flow_point
+
+    for time in VALIDATION_T:
+        t = torch.full((len(x_1),), time, device=x_1.device)
+        yield t, flow_point(x_0, x_1, t)
+
+
 @dataclass(frozen=True)
 class FixedLoss(FromFile):
     """A video model of a folder, and its flow-matching loss on a clip with its caption [S §3.5, Fig 15]."""
@@ -102,7 +115,7 @@ class FixedLoss(FromFile):
         """(10,) the loss at each t; every clip sees the same noise. Raises TooShortError."""
         import torch
 
-        from moviegen.flow import flow_loss, flow_point
+        from moviegen.flow import flow_loss
         from moviegen.pipelines.video import conditioning_text
 
         pipeline, shape = self._pipeline, self._pipeline.defaults
@@ -118,12 +131,10 @@ class FixedLoss(FromFile):
                 encoder.encode([conditioning_text(text, shape)], pipeline.device) for encoder in pipeline.text_encoders
             ]
             x_0 = pipeline.noise(shape, [self.seed]).to(x_1.dtype)
-            found = []
-            for time in VALIDATION_T:
-                t = torch.full((1,), time, device=x_1.device)
-                point = flow_point(x_0, x_1, t)
-                found.append(float(flow_loss(pipeline.video_dit(point.x_t, t, contexts), point.velocity)))
-        return np.array(found)
+            return np.array([
+                float(flow_loss(pipeline.video_dit(point.x_t, t, contexts), point.velocity))
+                for t, point in fixed_points(x_0, x_1)
+            ])  # fmt: skip
 
     @cached_property
     def _pipeline(self) -> Any:

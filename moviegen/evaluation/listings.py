@@ -8,6 +8,7 @@ from pathlib import Path
 
 from moviegen.config import parse_config
 from moviegen.errors import UsageError
+from moviegen.evaluation.config import meant
 from moviegen.evaluation.metrics import METRICS, SUITES, of_suites
 
 
@@ -45,7 +46,9 @@ def list_metrics(argv: Sequence[str]) -> int:
     )
     suites = tuple(part.strip() for part in config.suite.split(",") if part.strip())
     if odd := [suite for suite in suites if suite not in SUITES]:
-        raise UsageError(f"moviegen eval list: no suite {odd[0]!r}; there are {', '.join(SUITES)}")
+        raise UsageError(
+            f"moviegen eval list: no suite {odd[0]!r}{meant(odd[0], SUITES)}; there are {', '.join(SUITES)}"
+        )
     chosen = of_suites(suites) if suites else METRICS
     if config.json:
         print(json.dumps([{**asdict(m), "is_offline": m.is_offline} for m in chosen], indent=1, ensure_ascii=False))

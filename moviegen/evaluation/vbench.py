@@ -12,7 +12,7 @@ from pathlib import Path
 from moviegen.config import console, parse_config
 from moviegen.contracts.lake import atomic_write
 from moviegen.errors import UsageError
-from moviegen.messages import nearest
+from moviegen.evaluation.config import meant
 
 from .vbench_export import ExportConfig, export
 from .vbench_results import QUALITY, SEMANTIC, Dimension, read_results, totals
@@ -36,9 +36,8 @@ def main(argv: Sequence[str]) -> int:
     if not argv or argv[0] not in verbs:
         wanted = "usage: moviegen eval vbench export|import [options]"
         if argv and argv[0] not in ("-h", "--help"):
-            close = nearest(argv[0], verbs)
             raise UsageError(
-                f"moviegen eval vbench: no verb {argv[0]!r}{f'; did you mean {close!r}?' if close else ''}; it has {', '.join(verbs)}"
+                f"moviegen eval vbench: no verb {argv[0]!r}{meant(argv[0], verbs)}; it has {', '.join(verbs)}"
             )
         print(wanted)
         return 0 if argv else 2

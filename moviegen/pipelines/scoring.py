@@ -17,9 +17,9 @@ from moviegen.errors import UsageError
 Score = Callable[[np.ndarray, Fraction, str], float]
 """(frames (T, H, W, 3) uint8, fps, prompt) -> how good."""
 
-SIGNS = {"motion": 1.0, "flow": 1.0, "flow_fastest": 1.0, "flicker": -1.0, "frozen": -1.0}
-"""Metric of `moviegen.evaluation` that needs no network -> the sign that makes more better: most motion, the fastest picture, least change
-from frame to frame, fewest repeated frames."""
+SIGNS = {"motion": 1.0, "flicker": -1.0, "frozen": -1.0, "flow": 1.0, "flow_fastest": 1.0}
+"""Metric of `moviegen.evaluation` that needs no network -> the sign that makes more better: most motion, least change from frame to frame,
+fewest repeated frames, the fastest picture."""
 
 LEARNED = {
     "clip.alignment": "clip", "clip.consistency": "clip", "viclip.alignment": "viclip",

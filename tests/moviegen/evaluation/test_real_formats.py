@@ -151,7 +151,8 @@ def test_open_clip_and_torchscript_of_torchvision_and_facenet(clips, tmp_path):
 
     torch.manual_seed(0)
     inception = models.Inception3(num_classes=6, aux_logits=False, init_weights=False)
-    resnet = models.video.r3d_18(weights=None, num_classes=6)
+    parts = models.video.resnet
+    resnet = parts.VideoResNet(parts.BasicBlock, [parts.Conv3DSimple] * 4, [1, 1, 1, 1], parts.BasicStem, num_classes=6)
     face = facenet.InceptionResnetV1(pretrained=None)
     found = evaluate(
         clips, tmp_path / "out", ("clip.alignment", "fid.*", "fvd.*", "identity.mean"), clip=make_metaclip(tmp_path / "metaclip"),
