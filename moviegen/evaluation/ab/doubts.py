@@ -23,6 +23,7 @@ FEW_ITEMS = 20
 def warnings_of(
     key: Key, read: Votes, raters: Sequence[RaterRow], ballots: dict[str, dict], overall: Sequence[WinRate]
 ) -> Iterator[str]:
+    """One line a doubt: votes that are missing, intervals that are wide, sheets without votes, sides preferred, bad rows."""
     yield from _by_axes((axis.name, words) for axis in key.axes for words in _missing(key, axis, ballots[axis.name]))
     scale = {axis.name: axis.scale for axis in key.axes}
     yield from _by_axes((rate.axis, words) for rate in overall for words in _too_few(rate, scale[rate.axis]))

@@ -29,6 +29,7 @@ class RaterRow:
 
 
 def rater_rows(votes: Sequence[Vote], min_checks: float) -> Iterator[RaterRow]:
+    """One row a rater, by the numbers of their sheets; left out is who passes a smaller share of checks than `min_checks`."""
     by_rater: dict[str, list[Vote]] = defaultdict(list)
     for vote in votes:
         by_rater[vote.rater].append(vote)
