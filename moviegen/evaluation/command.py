@@ -125,7 +125,8 @@ def _announce(config: EvalConfig, plan: "Plan", say: Callable[[str], None]) -> N
     verb = "would measure" if config.dry_run else "measures"
     pairs = sum(item.path is not None and item.reference is not None for item in plan.items)
     beside = f", {pairs} with a reference of their name" if config.reference else ""
-    say(f"{verb} {len(plan.items)} items{beside}: {', '.join(m.name for m in plan.metrics) or 'nothing'}")
+    items = "1 item" if len(plan.items) == 1 else f"{len(plan.items)} items"
+    say(f"{verb} {items}{beside}: {', '.join(m.name for m in plan.metrics) or 'nothing'}")
     reasons = dict.fromkeys(plan.left_out.values())
     for why in reasons:
         say(f"not measured, {why}: {', '.join(name for name, lack in plan.left_out.items() if lack == why)}")

@@ -13,9 +13,9 @@ from moviegen.messages import nearest
 
 
 def meant(word: str, names: Iterable[str]) -> str:
-    """`, did you mean X?` where one of the names is near."""
+    """` (did you mean X?)` where one of the names is near."""
     close = nearest(word, names)
-    return f", did you mean {close!r}?" if close else ""
+    return f" (did you mean {close!r}?)" if close else ""
 
 
 Pixels = Literal["-1..1", "0..1", "0..255"]
@@ -174,7 +174,8 @@ class EvalConfig:
             except (KeyError, ValueError):
                 equals = better = ""
             if not equals or better == "none":
+                close = meant(name.strip(), [metric.name for metric in METRICS])
                 raise UsageError(
-                    f"--fail_under {part!r}: wanted metric=value, of a metric that has a better way, as psnr=30"
+                    f"--fail_under {part!r}{close}: wanted metric=value, of a metric that has a better way, as psnr=30"
                 )
         return found

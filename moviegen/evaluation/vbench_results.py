@@ -70,6 +70,8 @@ def read_results(path: Path) -> dict[str, Dimension]:
 
 def _contents(path: Path) -> Iterator[tuple[str, Any]]:
     """(name, parsed JSON) of every results file."""
+    if not path.exists():
+        raise UsageError(f"{path}: no such file or folder; wanted *_eval_results.json, a folder of them, or a .zip")
     try:
         if path.suffix.lower() == ".zip":
             with zipfile.ZipFile(path) as archive:
