@@ -80,6 +80,25 @@ def check_box(box: np.ndarray, name: str, min_face_px: int = MIN_FACE_PX) -> np.
     return box
 
 
+def crop_face(image: np.ndarray, box: np.ndarray, side_px: int, is_square: bool) -> np.ndarray:
+    """(side, side, 3) of a box (left, top, right, bottom), or of the square of its longer side about it, inside the image."""
+    import cv2
+
+    left, top, right, bottom = box
+    if is_square:
+        half = max(right - left, bottom - top) / 2
+        x, y = (left + right) / 2, (top + bottom) / 2
+        left, top, right, bottom = x - half, y - half, x + half, y + half
+    rows, columns = _pixels(top, bottom, image.shape[0]), _pixels(left, right, image.shape[1])
+    return cv2.resize(image[rows, columns], (side_px, side_px), interpolation=cv2.INTER_AREA)
+
+
+def _pixels(first: float, end: float, length: int) -> slice:
+    """Whole pixels of a stretch inside 0..length, one at least."""
+    start = int(min(max(first, 0), length - 1))
+    return slice(start, max(start + 1, int(min(end, length))))
+
+
 _ULTRALIGHT_OVERLAP = 0.3
 """Intersection over union from which one of two boxes is dropped: what Ultra-Light-Fast-Generic-Face-Detector-1MB itself uses."""
 

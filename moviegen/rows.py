@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from moviegen.contracts.clip import file_sha256
 from moviegen.contracts.lake import Lake, atomic_write
-from moviegen.contracts.tables import TABLES, Table
+from moviegen.contracts.table import Table
+from moviegen.contracts.tables import TABLES
 from moviegen.disk import writing
 
 if TYPE_CHECKING:

@@ -35,13 +35,13 @@ def load_torchscript(who: str, path: Path) -> Any:
         ) from error
 
 
-def run_torchscript(who: str, path: Path, module: Any, *inputs: "torch.Tensor") -> Any:
+def run_torchscript(who: str, path: Path, module: Any, *inputs: "torch.Tensor", **options: bool) -> Any:
     """What the module answers. Raises UsageError naming the shapes it was given when it cannot take them."""
     import torch
 
     try:
         with torch.inference_mode():
-            return module(*inputs)
+            return module(*inputs, **options)
     except RuntimeError as error:
         shapes = " and ".join(str(tuple(x.shape)) for x in inputs)
         raise UsageError(

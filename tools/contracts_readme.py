@@ -4,14 +4,16 @@ import dataclasses
 from pathlib import Path
 
 from moviegen.contracts import audio_caption, bucket, clip, lake, sample, sets, shard, stage
-from moviegen.contracts.tables import TABLES, Table
+from moviegen.contracts.table import Table
+from moviegen.contracts.tables import TABLES
 
 PATH = Path(__file__).resolve().parents[1] / "moviegen" / "contracts" / "README.md"
 
 HEAD = """# Contracts: what lies on disk
 
-Curation writes it, training reads it, DuckDB asks it. Everything here is the standard library; tables are data (`tables.py`), and the
-Spark, Arrow and DuckDB schemas, the checks and this page are made from them (`python tools/contracts_readme.py` writes this page).
+Curation writes it, training reads it, DuckDB asks it. Everything here is the standard library; tables are data (`tables.py`, evaluation's
+in `eval_tables.py`), and the Spark, Arrow and DuckDB schemas, the checks and this page are made from them
+(`python tools/contracts_readme.py` writes this page).
 
 - `LAKE/<table>/batch=<B>/part-*.parquet` holds rows; `LAKE/_commits/<table>/<B>.json` says which parts count. Nothing else is read.
 - `LAKE/shards/subset=<S>/bucket=<K>/<NNNNNN>.tar` holds samples; the `shards` table says which tars count, with their SHA-256.

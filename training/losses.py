@@ -33,7 +33,7 @@ class TAELossConfig:
     lpips: float = 0.0
     """Perceptual loss; needs `lpips_weights`."""
     lpips_weights: str | None = None
-    """Safetensors file with VGG16's features and the linear heads; see `training.perceptual`."""
+    """Safetensors file with VGG16's features and the linear heads; see `moviegen.models.lpips`."""
     gan: float = 0.0
     """PatchGAN, hinge loss; 0 builds no discriminator."""
     gan_start_step: int = 0

@@ -9,6 +9,7 @@ import numpy as np
 from curation.detectors.base import check_package, check_weights
 from curation.detectors.onnx_model import input_size, load_onnx, run_picture, shapes
 from moviegen.errors import UsageError
+from moviegen.faces import crop_face
 
 _FACENET_SIDE = 160
 """Pixels that facenet-pytorch's InceptionResnetV1 was trained on."""
@@ -82,25 +83,6 @@ def _load_facenet(detector: str, weights: Path) -> FaceEmbedder:
             return network(pictures).numpy()
 
     return FaceEmbedder(_FACENET_SIDE, False, run)
-
-
-def crop_face(image: np.ndarray, box: np.ndarray, side_px: int, is_square: bool) -> np.ndarray:
-    """(side, side, 3) of a box (left, top, right, bottom), or of the square of its longer side about it, inside the image."""
-    import cv2
-
-    left, top, right, bottom = box
-    if is_square:
-        half = max(right - left, bottom - top) / 2
-        x, y = (left + right) / 2, (top + bottom) / 2
-        left, top, right, bottom = x - half, y - half, x + half, y + half
-    rows, columns = _pixels(top, bottom, image.shape[0]), _pixels(left, right, image.shape[1])
-    return cv2.resize(image[rows, columns], (side_px, side_px), interpolation=cv2.INTER_AREA)
-
-
-def _pixels(first: float, end: float, length: int) -> slice:
-    """Whole pixels of a stretch inside 0..length, one at least."""
-    start = int(min(max(first, 0), length - 1))
-    return slice(start, max(start + 1, int(min(end, length))))
 
 
 def least_to_mean(vectors: np.ndarray) -> float:

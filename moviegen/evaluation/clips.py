@@ -39,8 +39,18 @@ def read_frames(path: Path, count: int, side_px: int) -> np.ndarray:
     from moviegen.media.read import read_image, read_video
 
     frames = read_image(path)[None] if kind_of(path) == "image" else read_video(path)
-    chosen = np.linspace(0, len(frames) - 1, count).round().astype(int)
-    return np.stack([stretched(frames[i], side_px) for i in chosen])
+    return np.stack([stretched(frame, side_px) for frame in evenly(frames, count)])
+
+
+def evenly(frames: np.ndarray, count: int) -> np.ndarray:
+    """(count, ...) frames spread evenly from first to last; of a shorter clip some twice."""
+    return frames[np.linspace(0, len(frames) - 1, count).round().astype(int)]
+
+
+def read_evenly(path: Path, count: int, may_repeat: bool) -> np.ndarray:
+    """(count, H, W, 3) uint8 as displayed, spread evenly; of a shorter clip fewer, or some twice. Runs in the guarded worker."""
+    frames = read_clip(path).frames
+    return evenly(frames, count if may_repeat else min(count, len(frames)))
 
 
 def stretched(image: np.ndarray, side_px: int) -> np.ndarray:
@@ -58,7 +68,7 @@ def has_picture(path: Path) -> bool:
 def read_squares(path: Path, count: int, side_px: int) -> np.ndarray:
     """(count, side, side, 3) uint8: frames spread evenly, of each the largest square in its middle. Runs in the guarded worker."""
     frames = read_clip(path).frames
-    chosen = np.linspace(0, len(frames) - 1, min(count, len(frames))).round().astype(int)
     side = min(frames.shape[1:3])
     top, left = (frames.shape[1] - side) // 2, (frames.shape[2] - side) // 2
-    return np.stack([stretched(frames[i, top : top + side, left : left + side], side_px) for i in chosen])
+    squares = evenly(frames, min(count, len(frames)))[:, top : top + side, left : left + side]
+    return np.stack([stretched(square, side_px) for square in squares])

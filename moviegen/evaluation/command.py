@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from moviegen.config import console, parse_config
 from moviegen.errors import CheckFailedError, FailedInputsError, UsageError
-from moviegen.evaluation.config import EvalConfig
-from moviegen.evaluation.metrics import METRICS, SUITES, of_suites
-from moviegen.messages import nearest, printable
+from moviegen.evaluation.config import EvalConfig, meant
+from moviegen.evaluation.listings import list_metrics, show_prompts
+from moviegen.messages import printable
 
 if TYPE_CHECKING:
     from moviegen.evaluation.run import Outcome, Plan
@@ -36,16 +36,6 @@ example: moviegen eval run tae reconstructed/ --reference clips/ --output eval/"
 
 
 @dataclass(frozen=True)
-class ListConfig:
-    """Which metrics are listed."""
-
-    suite: str = ""
-    """Only those of one or several suites, separated by commas."""
-    json: bool = False
-    """Print them as JSON."""
-
-
-@dataclass(frozen=True)
 class DiffConfig:
     """Which runs are compared."""
 
@@ -61,18 +51,6 @@ class DiffConfig:
     """Of the bootstrap."""
     json: bool = False
     """Print as JSON."""
-
-
-@dataclass(frozen=True)
-class PromptsConfig:
-    """What a set of prompts holds."""
-
-    path: Path
-    """.txt, .csv, .jsonl, .json (VBench), .yaml, or a folder of .txt."""
-    lines: bool = False
-    """Print the prompts, one a line, as `moviegen generate --prompts_file` reads them."""
-    json: bool = False
-    """Print one JSON line a prompt."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -91,10 +69,7 @@ def main(argv: Sequence[str]) -> int:
         "vbench": vbench,
     }
     if verb not in verbs:
-        close = nearest(verb, VERBS)
-        raise UsageError(
-            f"moviegen eval: no verb {verb!r}{f'; did you mean {close!r}?' if close else ''}; it has {', '.join(VERBS)}"
-        )
+        raise UsageError(f"moviegen eval: no verb {verb!r}{meant(verb, VERBS)}; it has {', '.join(VERBS)}")
     return verbs[verb](rest)
 
 
@@ -150,7 +125,8 @@ def _announce(config: EvalConfig, plan: "Plan", say: Callable[[str], None]) -> N
     verb = "would measure" if config.dry_run else "measures"
     pairs = sum(item.path is not None and item.reference is not None for item in plan.items)
     beside = f", {pairs} with a reference of their name" if config.reference else ""
-    say(f"{verb} {len(plan.items)} items{beside}: {', '.join(m.name for m in plan.metrics) or 'nothing'}")
+    items = "1 item" if len(plan.items) == 1 else f"{len(plan.items)} items"
+    say(f"{verb} {items}{beside}: {', '.join(m.name for m in plan.metrics) or 'nothing'}")
     reasons = dict.fromkeys(plan.left_out.values())
     for why in reasons:
         say(f"not measured, {why}: {', '.join(name for name, lack in plan.left_out.items() if lack == why)}")
@@ -178,34 +154,6 @@ def show(outcome: "Outcome", *, as_json: bool) -> None:
             f"{row['metric']:<{width}}  {value:>10}  {interval:>23}  {row['n']:>5}  {row['num_failed']:>6}  {row['num_skipped']:>7}  "
             f"{row['unit']}{weights}{note}".rstrip()
         )
-
-
-def list_metrics(argv: Sequence[str]) -> int:
-    """`moviegen eval list`."""
-    config, _ = parse_config(
-        ListConfig,
-        argv,
-        prog="moviegen eval list",
-        summary="Every metric: what it measures, what it needs, which way is better, how many clips it takes.",
-        examples=("moviegen eval list", "moviegen eval list tae", "moviegen eval list --json"),
-        positionals=("suite",),
-    )
-    suites = tuple(part.strip() for part in config.suite.split(",") if part.strip())
-    if odd := [suite for suite in suites if suite not in SUITES]:
-        raise UsageError(f"moviegen eval list: no suite {odd[0]!r}; there are {', '.join(SUITES)}")
-    chosen = of_suites(suites) if suites else METRICS
-    if config.json:
-        print(json.dumps([{**asdict(m), "is_offline": m.is_offline} for m in chosen], indent=1, ensure_ascii=False))
-        return 0
-    print(f"{'metric':<21} {'suites':<9} {'better':<7} {'clips':>5}  {'weights':<26} {'compared with':<36} what")
-    for m in chosen:
-        weights = f"--networks.{m.weights}" if m.weights else "none: offline"
-        unit = f" ({m.unit})" if m.unit else ""
-        print(
-            f"{m.name:<21} {','.join(m.suites):<9} {m.better:<7} {m.clips or '':>5}  {weights:<26} {m.reference or 'nothing':<36} "
-            f"{m.meaning}{unit}; {m.source}{f'; weights: {m.licence}' if m.licence else ''}"
-        )
-    return 0
 
 
 def diff(argv: Sequence[str]) -> int:
@@ -243,33 +191,6 @@ def vbench(argv: Sequence[str]) -> int:
     from moviegen.evaluation import vbench
 
     return vbench.main(argv)
-
-
-def show_prompts(argv: Sequence[str]) -> int:
-    """`moviegen eval prompts PATH`: what a set holds."""
-    from collections import Counter
-
-    from moviegen.evaluation.prompt_sets import count_tags, read_prompts
-
-    config, _ = parse_config(
-        PromptsConfig, argv, prog="moviegen eval prompts", positionals=("path",), summary=str(PromptsConfig.__doc__),
-        examples=(
-            "moviegen eval prompts configs/prompts/small.yaml",
-            "moviegen eval prompts configs/prompts/small.yaml --lines > prompts.txt",
-        ),
-    )  # fmt: skip
-    found = read_prompts(config.path)
-    if config.json or config.lines:
-        for prompt in found.prompts:
-            print(json.dumps(asdict(prompt), ensure_ascii=False) if config.json else prompt.text)
-        return 0
-    texts = len({prompt.text for prompt in found.prompts})
-    print(f"{found.path}: {len(found.prompts)} prompts ({texts} different), {found.format}, sha256 {found.sha256}")
-    levels = Counter(prompt.motion_level for prompt in found.prompts if prompt.motion_level)
-    for name, counts in (("motion level", dict(levels)), ("tag", count_tags(found.prompts))):
-        for value, count in counts.items():
-            print(f"  {name}: {value}: {count}")
-    return 0
 
 
 def _speaker() -> Callable[[str], None]:

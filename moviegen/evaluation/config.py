@@ -1,12 +1,24 @@
 """What `moviegen eval run` is told."""
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Literal
 
 from moviegen.contracts.shard import check_name
 from moviegen.errors import UsageError
 from moviegen.evaluation.metrics import METRICS, SUITES, Metric, metric_of, of_suites
+from moviegen.messages import nearest
+
+
+def meant(word: str, names: Iterable[str]) -> str:
+    """` (did you mean X?)` where one of the names is near."""
+    close = nearest(word, names)
+    return f" (did you mean {close!r}?)" if close else ""
+
+
+Pixels = Literal["-1..1", "0..1", "0..255"]
 
 
 @dataclass(frozen=True)
@@ -14,17 +26,24 @@ class Networks:
     """Files of networks; a metric whose network is not given is not measured. Nothing is downloaded."""
 
     image_extractor: Path | None = None
-    """FID, KID: TorchScript, (B, 3, side, side) in [-1, 1] -> (B, D); or a folder of an image encoder (safetensors)."""
+    """FID, KID: TorchScript or .onnx, (B, 3, side, side) -> (B, D); or a folder of an image encoder, as the transformers library or
+    open_clip saves it."""
     video_extractor: Path | None = None
-    """FVD, KVD: TorchScript, (B, 3, T, side, side) in [-1, 1] -> (B, D)."""
+    """FVD, KVD: TorchScript or .onnx, (B, 3, T, side, side) -> (B, D); or a folder, as of VideoMAE."""
     audio_extractor: Path | None = None
-    """FAD, KAD: TorchScript, (B, N) samples in -1..1 -> (B, D)."""
+    """FAD, KAD: TorchScript or .onnx, (B, N) samples in -1..1 -> (B, D); or a folder, as of CLAP or AST."""
     clip: Path | None = None
-    """Folder of a CLIP of the transformers library: config.json, model.safetensors, tokenizer, preprocessor."""
+    """Folder of a CLIP of the transformers library (config.json, model.safetensors, tokenizer, preprocessor), or of open_clip."""
+    clap: Path | None = None
+    """Folder of a CLAP of the transformers library."""
     viclip: Path | None = None
     """Folder of video.pt and text.pt (TorchScript) and tokenizer.json."""
     identity: Path | None = None
-    """TorchScript or .onnx, faces (B, 3, side, side) in [-1, 1] -> (B, D)."""
+    """TorchScript or .onnx, faces (B, 3, side, side) in [-1, 1] -> (B, D); or a folder of an image encoder."""
+    faces: str = ""
+    """Finds the faces for `identity`: mtcnn, or the .onnx of an Ultra-Light face model; the middle of each frame unless given."""
+    lpips: Path | None = None
+    """Safetensors of LPIPS: VGG16's features.* and heads.0 .. heads.4."""
     tae: Path | None = None
     """Folder of a TAE, for what its latents are like."""
     checkpoint: Path | None = None
@@ -35,8 +54,12 @@ class Networks:
     """Frames of a clip that count as pictures for FID."""
     image_px: int = 299
     """Side of a picture for FID."""
+    image_pixels: Pixels = "-1..1"
+    """Range of pixels that the file of the image extractor wants; the InceptionV3 of StyleGAN wants 0..255."""
     video_px: int = 224
     """Side of a frame for FVD [Unterthiner 2018]."""
+    video_pixels: Pixels = "-1..1"
+    """Range of pixels that the file of the video extractor wants."""
     identity_px: int = 112
     """Side of a face."""
     sample_rate: int = 16000
@@ -101,13 +124,15 @@ class EvalConfig:
 
     def __post_init__(self) -> None:
         if odd := [suite for suite in self.suites if suite not in SUITES]:
-            raise UsageError(f"no suite {odd[0]!r}; there are {', '.join(SUITES)}")
+            raise UsageError(f"no suite {odd[0]!r}{meant(odd[0], SUITES)}; there are {', '.join(SUITES)}")
         for name in self.metrics:
             try:
                 metric_of(name)
             except KeyError:
-                known = ", ".join(metric.name for metric in of_suites(self.suites))
-                raise UsageError(f"--metrics: no metric {name!r}; {self.suite} has {known}") from None
+                known = [metric.name for metric in of_suites(self.suites)]
+                raise UsageError(
+                    f"--metrics: no metric {name!r}{meant(name, known)}; {self.suite} has {', '.join(known)}"
+                ) from None
         try:
             check_name("--name", self.run_name)
         except ValueError as error:
@@ -149,7 +174,8 @@ class EvalConfig:
             except (KeyError, ValueError):
                 equals = better = ""
             if not equals or better == "none":
+                close = meant(name.strip(), [metric.name for metric in METRICS])
                 raise UsageError(
-                    f"--fail_under {part!r}: wanted metric=value, of a metric that has a better way, as psnr=30"
+                    f"--fail_under {part!r}{close}: wanted metric=value, of a metric that has a better way, as psnr=30"
                 )
         return found

@@ -3,6 +3,7 @@
 `C` channels, `T` frames, `H W` rows and columns.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -43,15 +44,20 @@ class Latents(FromFile):
 
     def features(self, path: Path) -> np.ndarray:
         """(2,): share of outlier positions, and the farthest one in standard deviations of its frame."""
+        return self.of_frames(
+            guarded_call("moviegen.evaluation.clips.read_clip", path, timeout_s=self.timeout_s).frames
+        )
+
+    def of_frames(self, frames: np.ndarray) -> np.ndarray:
+        """(2,) as above of (T, H, W, 3) uint8. Raises ValueError where a side is under one latent."""
         import torch
 
-        clip = guarded_call("moviegen.evaluation.clips.read_clip", path, timeout_s=self.timeout_s)
         step = self._tae.config.spatial_factor
-        height, width = (side // step * step for side in clip.frames.shape[1:3])
+        height, width = (side // step * step for side in frames.shape[1:3])
         if not height or not width:
-            raise ValueError(f"{path.name}: a side is under {step} px, one latent")
+            raise ValueError(f"a side is under {step} px, one latent")
         with torch.inference_mode():
-            z = self._tae.encode(pixels_of(clip.frames[:, :height, :width]).to(self.device)).mean
+            z = self._tae.encode(pixels_of(frames[:, :height, :width]).to(self.device)).mean
         return np.array(outliers(z[0].double().cpu().numpy()))
 
     @cached_property
@@ -79,6 +85,18 @@ def pixels_of(frames: np.ndarray) -> Any:
     return torch.from_numpy(np.ascontiguousarray(frames)).permute(3, 0, 1, 2)[None].float() / 127.5 - 1
 
 
+def fixed_points(x_0: Any, x_1: Any) -> Iterator[tuple[Any, Any]]:
+    """(t (B,), point of the path) at each of `VALIDATION_T`, from noise x_0 to data x_1 (B, ...): where the validation loss is measured,
+    here and in training."""
+    import torch
+
+    from moviegen.flow import flow_point
+
+    for time in VALIDATION_T:
+        t = torch.full((len(x_1),), time, device=x_1.device)
+        yield t, flow_point(x_0, x_1, t)
+
+
 @dataclass(frozen=True)
 class FixedLoss(FromFile):
     """A video model of a folder, and its flow-matching loss on a clip with its caption [S §3.5, Fig 15]."""
@@ -97,7 +115,7 @@ class FixedLoss(FromFile):
         """(10,) the loss at each t; every clip sees the same noise. Raises TooShortError."""
         import torch
 
-        from moviegen.flow import flow_loss, flow_point
+        from moviegen.flow import flow_loss
         from moviegen.pipelines.video import conditioning_text
 
         pipeline, shape = self._pipeline, self._pipeline.defaults
@@ -113,12 +131,10 @@ class FixedLoss(FromFile):
                 encoder.encode([conditioning_text(text, shape)], pipeline.device) for encoder in pipeline.text_encoders
             ]
             x_0 = pipeline.noise(shape, [self.seed]).to(x_1.dtype)
-            found = []
-            for time in VALIDATION_T:
-                t = torch.full((1,), time, device=x_1.device)
-                point = flow_point(x_0, x_1, t)
-                found.append(float(flow_loss(pipeline.video_dit(point.x_t, t, contexts), point.velocity)))
-        return np.array(found)
+            return np.array([
+                float(flow_loss(pipeline.video_dit(point.x_t, t, contexts), point.velocity))
+                for t, point in fixed_points(x_0, x_1)
+            ])  # fmt: skip
 
     @cached_property
     def _pipeline(self) -> Any:

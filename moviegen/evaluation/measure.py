@@ -20,6 +20,7 @@ VERSIONS = {
     "pair": 1,
     "vmaf": 1,
     "single": 1,
+    "flow": 1,
     "sound_single": 1,
     "sync": 1,
     "sound_pair": 1,
@@ -147,6 +148,15 @@ def _single(files: _Files) -> sounds.Found:
     return values, {name: "a single frame" for name in found if name not in values}
 
 
+def _flow(files: _Files) -> sounds.Found:
+    from moviegen.evaluation.flow import LEAST_PX, flow_speeds
+
+    found = flow_speeds(files.clip.frames, files.clip.times)
+    if found is None:
+        return {}, {"*": f"a single frame, or a side under {LEAST_PX} px"}
+    return dict(zip(("flow", "flow_fastest"), found, strict=True)), {}
+
+
 def _sound_single(files: _Files) -> sounds.Found:
     return sounds.measure_sound(files.sound)
 
@@ -178,6 +188,7 @@ _GROUPS: dict[str, Callable[[_Files], sounds.Found]] = {
     "pair": _pair,
     "vmaf": _vmaf,
     "single": _single,
+    "flow": _flow,
     "sound_single": _sound_single,
     "sync": _sync,
     "sound_pair": _sound_pair,

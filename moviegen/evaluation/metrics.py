@@ -29,7 +29,7 @@ class Metric:
     source: str = "ours"
     """Paper section or definition that it follows."""
     clips: int = 0
-    """Items from which its interval is narrow enough to tell models apart: rough, our decision; README.md says why."""
+    """Items from which its interval is narrow enough to tell models apart: rough, our decision; docs/evaluation.md says why."""
 
     @property
     def is_offline(self) -> bool:
@@ -67,6 +67,18 @@ METRICS: tuple[Metric, ...] = (
         clips=100,
     ),
     Metric(
+        "lpips",
+        ("tae",),
+        "lpips",
+        "distance in the features of a VGG16, mean over frames",
+        better="lower",
+        reference="the same clip before",
+        weights="lpips",
+        licence="LPIPS: BSD-2-Clause; VGG16: BSD-3-Clause of torchvision",
+        source="Zhang 2018",
+        clips=200,
+    ),
+    Metric(
         "latent_outliers",
         ("tae",),
         "latents",
@@ -90,6 +102,10 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric("flicker", ("tae", "t2v"), "single", "mean change of a pixel from frame to frame", "8-bit levels", "none", clips=100),
     Metric("motion", ("t2v",), "single", "VMAF's motion, by ffmpeg", "8-bit levels", "none", source="[S App B.1]", clips=100),
+    Metric("flow", ("t2v",), "flow", "mean speed of the picture, by optical flow", "diagonals/s", "none", source="ours; DIS, Kroeger 2016",
+           clips=100),
+    Metric("flow_fastest", ("t2v",), "flow", "speed of its fastest twentieth", "diagonals/s", "none",
+           source="after VBench's dynamic degree; DIS for RAFT", clips=100),
     Metric("frozen", ("t2v",), "single", "share of frames that repeat the one before", "0..1", "lower", clips=100),
     Metric("fid.*", ("tae", "t2v"), "image", "Frechet distance of frames", **_SET, weights="image_extractor",
            licence="InceptionV3: Apache-2.0", source="[S §3.6.3]; Heusel 2017", clips=5000),
@@ -115,6 +131,8 @@ METRICS: tuple[Metric, ...] = (
            reference="source clip and both captions", weights="viclip", licence="as above", source="[S §5.2.2]", clips=300),
     Metric("val_loss", ("t2v",), "loss", "flow-matching loss at ten fixed t, fixed noise", "", "lower", reference="captions",
            weights="checkpoint", licence="your own", source="[S §3.5, Fig 15]", clips=200),
+    Metric("clap.alignment", ("audio",), "clap", "cosine of sound and prompt", reference="prompt", weights="clap",
+           licence="CLAP: Apache-2.0", source="[S §6.3.1]; Wu 2023", clips=300),
     Metric("audio.loudness", ("audio",), "sound_single", "integrated loudness, gated", "LUFS", "none", source="ITU-R BS.1770", clips=50),
     Metric("audio.peak", ("audio",), "sound_single", "largest sample", "dBFS", "none", clips=50),
     Metric("audio.clipped", ("audio",), "sound_single", "share of samples at full scale", "0..1", "lower", clips=50),
@@ -137,6 +155,8 @@ METRICS: tuple[Metric, ...] = (
            licence=_FACE, source="[S §4.4]", clips=300),
     Metric("identity.worst", ("identity",), "identity", "the same, worst frame", reference=_PERSON, weights="identity",
            licence=_FACE, source="[S §4.4]", clips=300),
+    Metric("identity.faces", ("identity",), "identity", "share of frames with a face, where one is looked for", "0..1",
+           weights="identity", licence=_FACE, clips=100),
     Metric("identity.consistency", ("identity",), "identity", "cosine of a frame and the next", weights="identity", licence=_FACE,
            source="[S §4.4]", clips=300),
     Metric("identity.stranger", ("identity",), "identity", "cosine to somebody else's pictures: what chance gives", better="none",

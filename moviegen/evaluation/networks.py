@@ -11,14 +11,17 @@ import numpy as np
 
 from moviegen.evaluation.cache import Cache
 from moviegen.evaluation.config import EvalConfig
-from moviegen.evaluation.extractors import Extractor, check_file, cosine, mean_of, unit
+from moviegen.evaluation.extractors import check_file
 from moviegen.evaluation.features import Features
 from moviegen.evaluation.inside import FixedLoss, Latents
 from moviegen.evaluation.metrics import METRICS
 from moviegen.evaluation.pairs import Item
+from moviegen.evaluation.people import FaceNetwork, person_of, who_is_it
+from moviegen.evaluation.perceptual import Perceptual
 from moviegen.evaluation.results import score_row, sha_of
 from moviegen.evaluation.sets import SETS, set_rows
-from moviegen.evaluation.towers import ClipTower, Tower, ViClipTower
+from moviegen.evaluation.towers import ClapTower, ClipTower, Tower, ViClipTower
+from moviegen.evaluation.vectors import alignment, consistency, cosine, mean_of, unit
 
 if TYPE_CHECKING:
     from moviegen.evaluation.run import Plan
@@ -95,7 +98,7 @@ def _loss(config: EvalConfig, plan: "Plan", cache: Cache) -> Iterator[dict]:
 
 
 def _aligned(config: EvalConfig, plan: "Plan", cache: Cache, group: str) -> Iterator[dict]:
-    kind, path = (ClipTower, config.networks.clip) if group == "clip" else (ViClipTower, config.networks.viclip)
+    kind, path = {"clip": ClipTower, "clap": ClapTower, "viclip": ViClipTower}[group], config.networks.given(group)
     assert path is not None, "the plan has only what is given"
     tower = kind(path, config.networks, config.timeout_s)
     features = Features(cache, tower.version, tower.see)
@@ -105,19 +108,19 @@ def _aligned(config: EvalConfig, plan: "Plan", cache: Cache, group: str) -> Iter
         if seen is None:
             return {"*": features.why(file)}
         found: dict[str, dict] = {"*": {"reason": "no prompt of this name"}}
-        if len(seen) > 1:
-            frames = unit(seen)
-            found[f"{group}.consistency"] = {"value": float((frames[1:] * frames[:-1]).sum(1).mean())}
-        else:
-            found[f"{group}.consistency"] = {"status": "skipped", "reason": "a single frame"}
+        found[f"{group}.consistency"] = _or_still(consistency(seen))
         if item.prompt is None:
             return found
         wanted = features.text(tower, item.prompt.text)
-        found[f"{group}.alignment"] = {"value": float((unit(seen) @ unit(wanted)).mean())}
+        found[f"{group}.alignment"] = {"value": alignment(seen, wanted)}
         found[f"{group}.direction"] = _direction(item, seen, wanted, features, tower)
         return found
 
     return _rows(config, plan, tower, group, measure)
+
+
+def _or_still(value: float | None) -> dict:
+    return {"status": "skipped", "reason": "a single frame"} if value is None else {"value": value}
 
 
 def _direction(item: Item, seen: np.ndarray, wanted: np.ndarray, features: Features, tower: Tower) -> dict:
@@ -137,48 +140,44 @@ def _direction(item: Item, seen: np.ndarray, wanted: np.ndarray, features: Featu
 def _identity(config: EvalConfig, plan: "Plan", cache: Cache) -> Iterator[dict]:
     path = config.networks.identity
     assert path is not None, "the plan has only what is given"
-    network = Extractor("identity", path, config.networks, config.timeout_s)
+    network = FaceNetwork(path, config.networks, config.timeout_s)
     features = Features(cache, network.version, network.features)
-    persons = {item.name: _person(item, features) for item in plan.items}
-    known = [(name, person) for name, person in persons.items() if person is not None]
+    persons = {item.name: person_of(item, features) for item in plan.items}
 
     def measure(item: Item, file: Path) -> dict[str, dict]:
         seen = features.of(file)
         if seen is None:
             return {"*": features.why(file)}
-        frames, person = unit(seen), persons[item.name]
-        found: dict[str, dict] = {"*": {"reason": "no picture of this person can be read"}}
-        if len(frames) > 1:
-            found["identity.consistency"] = {"value": float((frames[1:] * frames[:-1]).sum(1).mean())}
-        else:
-            found["identity.consistency"] = {"status": "skipped", "reason": "a single frame"}
-        if person is None:
-            return found
-        like = frames @ person
-        others = [frames @ other for name, other in known if name != item.name]
-        stranger = (
-            {"value": float(np.mean(others))} if others else {"status": "skipped", "reason": "nobody else in this run"}
-        )
-        numbers = {"identity.mean": like.mean(), "identity.best": like.max(), "identity.worst": like.min()}
-        return (
-            found | {name: {"value": float(value)} for name, value in numbers.items()} | {"identity.stranger": stranger}
-        )
+        others = [other for name, other in persons.items() if name != item.name and other is not None]
+        return who_is_it(seen, persons[item.name], others)
 
     return _rows(config, plan, network, "identity", measure)
 
 
-def _person(item: Item, features: Features) -> np.ndarray | None:
-    """(D,) direction of the mean of a person's pictures."""
-    found = [part[:1] for picture in item.pictures if (part := features.of(picture)) is not None]
-    return mean_of(found) if found else None
+def _lpips(config: EvalConfig, plan: "Plan", cache: Cache) -> Iterator[dict]:
+    path = config.networks.lpips
+    assert path is not None, "the plan has only what is given"
+    network = Perceptual(path, config.networks.device, config.timeout_s)
+
+    def measure(item: Item, file: Path) -> dict[str, dict]:
+        reference = item.reference
+        if reference is None:
+            return {"*": {"reason": item.reference_fault or "no reference"}}
+        features = Features(cache, network.version, lambda file: network.distances(file, reference))
+        found = features.of(file, sha_of(reference) or "")
+        return {"*": features.why(file)} if found is None else {"lpips": {"value": float(found.mean())}}
+
+    return _rows(config, plan, network, "lpips", measure)
 
 
 _ITEM_GROUPS: dict[str, Callable[[EvalConfig, "Plan", Cache], Iterator[dict]]] = {
     "latents": _latents,
     "loss": _loss,
     "clip": lambda config, plan, cache: _aligned(config, plan, cache, "clip"),
+    "clap": lambda config, plan, cache: _aligned(config, plan, cache, "clap"),
     "viclip": lambda config, plan, cache: _aligned(config, plan, cache, "viclip"),
     "identity": _identity,
+    "lpips": _lpips,
 }
 
 assert {m.group for m in METRICS if m.weights} == set(SETS) | set(_ITEM_GROUPS), (

@@ -86,6 +86,10 @@ def read_prompts(path: Path) -> PromptSet:
 
     Raises UsageError naming the row that does not fit, or the id that stands twice.
     """
+    if not path.exists():
+        raise UsageError(
+            f"--prompts {path}: no such file or folder; wanted .txt, .csv, .jsonl, .json, .yaml, or a folder of .txt"
+        )
     files = sorted(path.glob("*.txt")) if path.is_dir() else [path]
     if not files:
         raise UsageError(f"{path}: a folder without .txt; wanted VBench's prompts_per_dimension, or a file")

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from moviegen.contracts.clip import hash_id
+from moviegen.contracts.eval_tables import EVAL_METRICS, EVAL_SCORES
 from moviegen.contracts.lake import Commit, Lake, Part, atomic_write
-from moviegen.contracts.tables import EVAL_METRICS, EVAL_SCORES, Table
+from moviegen.contracts.table import Table
 from moviegen.disk import writing
 from moviegen.errors import UsageError
 from moviegen.evaluation.cache import content_hash

@@ -10,6 +10,7 @@ from queue import SimpleQueue
 
 from moviegen.contracts.clip import hash_id
 from moviegen.errors import DiskError, MovieGenError
+from moviegen.evaluation import flow
 from moviegen.evaluation.cache import Cache, content_hash
 from moviegen.evaluation.config import EvalConfig
 from moviegen.evaluation.measure import VERSIONS, Measured
@@ -17,7 +18,7 @@ from moviegen.evaluation.metrics import Metric
 from moviegen.evaluation.pairs import Item, make_items
 from moviegen.evaluation.prompt_sets import read_prompts
 from moviegen.evaluation.results import score_row, sha_of, summarise, write_results
-from moviegen.media.worker import DecodeWorker
+from moviegen.media.worker import DecodeWorker, guarded_call
 
 Say = Callable[[str], None]
 
@@ -92,6 +93,8 @@ def _lack(metric: Metric, config: EvalConfig, items: Sequence[Item]) -> str:
         metric.group in NEEDS_REFERENCE or metric.kind == "set" or "source" in metric.reference
     ):
         return "needs --reference"
+    if metric.group == "flow":
+        return flow.lack()
     if metric.group == "mask" and config.masks is None:
         return "needs --masks"
     if metric.group == "identity" and config.pictures is None and metric.reference:
@@ -140,17 +143,17 @@ def measure_items(config: EvalConfig, plan: Plan, cache: Cache, say: Say) -> tup
 @contextmanager
 def _workers(config: EvalConfig) -> Iterator[Callable]:
     """Yields a function that calls another in whichever decode worker is free."""
-    free: SimpleQueue[DecodeWorker] = SimpleQueue()
-    workers = [DecodeWorker(config.timeout_s) for _ in range(config.num_workers)]
-    for worker in workers:
-        free.put(worker)
+    workers = [DecodeWorker() for _ in range(config.num_workers - 1)]
+    free: SimpleQueue[Callable] = SimpleQueue()
+    for each in (guarded_call, *(worker.call for worker in workers)):
+        free.put(each)  # the process's own worker, which networks are fed by, and as many more as are wanted
 
     def call(function: str, *args: object) -> object:
-        worker = free.get()
+        in_worker = free.get()
         try:
-            return worker.call(function, *args)
+            return in_worker(function, *args, timeout_s=config.timeout_s)
         finally:
-            free.put(worker)
+            free.put(in_worker)
 
     try:
         yield call

@@ -9,7 +9,7 @@ from moviegen.contracts.clip import hash_id
 from moviegen.evaluation import distances
 from moviegen.evaluation.cache import Cache, content_hash
 from moviegen.evaluation.config import EvalConfig
-from moviegen.evaluation.extractors import Extractor
+from moviegen.evaluation.extractors import SETTINGS, Extractor
 from moviegen.evaluation.features import Features
 from moviegen.evaluation.files import list_media, one_each
 from moviegen.evaluation.intervals import Interval
@@ -24,8 +24,7 @@ SETS = {"image": ("fid", "kid"), "video": ("fvd", "kvd"), "sound": ("fad", "kad"
 
 def set_rows(group: str, config: EvalConfig, plan: "Plan", cache: Cache) -> Iterator[dict]:
     """Frechet distance and MMD of all items against all files of the reference, whatever their names."""
-    names = {"image": "image_extractor", "video": "video_extractor", "sound": "audio_extractor"}
-    path = config.networks.given(names[group])
+    path = config.networks.given(SETTINGS[group])
     assert path is not None, "the plan has only what is given"
     assert config.reference is not None, "the plan asks for one"
     extractor = Extractor(group, path, config.networks, config.timeout_s)  # type: ignore[arg-type]

@@ -1,6 +1,7 @@
-"""Models that see a clip and read a text into one space: CLIP of the transformers library, and ViCLIP-like pairs of TorchScript files.
+"""Models that see or hear a file and read a text into one space: CLIP and CLAP of the transformers library, CLIP of open_clip, and
+ViCLIP-like pairs of TorchScript files.
 
-`T` frames, `D` numbers of an embedding, `L` tokens.
+`T` frames, `H W` rows and columns, `D` numbers of an embedding, `L` tokens.
 """
 
 import json
@@ -14,15 +15,19 @@ import numpy as np
 from moviegen.contracts.clip import hash_id
 from moviegen.errors import UsageError
 from moviegen.evaluation.cache import FromFile
+from moviegen.evaluation.clips import evenly, stretched
 from moviegen.evaluation.config import Networks
+from moviegen.evaluation.folders import FolderNetwork
 from moviegen.media.worker import guarded_call
 
-VERSION = 1
+VERSIONS = {"clip": 2, "clap": 1, "viclip": 1}
+"""Of how each is asked."""
 
 
 @dataclass(frozen=True)
 class ClipTower(FromFile):
-    """A folder of config.json, model.safetensors, a tokenizer and a preprocessor, as the transformers library saves a CLIP."""
+    """A CLIP's folder: config.json, model.safetensors, a tokenizer and a preprocessor as the transformers library saves them, or
+    open_clip_config.json and open_clip_model.safetensors."""
 
     path: Path
     settings: Networks
@@ -31,71 +36,61 @@ class ClipTower(FromFile):
     @property
     def version(self) -> str:
         """Stands for the network and how it is asked."""
-        return hash_id("clip", VERSION, self.sha256, self.settings.frames)[:16]
+        return hash_id("clip", VERSIONS["clip"], self.sha256, self.settings.frames)[:16]
 
     def see(self, path: Path) -> np.ndarray:
-        """(T, D) of frames spread evenly, the middle of each."""
-        frames = guarded_call(
-            "moviegen.evaluation.clips.read_squares",
-            path,
-            self.settings.frames,
-            self._side_px,
-            timeout_s=self.timeout_s,
+        """(T, D) of a file's frames, spread evenly."""
+        count = self.settings.frames
+        return self._network.pictures(
+            guarded_call("moviegen.evaluation.clips.read_evenly", path, count, False, timeout_s=self.timeout_s)
         )
-        import torch
 
-        pictures = self._processor(images=list(frames), return_tensors="pt")["pixel_values"].to(self.settings.device)
-        with torch.inference_mode():
-            return _pooled(self._model.get_image_features(pixel_values=pictures))
+    def watch(self, frames: np.ndarray) -> np.ndarray:
+        """(T, D) of the frames (all, H, W, 3) uint8 of a clip, spread evenly as of a file."""
+        return self._network.pictures(evenly(frames, min(self.settings.frames, len(frames))))
 
     def read(self, text: str) -> np.ndarray:
-        """(D,) of a text; what goes beyond the tower's context is cut off."""
-        import torch
+        """(D,) of a text."""
+        return self._network.text(text)
 
-        limit = self._model.config.text_config.max_position_embeddings
-        tokens = self._tokenizer([text], return_tensors="pt", truncation=True, max_length=limit).to(
-            self.settings.device
-        )
-        with torch.inference_mode():
-            return _pooled(
-                self._model.get_text_features(input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"])
-            )[0]
+    @cached_property
+    def _network(self) -> FolderNetwork:
+        return FolderNetwork("--networks.clip", self.path, self.settings.device)
+
+
+@dataclass(frozen=True)
+class ClapTower(FromFile):
+    """A CLAP's folder: config.json, model.safetensors, a tokenizer and a preprocessor as the transformers library saves them."""
+
+    path: Path
+    settings: Networks
+    timeout_s: float = 300.0
 
     @property
-    def _side_px(self) -> int:
-        return int(self._model.config.vision_config.image_size)
+    def version(self) -> str:
+        """Stands for the network and how it is asked."""
+        return hash_id("clap", VERSIONS["clap"], self.sha256, self.settings.sound_s)[:16]
+
+    def see(self, path: Path) -> np.ndarray:
+        """(1, D) of a file's first seconds of sound."""
+        network = self._network
+        return network.sound(read_sound_for(network, path, self.settings.sound_s, self.timeout_s))
+
+    def read(self, text: str) -> np.ndarray:
+        """(D,) of a text."""
+        return self._network.text(text)
 
     @cached_property
-    def _model(self) -> Any:
-        from transformers import CLIPModel
-
-        return self._load(CLIPModel, use_safetensors=True).to(self.settings.device).eval()
-
-    @cached_property
-    def _tokenizer(self) -> Any:
-        from transformers import AutoTokenizer
-
-        return self._load(AutoTokenizer, trust_remote_code=False)
-
-    @cached_property
-    def _processor(self) -> Any:
-        from transformers import AutoImageProcessor
-
-        return self._load(AutoImageProcessor, trust_remote_code=False)
-
-    def _load(self, kind: Any, **more: Any) -> Any:
-        try:
-            return kind.from_pretrained(self.path, local_files_only=True, **more)
-        except (OSError, ValueError, KeyError) as error:
-            raise UsageError(
-                f"--networks.clip {self.path}: {error}\nwanted a folder of config.json, model.safetensors, tokenizer and "
-                "preprocessor_config.json of a CLIP"
-            ) from error
+    def _network(self) -> FolderNetwork:
+        return FolderNetwork("--networks.clap", self.path, self.settings.device)
 
 
-def _pooled(answer: Any) -> np.ndarray:
-    """The embeddings themselves, or in the answer's `pooler_output`."""
-    return getattr(answer, "pooler_output", answer).double().cpu().numpy()
+def read_sound_for(network: FolderNetwork, path: Path, seconds: float, timeout_s: float) -> np.ndarray:
+    """(N,) samples of a file's first seconds, no more than the network hears at once."""
+    seconds = min(seconds, network.most_seconds)
+    return guarded_call(
+        "moviegen.evaluation.extractors.read_heard", path, seconds, network.sample_rate, timeout_s=timeout_s
+    )
 
 
 @dataclass(frozen=True)
@@ -110,14 +105,21 @@ class ViClipTower(FromFile):
     @property
     def version(self) -> str:
         """Stands for the network and how it is asked."""
-        return hash_id("viclip", VERSION, self.sha256)[:16]
+        return hash_id("viclip", 1, self.sha256)[:16]
 
     def see(self, path: Path) -> np.ndarray:
         """(1, D) of frames spread evenly."""
-        sizes = self._sizes
-        frames = guarded_call(
-            "moviegen.evaluation.clips.read_frames", path, sizes["frames"], sizes["side_px"], timeout_s=self.timeout_s
+        count, side_px = self._sizes["frames"], self._sizes["side_px"]
+        return self._look(
+            guarded_call("moviegen.evaluation.clips.read_frames", path, count, side_px, timeout_s=self.timeout_s)
         )
+
+    def watch(self, frames: np.ndarray) -> np.ndarray:
+        """(1, D) of the frames (all, H, W, 3) uint8 of a clip, spread evenly as of a file."""
+        shown = evenly(frames, self._sizes["frames"])
+        return self._look(np.stack([stretched(frame, self._sizes["side_px"]) for frame in shown]))
+
+    def _look(self, frames: np.ndarray) -> np.ndarray:
         return self._ask("video.pt", frames.transpose(0, 3, 1, 2).astype(np.float32)[None] / 255)
 
     def read(self, text: str) -> np.ndarray:
@@ -168,4 +170,4 @@ class ViClipTower(FromFile):
             raise UsageError(f"{path}: {error}") from error
 
 
-Tower = ClipTower | ViClipTower
+Tower = ClipTower | ClapTower | ViClipTower

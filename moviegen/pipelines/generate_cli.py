@@ -63,8 +63,8 @@ class GenerateConfig:
     best_of: int = 1
     """Candidates a file, with as many seeds; the one with the highest `score` is kept."""
     score: str = ""
-    """How candidates are judged: motion, flicker, frozen, a TorchScript .pt (clip (1, 3, T, H, W) in 0..1 -> a number), or module:function
-    of (frames, fps, prompt)."""
+    """How candidates are judged: motion, flow, flicker, frozen; clip.alignment=FOLDER and its kin, a metric of `moviegen eval` with its
+    network's path; a TorchScript .pt (clip (1, 3, T, H, W) in 0..1 -> a number); or module:function of (frames, fps, prompt)."""
     images: bool = False
     """With a prompts file: one .png a prompt instead of a video."""
     batch_size: int = 4

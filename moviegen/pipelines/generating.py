@@ -30,7 +30,7 @@ REWRITTEN = ("prompt", "batch")
 def generate(config: GenerateConfig, jobs: Sequence[Job], shape: VideoDefaults) -> None:
     """Loads the model, makes the jobs' files, prints each. What lies there already, made just so, is not made again."""
     device = choose_device(config.device)
-    score = load_score(config.score) if config.best_of > 1 else None
+    score = load_score(config.score, device) if config.best_of > 1 else None
     steady()
     base = make_recipe("generate", {}, models=model_places(config), device=device)
     groups = groups_of(config, jobs)

@@ -1,4 +1,5 @@
-"""Which of several candidates is best: a score by name, of a TorchScript file, or of one's own function. Higher is better.
+"""Which of several candidates is best: a metric of `moviegen eval` by name, with the path of its network where it has one, a TorchScript
+file, or one's own function. Higher is better.
 
 The paper took the best of five for its comparison with Sora, by eye [S App C.2].
 """
@@ -16,23 +17,29 @@ from moviegen.errors import UsageError
 Score = Callable[[np.ndarray, Fraction, str], float]
 """(frames (T, H, W, 3) uint8, fps, prompt) -> how good."""
 
-NAMES = {
-    "motion": ("vmaf_motion", 1.0),
-    "flicker": ("flicker", -1.0),
-    "frozen": ("frozen", -1.0),
-}
-"""Metric of `moviegen.evaluation` that needs no network -> its function in `motion.py`, and the sign that makes more better: most motion,
-least change from frame to frame, fewest repeated frames."""
+SIGNS = {"motion": 1.0, "flicker": -1.0, "frozen": -1.0, "flow": 1.0, "flow_fastest": 1.0}
+"""Metric of `moviegen.evaluation` that needs no network -> the sign that makes more better: most motion, least change from frame to frame,
+fewest repeated frames, the fastest picture."""
+
+LEARNED = {
+    "clip.alignment": "clip", "clip.consistency": "clip", "viclip.alignment": "viclip",
+    "latent_outliers": "tae", "latent_farthest": "tae",
+}  # fmt: skip
+"""Metric of `moviegen.evaluation` of a network -> the setting of `eval run` that names the network."""
 
 WANTED = (
-    f"{', '.join(NAMES)}, a TorchScript .pt (clip (1, 3, T, H, W) in 0..1 -> a number), or your own as module:function"
+    f"{', '.join(SIGNS)}; {', '.join(LEARNED)} with the path of the network, as clip.alignment=FOLDER; a TorchScript .pt "
+    "(clip (1, 3, T, H, W) in 0..1 -> a number); or your own as module:function"
 )
 
 
-def load_score(name: str) -> Score:
+def load_score(name: str, device: str = "cpu") -> Score:
     """The score of a name, a file or `module:function`. Raises UsageError listing what there is."""
-    if name in NAMES:
+    if name in SIGNS:
         return _metric(name)
+    metric, _, place = name.partition("=")
+    if metric in LEARNED:
+        return _learned(metric, Path(place), device)
     if name.endswith((".pt", ".ts")):
         return _torchscript(Path(name))
     if ":" in name:
@@ -41,16 +48,35 @@ def load_score(name: str) -> Score:
 
 
 def _metric(name: str) -> Score:
-    from moviegen.evaluation import motion
-
-    function, sign = NAMES[name]
-    measure = getattr(motion, function)
+    from moviegen.evaluation.samples import measure_frames
 
     def score(frames: np.ndarray, fps: Fraction, prompt: str) -> float:
-        found = measure(frames)
+        found = measure_frames(name, frames, fps)
         if found is None:
             raise UsageError(f"--score {name}: an image has none; wanted a video, or another score")
-        return sign * float(found)
+        return SIGNS[name] * found
+
+    return score
+
+
+def _learned(metric: str, path: Path, device: str) -> Score:
+    from moviegen.evaluation.samples import network_score
+
+    if not path.exists() or path == Path():
+        raise UsageError(
+            f"--score {metric}: no such file or folder {str(path)!r}; wanted {metric}=PATH, its network as "
+            f"--networks.{LEARNED[metric]} of moviegen eval run has it"
+        )
+    measure = network_score(metric, path, device)
+
+    def score(frames: np.ndarray, fps: Fraction, prompt: str) -> float:
+        try:
+            found = measure(frames, prompt)
+        except ValueError as error:
+            raise UsageError(f"--score {metric}={path}: {error}") from error
+        if found is None:
+            raise UsageError(f"--score {metric}: an image has none; wanted a video, or another score")
+        return found
 
     return score
 

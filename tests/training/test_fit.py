@@ -57,7 +57,8 @@ def test_a_finished_stage_is_a_model_a_record_and_a_curve(trained_tae):
     assert (trained_tae / CURVE_FILE).stat().st_size > 1000
     rows = read_metrics(trained_tae / METRICS_FILE)
     assert [step for step, name, _ in rows if name == "train/loss"] == [1, 2, 3, 4, 5, 6]
-    assert [step for step, name, _ in rows if name == "val/psnr"] == [3, 6]
+    for metric in ("val/psnr", "val/ssim", "val/flicker_error", "val/latent_outliers"):
+        assert [step for step, name, _ in rows if name == metric] == [3, 6]
     assert [path.name for path in checkpoints(trained_tae / "checkpoints")] == [
         "step-00000004.ckpt",
         "step-00000006.ckpt",

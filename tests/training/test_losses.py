@@ -105,7 +105,7 @@ def test_perceptual_loss_is_a_distance_and_its_file_is_checked(tmp_path):
     from safetensors.torch import save_file
 
     from moviegen.errors import UsageError
-    from training.perceptual import LPIPS
+    from moviegen.models.lpips import LPIPS
 
     torch.manual_seed(0)
     model = LPIPS()
@@ -135,12 +135,12 @@ def test_a_step_with_every_loss_moves_tae_and_discriminator(toy_lake, tmp_path):
     """One backward serves both sides of the GAN."""
     from safetensors.torch import save_file
 
+    from moviegen.models.lpips import LPIPS
     from moviegen.models.tae import TAEConfig
     from moviegen.testing.lake import TOY_BUCKETS
     from training.data.buckets import BatchSpec
     from training.data.sources import ShardSource
     from training.modules.tae import TAEModule
-    from training.perceptual import LPIPS
 
     perceptual = LPIPS()
     weights = {name: t for name, t in perceptual.state_dict().items() if name not in ("shift", "scale")}

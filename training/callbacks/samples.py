@@ -4,7 +4,8 @@ Held-out samples by default: autoencoders reconstruct them, other models generat
 generates those, and a contact sheet of them is drawn.
 
 Prompts that are captions of the toy world are also judged by its oracle: shares of right colours, shapes and directions go into
-`metrics.csv` as `val/colour`, `val/shape`, `val/direction`, and at the end into `oracle.png`. Noise is seeded by the prompt's number, so
+`metrics.csv` as `val/colour`, `val/shape`, `val/direction`, and at the end into `oracle.png`. Motion, flicker and frozen frames of what is
+made of prompts go there too, measured as `moviegen eval run t2v` does. Noise is seeded by the prompt's number, so
 curves of two runs compare, and training draws nothing less or more because of it.
 """
 
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from moviegen.contracts.lake import atomic_write
 from moviegen.errors import UsageError
+from moviegen.evaluation.validation import sample_metrics
 from moviegen.pipelines.sheet import contact_sheet
 from moviegen.testing.oracle import CHANCE
 from training.callbacks.metrics import METRICS_FILE, read_metrics
@@ -120,8 +122,9 @@ class Samples(Callback):
         sheet = contact_sheet(clips[:shown], prompts[:shown])[None]
         made = [Media(f"{i:02d}", prompts[i], clips[i], fps) for i in range(shown)]
         self._show(trainer, [Media("sheet", "; ".join(prompts[:shown]), sheet), *made])
-        for name, share in oracle_shares(self.toy_prompts, clips[: len(self.toy_prompts)]).items():
-            pl_module.log(f"val/{name}", share, rank_zero_only=True, batch_size=1)
+        shares = oracle_shares(self.toy_prompts, clips[: len(self.toy_prompts)])
+        for name, value in (shares | sample_metrics(clips, fps)).items():
+            pl_module.log(f"val/{name}", value, rank_zero_only=True, batch_size=1)
             pl_module.sampled_at[f"val/{name}"] = trainer.global_step
 
     def _show(self, trainer: Trainer, samples: Sequence[Media]) -> None:

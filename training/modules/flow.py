@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from moviegen.draws import RowGenerator, draw
-from moviegen.evaluation.inside import VALIDATION_T
+from moviegen.evaluation.inside import fixed_points
 from moviegen.flow import flow_loss, flow_point, sample_t
 from moviegen.models.catalog import kind_of
 from moviegen.models.execution import Execution
@@ -73,11 +73,10 @@ class FlowModule(StageModule):
         generator = RowGenerator.of(batch.rows, VALIDATION_SEED + batch_idx, x_1.device)
         x_0 = draw(torch.randn, x_1.shape, generator)
         condition = self.condition(batch, x_1, None)
-        losses = []
-        for time in VALIDATION_T:
-            t = torch.full((len(batch),), time, device=x_1.device)
-            point = flow_point(x_0, x_1, t)
-            losses.append(self.flow_loss(self.velocity(point.x_t, t, condition), point.velocity, condition))
+        losses = [
+            self.flow_loss(self.velocity(point.x_t, t, condition), point.velocity, condition)
+            for t, point in fixed_points(x_0, x_1)
+        ]
         self.log_validation({"loss": torch.stack(losses).mean()}, batch)
 
 

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from moviegen.errors import UsageError
-from moviegen.evaluation.validation import validation_psnr
+from moviegen.evaluation.validation import latent_metrics, reconstruction_metrics
 from moviegen.models.linear_path import BlockMoments, fit_linear_path
+from moviegen.models.lpips import LPIPS
 from moviegen.models.tae import TAE, LatentDistribution, TAEConfig
 from moviegen.models.tae_inflate import IMAGE_WEIGHTS_FILE, inflate_image_autoencoder
 from moviegen.weights import load_model, save_model
@@ -27,7 +28,6 @@ from training.losses import (
 from training.media import Media, clip_media
 from training.modules.adversarial import AdversarialModule, OverRanks, adaptive_weight, alone
 from training.optim import OptimizerConfig
-from training.perceptual import LPIPS
 
 
 class TAEModule(AdversarialModule):
@@ -166,11 +166,13 @@ class TAEModule(AdversarialModule):
         return tokens, BACKWARD * autoencoder_flops("tae", config, shape)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """PSNR (dB, as `moviegen eval run tae` has it) and L1 of the reconstruction from the posterior's mean."""
+        """L1 of the reconstruction from the posterior's mean; PSNR, SSIM, flicker and outliers of the latents as `moviegen eval run tae`
+        has them."""
         pixels = _pixels(batch)
-        reconstruction = self.tae.decode(self.tae.encode(pixels).mean, pixels.shape[2])
-        values = {"loss": (reconstruction - pixels).abs().mean(), "psnr": validation_psnr(reconstruction, pixels)}
-        self.log_validation(values, batch)
+        z = self.tae.encode(pixels).mean
+        reconstruction = self.tae.decode(z, pixels.shape[2])
+        measured = reconstruction_metrics(reconstruction, pixels) | latent_metrics(z)
+        self.log_validation({"loss": (reconstruction - pixels).abs().mean(), **measured}, batch)
 
 
 def _begun_from(folder: Path) -> TAE:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from moviegen.config import parse_config
 from moviegen.errors import UsageError
+from moviegen.evaluation.config import meant
 
 USAGE = """usage: moviegen eval ab <verb> [options]
 
@@ -54,7 +55,7 @@ def main(argv: Sequence[str]) -> int:
         print(USAGE, end="")
         return 0 if argv else 2
     if argv[0] not in verbs:
-        raise UsageError(f"moviegen eval ab: no verb {argv[0]!r}; there are {', '.join(verbs)}")
+        raise UsageError(f"moviegen eval ab: no verb {argv[0]!r}{meant(argv[0], verbs)}; there are {', '.join(verbs)}")
     return verbs[argv[0]](list(argv[1:]))
 
 
@@ -100,8 +101,8 @@ def score_main(argv: Sequence[str]) -> int:
 
 def write_score(found, folder: Path) -> None:
     """Writes score.json, rates.csv and score.html, and commits the table eval_rates."""
+    from moviegen.contracts.eval_tables import EVAL_RATES
     from moviegen.contracts.lake import Lake, atomic_write
-    from moviegen.contracts.tables import EVAL_RATES
     from moviegen.evaluation.results import commit_rows
 
     from .score_page import score_page

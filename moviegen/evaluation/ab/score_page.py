@@ -7,7 +7,8 @@ from html import escape
 from moviegen.messages import printable
 
 from .axes import AXES
-from .scoring import FEW_ITEMS, Group, Score
+from .doubts import FEW_ITEMS
+from .scoring import Group, Score
 from .tables import _HEAD, _OVER, _RATER_HEAD, _agreement_lines, _line, _rater_line
 
 STYLE = """

@@ -7,10 +7,11 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from moviegen.contracts.tables import EVAL_RATES
+from moviegen.contracts.eval_tables import EVAL_RATES
 
 from .axes import AXES
-from .scoring import FEW_ITEMS, Group, Score
+from .doubts import FEW_ITEMS
+from .scoring import Group, Score
 
 COLUMNS = tuple(column.name for column in EVAL_RATES.columns)
 """Of rates.csv, and of the table eval_rates."""

@@ -3,9 +3,10 @@ import pytest
 import torch
 
 from curation.detectors import detector_version, load_detector
-from curation.detectors.face_identity import crop_face, least_step, least_to_mean, load_embedder
+from curation.detectors.face_identity import least_step, least_to_mean, load_embedder
 from curation.detectors.faces import FacesDetector
 from moviegen.errors import UsageError
+from moviegen.faces import crop_face
 
 facenet = pytest.importorskip("facenet_pytorch")
 

@@ -103,7 +103,7 @@ def test_our_own_set(repo_root):
         ("a.yaml", "a: [", "a.yaml"),
         ("a.yaml", "a: 1", "wanted a list of prompts"),
         ("a.md", "x", "wanted .txt"),
-        ("missing.txt", None, "No such file"),
+        ("missing.txt", None, "no such file"),
     ],
 )
 def test_refusals(tmp_path, name, content, message):

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -239,10 +238,8 @@ def test_prompts_of_a_table(tmp_path):
         make_items(tmp_path, prompts=prompts)
 
 
-def test_help_is_quick_and_imports_no_torch():
+def test_listing_imports_nothing_heavy():
     heavy = "[m for m in ('torch', 'av', 'scipy') if m in sys.modules]"
     code = f"import sys; from moviegen.cli import main; main(['eval', 'list']); print({heavy})"
-    start = time.monotonic()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("[]")
-    assert time.monotonic() - start < 20

@@ -6,7 +6,9 @@ import zipfile
 import pytest
 
 from moviegen.errors import UsageError
-from moviegen.evaluation.vbench import QUALITY, SEMANTIC, ExportConfig, export, main, normalise, read_results, totals
+from moviegen.evaluation.vbench import main
+from moviegen.evaluation.vbench_export import ExportConfig, export
+from moviegen.evaluation.vbench_results import QUALITY, SEMANTIC, normalise, read_results, totals
 
 ALL = QUALITY | SEMANTIC
 
@@ -61,9 +63,10 @@ def test_a_missing_dimension_is_told_and_never_zero(tmp_path, capsys):
     values = {name: 0.5 for name in ALL if name != "color"}
     folder = results(tmp_path / "r", values)
     assert main(["import", str(folder), "--output", str(tmp_path / "v.json")]) == 0
-    out = capsys.readouterr().out
-    assert "1 of 16 dimensions are missing, their totals are none: color" in out
+    assert "1 of 16 dimensions are missing, their totals are none: color" in capsys.readouterr().err
     content = json.loads((tmp_path / "v.json").read_text())
+    assert main(["import", str(folder), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == content
     assert content["missing"] == ["color"]
     assert content["totals"]["semantic"] is None
     assert content["totals"]["total"] is None

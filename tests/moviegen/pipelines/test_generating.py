@@ -16,6 +16,7 @@ from moviegen.pipelines.recipe import read_recipe
 from moviegen.pipelines.rewrite import checked, load_rewriter, local_model, messages_for, rewriter
 from moviegen.pipelines.scoring import best_of, load_score
 from moviegen.pipelines.video import VideoDefaults, VideoPipeline, schedule_t
+from moviegen.testing.pairs import make_clip
 
 
 def generate(model, *words: str) -> int:
@@ -117,6 +118,9 @@ def test_scores_by_name_by_file_and_their_mistakes(tmp_path):
     for name, better, worse in (("motion", moving, still), ("flicker", still, moving), ("frozen", moving, still)):
         score = load_score(name)
         assert score(better, Fraction(8), "") > score(worse, Fraction(8), "")
+    patches = make_clip(0, frames=4)
+    for name in ("flow", "flow_fastest"):
+        assert load_score(name)(patches, Fraction(8), "") > load_score(name)(patches, Fraction(4), "") > 0
     path = tmp_path / "mean.pt"
     torch.jit.trace(_Mean(), torch.zeros(1, 3, 2, 4, 4)).save(str(path))
     assert load_score(str(path))(moving, Fraction(8), "") == pytest.approx(100 / 255)
@@ -125,6 +129,9 @@ def test_scores_by_name_by_file_and_their_mistakes(tmp_path):
         load_score("beauty")
     with pytest.raises(UsageError, match="no file"):
         load_score(str(tmp_path / "none.pt"))
+    for name in ("clip.alignment", f"clip.alignment={tmp_path / 'none'}"):
+        with pytest.raises(UsageError, match=r"wanted clip\.alignment=PATH, its network as --networks\.clip"):
+            load_score(name)
     with pytest.raises(UsageError, match="an image has none"):
         load_score("motion")(still[:1], Fraction(1), "")
     with pytest.raises(UsageError, match="a number"):

@@ -26,7 +26,7 @@ def files(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
-def test_the_oracle_s_shares_are_written_where_they_were_measured(dit_stage, encoded, tmp_path):
+def test_the_oracle_s_shares_and_metrics_of_samples_are_written_where_they_were_measured(dit_stage, encoded, tmp_path):
     run(
         config=dit_stage, data__latents=encoded / "latents", model__tae=encoded / "model", output=tmp_path / "run",
         trainer__max_steps=6, trainer__val_check_interval=2,
@@ -34,7 +34,7 @@ def test_the_oracle_s_shares_are_written_where_they_were_measured(dit_stage, enc
     )  # fmt: skip
     rows = read_metrics(tmp_path / "run" / METRICS_FILE)
     assert [step for step, name, _ in rows if name == "val/loss"] == [2, 4, 6]
-    for name in ("val/colour", "val/shape", "val/direction"):
+    for name in ("val/colour", "val/shape", "val/direction", "val/motion", "val/flicker", "val/frozen"):
         assert [step for step, metric, _ in rows if metric == name] == [2, 6]
     names = ("00.mp4", "01.mp4", "sheet.png", "titles.tsv")
     assert files(tmp_path / "run" / "samples") == [f"step-{step:08d}/{name}" for step in (2, 6) for name in names]

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from moviegen.cli import main as moviegen
-from moviegen.contracts.tables import EVAL_RATES
+from moviegen.contracts.eval_tables import EVAL_RATES
 from moviegen.errors import UsageError
 from moviegen.evaluation.ab.axes import AXES
 from moviegen.evaluation.ab.command import main

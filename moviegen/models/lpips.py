@@ -3,6 +3,7 @@
 The weights are the user's file: no package of this project ships them.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -57,14 +58,20 @@ class LPIPS(nn.Module):
         return model.eval()
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return torch.stack([stage.mean() for stage in self._stages(x, y)]).sum()
+
+    def distances(self, x: Tensor, y: Tensor) -> Tensor:
+        """(B T,) the distance of each frame."""
+        return torch.stack([stage.mean((1, 2)) for stage in self._stages(x, y)]).sum(0)
+
+    def _stages(self, x: Tensor, y: Tensor) -> Iterator[Tensor]:
+        """(B T, rows, columns) the weighted distance at each place, of the five stages."""
         pair = torch.cat([rearrange(frames, "b c t h w -> (b t) c h w") for frames in (x, y)])
         h = (pair - self.shift) / self.scale
-        total = x.new_zeros(())
         stages = iter(self.heads)
         for index, layer in enumerate(self.features):
             h = layer(h)
             if index in LAYERS:
                 unit = h / (torch.linalg.vector_norm(h, dim=1, keepdim=True) + 1e-10)
                 first, second = unit.chunk(2)
-                total = total + torch.einsum("bchw,c->bhw", (first - second).square(), next(stages)).mean()
-        return total
+                yield torch.einsum("bchw,c->bhw", (first - second).square(), next(stages))
