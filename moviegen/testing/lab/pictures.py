@@ -81,9 +81,7 @@ def _square_wave(at: np.ndarray) -> np.ndarray:
     return np.clip(4 * np.sin(np.pi * at), -1, 1).astype(np.float32)
 
 
-def _draw_at(
-    frame: np.ndarray, scene: Scene, what: tuple[str, str], place: tuple[float, float], radius: float
-) -> None:
+def _draw_at(frame: np.ndarray, scene: Scene, what: tuple[str, str], place: tuple[float, float], radius: float) -> None:
     """A shape of a colour at a place of a static frame, short sides from the middle."""
     short = scene.short_side
     centre = scene.width / 2 + place[0] * short, scene.height / 2 + place[1] * short

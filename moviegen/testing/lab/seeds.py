@@ -2,7 +2,7 @@
 
 from moviegen.errors import UsageError
 
-SEEDS: dict[str, range] = {"train": range(0, 1000), "tune": range(1000, 2000), "publish": range(2000, 3000)}
+SEEDS: dict[str, range] = {"train": range(1000), "tune": range(1000, 2000), "publish": range(2000, 3000)}
 """Purpose -> seeds of worlds and of lists of prompts."""
 
 

@@ -101,7 +101,7 @@ def read_word(frames: np.ndarray, num_letters: int = 3) -> str:
 
 
 def _at_side(grey: np.ndarray, side: int) -> np.ndarray:
-    """(H, W) averaged over blocks of pixels, or each pixel repeated, until the short side is `side`. Raises ValueError when it does not divide."""
+    """(H, W) averaged over blocks of pixels, or each repeated, to a short side of `side`. Raises ValueError when it does not divide."""
     short = min(grey.shape)
     if short % side == 0:
         step = short // side

@@ -1,6 +1,7 @@
 """Sound of the laboratory: a ball that bounces, heard at each contact, its colour saying of what it is. And what a sound lets hear."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -145,7 +146,7 @@ def _spectrum(part: np.ndarray) -> np.ndarray:
     amplitude = np.abs(np.fft.rfft(part * np.hanning(len(part))))
     hz = np.fft.rfftfreq(len(part), 1 / ONSET_RATE)
     edges = np.geomspace(80, 7600, 28)
-    bands = np.array([amplitude[(hz >= low) & (hz < high)].sum() for low, high in zip(edges, edges[1:], strict=False)])
+    bands = np.array([amplitude[(hz >= low) & (hz < high)].sum() for low, high in pairwise(edges)])
     return bands / max(float(np.linalg.norm(bands)), 1e-9)
 
 

@@ -106,4 +106,3 @@ def backgrounds_for(colour: str) -> list[str]:
 def sample_takes(seed: int, number: int, family: str | None = None, **constraints: object) -> list[Take]:
     """`number` takes, each from a seed of its own."""
     return [sample_take(np.random.default_rng([seed, i]), family, **constraints) for i in range(number)]
-

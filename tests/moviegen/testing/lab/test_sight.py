@@ -33,7 +33,9 @@ def compressed(frames):
     return read_video(encode_clip(list(frames), Fraction(4), width=32, height=32, crf=28))
 
 
-@pytest.mark.parametrize("worse", [lambda frames: frames, blurred, noisy, compressed], ids=["clean", "blur", "noise", "mp4"])
+@pytest.mark.parametrize(
+    "worse", [lambda frames: frames, blurred, noisy, compressed], ids=["clean", "blur", "noise", "mp4"]
+)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_everything_a_caption_says_is_read(family, worse):
     for seed in range(4):
