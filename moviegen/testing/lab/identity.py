@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from moviegen.testing.tracking import largest_patch
+from moviegen.testing.tracking import grow, largest_patch
 
 from .faces import NUM_FACES
 from .pictures import paint_face
@@ -47,7 +47,8 @@ def read_identity(frames: np.ndarray) -> IdentityVerdict:
 
 def _crop(frame: np.ndarray, strength: np.ndarray) -> np.ndarray | None:
     """(CROP, CROP, 3) float32 around the coloured thing, its half side brought to 8 px; None where there is none."""
-    mask = largest_patch(strength >= MIN_STRENGTH)
+    mask = strength >= MIN_STRENGTH
+    mask &= largest_patch(grow(mask))  # where two cells of opposite colours meet, a row of pixels is grey
     if mask.sum() < 16:
         return None
     (top, bottom), (left, right) = (_extent(mask.sum(axis)) for axis in (1, 0))
