@@ -53,14 +53,15 @@ HEARD_S = 0.06
 """Of a sound, the part by which its material is told."""
 
 
-def sample_bounce(seed: int | np.random.Generator, material: str | None = None) -> Take:
-    """A ball that bounces three to five times in 4 s, never in the last tenth."""
+def sample_bounce(seed: int | np.random.Generator, material: str | None = None, **constraints: object) -> Take:
+    """A ball that bounces three to five times in 4 s, never in the last tenth; `constraints` are those of `sample_scene`."""
     rng = np.random.default_rng(seed)
     drawn, crossings = str(rng.choice(list(MATERIALS))), float(rng.integers(3, 6) + rng.uniform(0, 0.35))
-    scene = sample_scene(
-        rng, action="bounces", colour=MATERIALS[material or drawn].colour, shape="circle", camera="static", width=SIDE,
-        height=SIDE, fps=FPS, num_frames=NUM_FRAMES, radius=0.2, crossings=crossings,
-    )  # fmt: skip
+    fixed: dict[str, object] = {
+        "action": "bounces", "colour": MATERIALS[material or drawn].colour, "shape": "circle", "camera": "static",
+        "width": SIDE, "height": SIDE, "fps": FPS, "num_frames": NUM_FRAMES, "radius": 0.2, "crossings": crossings,
+    }  # fmt: skip
+    scene = sample_scene(rng, **fixed | constraints)
     return Take(scene, "bounce")
 
 
