@@ -1,14 +1,13 @@
 """Samples of trained models and what the oracles say of them, one function a capability."""
 
 from collections.abc import Callable, Sequence
-from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from moviegen.evaluation.intervals import bootstrap, wilson
-from moviegen.testing.scene import bounce_times
-
+from .answers import Answer, Asked, mean_answer, share_answer
+from .asking_sound import ask_seams, ask_sound
 from .edits import KINDS, chance_edit, judge_edit, psnr, sample_edit, shrink
 from .faces import NUM_FACES
 from .identity import CHANCE as CHANCE_IDENTITY
@@ -16,10 +15,12 @@ from .identity import read_identity
 from .pictures import take_frames
 from .sets import portrait
 from .sight import CHANCE, Verdict, judge_take
-from .sound import CHANCE_MATERIAL, SAMPLE_RATE, chance_onsets, hear, material_of, read_seams, sample_bounce
-from .table import Answer, Asked, TableConfig
+from .table import TableConfig
 from .takes import sample_take
 from .words import take_prompts
+
+if TYPE_CHECKING:
+    from moviegen.pipelines.video import VideoPipeline
 
 BATCH = 32
 SIDE, FRAMES = 32, 8
@@ -29,26 +30,27 @@ NUM_SHOWN = 16
 
 EDIT_TASKS = {"recolour": "local", "remove": "remove", "add": "add", "background": "background", "style": "style"}
 
-WINDOW_S, OVERLAP_S = 3.0, 1.0
-"""Of a soundtrack: chunks as in training."""
-
-EXTENSION_S = 60
-
 
 def ask_images(model: Path, config: TableConfig) -> Asked:
     """Pictures of each family that a picture can show."""
-    return _ask_video(model, config, ("move", "count", "background", "word"), 1)
+    return judged_videos(_video(model), config, ("move", "count", "background", "word"), 1)
 
 
 def ask_videos(model: Path, config: TableConfig) -> Asked:
     """Videos of moving shapes and moving cameras."""
-    return _ask_video(model, config, ("move", "camera"), None)
+    return judged_videos(_video(model), config, ("move", "camera"), None)
 
 
-def _ask_video(model: Path, config: TableConfig, families: Sequence[str], num_frames: int | None) -> Asked:
+def _video(model: Path) -> "VideoPipeline":
     from moviegen.pipelines.video import VideoPipeline
 
-    pipeline = VideoPipeline.from_pretrained(model)
+    return VideoPipeline.from_pretrained(model)
+
+
+def judged_videos(
+    pipeline: "VideoPipeline", config: TableConfig, families: Sequence[str], num_frames: int | None
+) -> Asked:
+    """What a pipeline makes of each family's prompts, as many frames as asked for or as the model's own."""
     name, rows, titles, clips = "t2v" if num_frames is None else "t2i", [], [], []
     for family in families:
         texts = take_prompts(config.prompt_seed, config.num_prompts, family)
@@ -79,21 +81,8 @@ def _rows(capability: str, family: str, verdicts: list[Verdict]) -> list[Answer]
             continue
         right = sum(all(verdict.answers[name] for name in names) for verdict in verdicts)
         chance = float(np.prod([CHANCE[name] for name in names]))
-        rows.append(_share(capability, question, right, len(verdicts), chance, WANTED.get(question)))
+        rows.append(share_answer(capability, question, right, len(verdicts), chance, WANTED.get(question)))
     return rows
-
-
-def _share(
-    capability: str, question: str, right: int, n: int, chance: float | None, wanted: float | None = None
-) -> Answer:
-    interval = wilson(right, n)
-    return Answer(capability, question, interval.value, interval.low, interval.high, n, chance, wanted=wanted)
-
-
-def _mean(capability: str, question: str, values: Sequence[float], chance: float | None, **more: object) -> Answer:
-    interval = bootstrap(np.asarray(values))
-    ends = interval.value, interval.low, interval.high, len(values)
-    return Answer(capability, question, *ends, chance, **more)  # type: ignore[arg-type]
 
 
 def ask_upsampler(model: Path, config: TableConfig) -> Asked:
@@ -121,8 +110,8 @@ def ask_upsampler(model: Path, config: TableConfig) -> Asked:
             clips += [enlarged, made, large]
     gain = np.subtract(ours, plain)
     rows = [
-        _mean("upsampler", "PSNR over bicubic", gain.tolist(), 0.0, unit="dB", wanted=2.0),
-        _mean("upsampler", "PSNR", ours, float(np.mean(plain)), unit="dB"),
+        mean_answer("upsampler", "PSNR over bicubic", gain.tolist(), 0.0, unit="dB", wanted=2.0),
+        mean_answer("upsampler", "PSNR", ours, float(np.mean(plain)), unit="dB"),
     ]
     return Asked(rows, titles, clips)
 
@@ -135,58 +124,6 @@ def bicubic(frames: np.ndarray, height: int, width: int) -> np.ndarray:
     x = torch.from_numpy(frames).permute(0, 3, 1, 2).float()
     large = interpolate(x, (height, width), mode="bicubic", align_corners=False)
     return large.round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
-
-
-def ask_sound(model: Path, config: TableConfig) -> Asked:
-    """Sound for films of balls that bounce: when, and of what."""
-    from moviegen.pipelines.soundtrack import SoundtrackPipeline
-
-    pipeline = SoundtrackPipeline.from_pretrained(model)
-    takes = [sample_bounce(np.random.default_rng([config.prompt_seed, i])) for i in range(config.num_prompts)]
-    shares, materials = [], 0
-    for i, take in enumerate(takes):
-        sound = _soundtrack(pipeline, take_frames(take), take.scene.fps, i)
-        heard = hear(sound, bounce_times(take.scene))
-        shares.append(heard.onsets)
-        materials += heard.material == material_of(take.scene)
-    rows = [
-        _mean("soundtrack", "onsets within 80 ms", shares, chance_onsets(takes), wanted=0.9),
-        _share("soundtrack", "material", materials, len(takes), CHANCE_MATERIAL, 0.9),
-    ]
-    return Asked(rows, [], [])
-
-
-def _soundtrack(pipeline, frames: np.ndarray, fps: Fraction, seed: int) -> np.ndarray:
-    made = pipeline(
-        frames, fps=fps, window_s=WINDOW_S, context_s=OVERLAP_S, num_inference_steps=32, guidance_scale=2.0, seed=seed
-    )
-    if made.sample_rate != SAMPLE_RATE:
-        raise ValueError(f"the model makes sound at {made.sample_rate} Hz, the laboratory's is {SAMPLE_RATE}")
-    return made.samples
-
-
-def ask_seams(model: Path, config: TableConfig) -> Asked:
-    """A minute of sound made in windows: do the places where they meet stand out?"""
-    from moviegen.pipelines.soundtrack import SoundSettings, SoundtrackPipeline
-
-    pipeline = SoundtrackPipeline.from_pretrained(model)
-    ranks, hidden, films = [], 0, max(1, config.num_prompts // 64)
-    for i in range(films):
-        rng = np.random.default_rng([config.prompt_seed, i])
-        take = sample_bounce(rng, num_frames=12 * EXTENSION_S, crossings=float(rng.uniform(50, 70)))
-        sound = _soundtrack(pipeline, take_frames(take), take.scene.fps, i)
-        spans = pipeline.spans(SoundSettings(len(sound), window_s=WINDOW_S, context_s=OVERLAP_S))
-        rate = pipeline.codec.config.latents_per_s
-        seams = read_seams(
-            sound, sorted({begin / rate for begin, _ in spans[1:]} | {end / rate for _, end in spans[:-1]})
-        )
-        ranks.append(seams.rank)
-        hidden += seams.p_value >= 0.05
-    rows = [
-        _mean("seams", "rank of seams in 60 s", ranks, 0.5),
-        _share("seams", "films without a seam", hidden, films, 0.95),
-    ]
-    return Asked(rows, [], [])
 
 
 def ask_edits(model: Path, config: TableConfig) -> Asked:
@@ -211,12 +148,12 @@ def ask_edits(model: Path, config: TableConfig) -> Asked:
             clips += [before, made]
     chance = chance_edit([edit.before for edit in edits])
     outside = [verdict.psnr_outside_db for verdict in verdicts if verdict.psnr_outside_db is not None]
-    rows = [_share("edit", "done", sum(v.is_done for v in verdicts), len(verdicts), chance, 0.85)]
+    rows = [share_answer("edit", "done", sum(v.is_done for v in verdicts), len(verdicts), chance, 0.85)]
     for kind in KINDS:
         done = [verdict.is_done for verdict, edit in zip(verdicts, edits, strict=True) if edit.kind == kind]
         if done:
-            rows.append(_share("edit", f"done: {kind}", sum(done), len(done), chance))
-    rows.append(_mean("edit", "PSNR outside mask", outside, None, unit="dB", wanted=30.0))
+            rows.append(share_answer("edit", f"done: {kind}", sum(done), len(done), chance))
+    rows.append(mean_answer("edit", "PSNR outside mask", outside, None, unit="dB", wanted=30.0))
     return Asked(rows, titles, clips)
 
 
@@ -243,8 +180,8 @@ def ask_identity(model: Path, config: TableConfig) -> Asked:
             titles.append(f"{face}: {text}")
             clips.append(made)
     rows = [
-        _share("identity", "kept", kept, len(texts), CHANCE_IDENTITY, 0.85),
-        _share("identity", "direction", moved, len(texts), CHANCE["direction"]),
+        share_answer("identity", "kept", kept, len(texts), CHANCE_IDENTITY, 0.85),
+        share_answer("identity", "direction", moved, len(texts), CHANCE["direction"]),
     ]
     return Asked(rows, titles, clips)
 

@@ -14,6 +14,7 @@ from moviegen.contracts.lake import atomic_write
 from moviegen.contracts.stage import read_stage
 from moviegen.errors import UsageError
 
+from .answers import Answer, Asked, table_lines
 from .seeds import SEEDS, check_seed
 
 STAGES = {
@@ -58,40 +59,6 @@ class TableConfig:
     def prompt_seed(self) -> int:
         """The seed. Raises UsageError on one that is for another purpose."""
         return check_seed(SEEDS[self.purpose].start if self.seed is None else self.seed, self.purpose)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A row of the table."""
-
-    capability: str
-    question: str
-    value: float
-    low: float
-    high: float
-    """95% interval: Wilson's of shares, bootstrapped of decibels and of shares of onsets."""
-    n: int
-    chance: float | None
-    """What guessing, or the plain way, gets."""
-    unit: str = ""
-    """Empty: a share."""
-    wanted: float | None = None
-    """What the issue asks for; more is better."""
-
-    @property
-    def is_reached(self) -> bool | None:
-        """None where nothing is asked for."""
-        return None if self.wanted is None else self.value >= self.wanted
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a capability's measurement gives: rows of the table, and pictures to show."""
-
-    answers: list[Answer]
-    titles: list[str]
-    clips: list
-    """(T, H, W, 3) uint8 each, a title a clip; none where the product is no video."""
 
 
 def measure_all(config: TableConfig) -> int:
@@ -160,22 +127,3 @@ def _measured(name: str, folder: Path, config: TableConfig) -> list[Answer]:
             json.dumps({"key": key, "answers": [asdict(row) for row in asked.answers]}, indent=1) + "\n"
         )
     return asked.answers
-
-
-def table_lines(answers: list[Answer]) -> list[str]:
-    """The table as lines for a terminal."""
-    lines = [f"{'capability':<12}{'question':<22}{'value':>9}{'95% interval':>19}{'n':>6}{'chance':>9}{'wanted':>9}"]
-    for row in answers:
-        interval = f"{shown(row.low, row.unit)} to {shown(row.high, row.unit)}"
-        lines.append(
-            f"{row.capability:<12}{row.question:<22}{shown(row.value, row.unit):>9}{interval:>19}{row.n:>6}"
-            f"{shown(row.chance, row.unit):>9}{shown(row.wanted, row.unit):>9}"
-        )
-    return lines
-
-
-def shown(value: float | None, unit: str) -> str:
-    """A share in percent, a number with its unit, a dash for none."""
-    if value is None:
-        return "-"
-    return f"{value:.1f} {unit}" if unit else f"{100 * value:.1f}%"

@@ -1,12 +1,11 @@
 """The page of the laboratory's table: one HTML file that opens from disk."""
 
-import base64
 from html import escape
 from pathlib import Path
 
-from moviegen.demo_page import STYLE
+from moviegen.demo_page import STYLE, image_tag
 
-from .table import Answer, shown
+from .answers import Answer, shown
 
 
 def page(runs: Path, answers: list[Answer]) -> str:
@@ -24,9 +23,9 @@ def page(runs: Path, answers: list[Answer]) -> str:
         + "".join(_row("td", _cells(row), row.is_reached is False) for row in answers)
         + "</table>",
         "<h2>Samples</h2>",
-        *(f"<h3>{escape(path.stem)}</h3>{_image(path)}" for path in samples),
+        *(f"<h3>{escape(path.stem)}</h3>{image_tag(path)}" for path in samples),
         "<h2>Training</h2>",
-        *(f"<h3>{escape(str(path.relative_to(runs)))}</h3>{_image(path)}" for path in curves),
+        *(f"<h3>{escape(str(path.relative_to(runs)))}</h3>{image_tag(path)}" for path in curves),
     ]
     return "\n".join(parts) + "\n"
 
@@ -46,8 +45,3 @@ def _cells(row: Answer) -> tuple[str, ...]:
 def _row(tag: str, cells: tuple[str, ...], is_missed: bool = False) -> str:
     inner = "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells)
     return f"<tr class=off>{inner}</tr>" if is_missed else f"<tr>{inner}</tr>"
-
-
-def _image(path: Path) -> str:
-    data = base64.b64encode(path.read_bytes()).decode()
-    return f"<img alt='{escape(path.stem)}' src='data:image/png;base64,{data}'>"
