@@ -148,7 +148,18 @@ def write_set(lake: Lake, kind: str, subset: str, arguments: tuple, rows: list[R
     samples = [
         place | {"key": key, "clip_id": clip_id, "task": task, "text": text} for key, clip_id, task, text, _ in ordered
     ]
-    version, batch = hash_id("toy set", VERSION, kind, repr(arguments)), f"{kind}-{subset}"
+    version, batch = set_version(kind, arguments), f"{kind}-{subset}"
     for table, values in (("set_samples", samples), ("set_shards", [shard])):
         part = write_part(lake, table, batch, version, keys, values)
         lake.write_commit(Commit(table, batch, (part,)))
+
+
+def set_version(kind: str, arguments: tuple) -> str:
+    """What the parts of a set made with these arguments are committed under."""
+    return hash_id("toy set", VERSION, kind, repr(arguments))
+
+
+def is_written(lake: Lake, kind: str, subset: str, arguments: tuple) -> bool:
+    """Whether the lake has the set, made with these arguments."""
+    commits = [lake.read_commit(table, f"{kind}-{subset}") for table in ("set_samples", "set_shards")]
+    return all([part.version for part in commit.parts] == [set_version(kind, arguments)] for commit in commits)

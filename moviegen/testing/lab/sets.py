@@ -9,7 +9,7 @@ from moviegen.contracts.clip import hash_id
 from moviegen.contracts.lake import Lake
 from moviegen.contracts.sets import EditMeta, PersonalMeta, Reference, encode_edit, encode_personal
 from moviegen.testing.scene import position_at
-from moviegen.testing.toy_sets import Row, clip_meta, encoded, write_set
+from moviegen.testing.toy_sets import Row, clip_meta, encoded, is_written, write_set
 
 from .edits import KINDS, Edit, sample_edit
 from .faces import NUM_FACES
@@ -18,14 +18,20 @@ from .seeds import check_seed
 from .takes import Take, sample_take
 from .words import take_caption
 
+VERSION = 1
+"""Raised when the same arguments give other samples."""
+
 FACE_PX = 32
 """Side of a reference."""
 
 
 def write_edits(root: Path, seed: int, number: int, *, subset: str = "world") -> None:
     """An editing set of `number` edits, kinds by turns: each as videos with the exact target (`backtranslate`), and as one frame and
-    its edit that are moved alike (`animate`)."""
+    its edit that are moved alike (`animate`). One made already with the same arguments stays."""
     check_seed(seed, "train")
+    lake, arguments = Lake(Path(root)), ("laboratory", VERSION, seed, number)
+    if is_written(lake, "edits", subset, arguments):
+        return
     rows: list[Row] = []
     for i in range(number):
         rng = np.random.default_rng([seed, i])
@@ -35,7 +41,7 @@ def write_edits(root: Path, seed: int, number: int, *, subset: str = "world") ->
         place, walk = int(rng.integers(len(before))), _walk(rng, len(before))
         stills = [np.stack([np.roll(frames[place], step, (0, 1)) for step in walk]) for frames in (before, after)]
         rows.append(_edit_row(edit, subset, "animate", *stills))
-    write_set(Lake(Path(root)), "edits", subset, ("laboratory", seed, number), rows)
+    write_set(lake, "edits", subset, arguments, rows)
 
 
 def _walk(rng: np.random.Generator, num_frames: int) -> list[tuple[int, int]]:
@@ -59,14 +65,17 @@ def _edit_row(edit: Edit, subset: str, task: str, before: np.ndarray, after: np.
 
 def write_people(root: Path, seed: int, number: int, *, subset: str = "world") -> None:
     """A personal set of `number` films of faces by turns, each with a portrait from itself (`paired`) and one from another film of the
-    same face (`cross`)."""
+    same face (`cross`). One made already with the same arguments stays."""
     check_seed(seed, "train")
+    lake, arguments = Lake(Path(root)), ("laboratory", VERSION, seed, number)
+    if is_written(lake, "personal", subset, arguments):
+        return
     rows: list[Row] = []
     for i in range(number):
         take = sample_take(np.random.default_rng([seed, i, 0]), "face", face=i % NUM_FACES)
         other = sample_take(np.random.default_rng([seed, i, 1]), "face", face=i % NUM_FACES)
         rows += [_person_row(take, take, "paired", subset), _person_row(take, other, "cross", subset)]
-    write_set(Lake(Path(root)), "personal", subset, ("laboratory", seed, number), rows)
+    write_set(lake, "personal", subset, arguments, rows)
 
 
 def _person_row(take: Take, shown: Take, pairing: str, subset: str) -> Row:
