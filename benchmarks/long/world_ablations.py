@@ -6,8 +6,8 @@
 
 WORLD is the folder of `make world`. Those that train take optimiser steps as their budget: `objective` (flow matching, v-prediction
 diffusion), `positions` (every layer, the first only), `edit_data` (moved stills, backtranslation, both, frames alone), `pairs`
-(references of another film, of the same). Those that only sample use the trained models: `schedule` (linear-quadratic 50, linear 50, linear 250),
-`windows` (MultiDiffusion, stitching), `guidance`. Seeds are those to tune with.
+(references of another film, of the same). Those that only sample use the trained models:
+`schedule` (linear-quadratic 50, linear 50, linear 250), `windows` (MultiDiffusion, stitching), `guidance`. Seeds are those to tune with.
 """
 
 import argparse
