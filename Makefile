@@ -13,14 +13,16 @@ BIN := .venv/bin
 EXTRAS := all,test
 
 OUTPUT ?= demo
+WORLD ?= world
 export MOVIEGEN_DEMO_VIDEOS := $(DEMO_VIDEOS)
 
-.PHONY: help setup demo test test-all test-airflow lint format bench clean constraints
+.PHONY: help setup demo world test test-all test-airflow lint format bench clean constraints
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo [VIDEOS=folder] [OUTPUT=demo]  set up, curate, train tiny models, generate, report"
 	@echo "make test        set up and run the tests (make test-all: the slow ones too)"
+	@echo "make world [WORLD=world]  the laboratory: films, shards, models of every product, one page of what they can do (4 hours)"
 	@echo "make setup       only set up; then: . .venv/bin/activate && moviegen --help"
 	@echo "make lint        ruff and the import rules"
 	@echo "make test-airflow  the DAG's tests, in an environment of their own"
@@ -53,6 +55,9 @@ $(DEMO_VIDEOS)/.complete: | .venv/.ready-$(DEPS_KEY)
 
 demo: setup
 	@$(BIN)/moviegen demo --output "$(OUTPUT)" $(if $(VIDEOS),--videos "$(VIDEOS)")
+
+world: setup
+	@MOVIEGEN="$(BIN)/moviegen" /bin/sh tools/world.sh "$(WORLD)"
 
 test: setup
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow and not airflow" $(TESTS)

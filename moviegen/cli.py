@@ -40,6 +40,12 @@ COMMANDS = (
     ),
     Command("generate", "text to image or video", "moviegen.pipelines.generate_cli:main", "models"),
     Command(
+        "lab",
+        "the laboratory: films and sets with known truth, and what models trained on them can do",
+        "moviegen.testing.lab.command:main",
+        "models",
+    ),
+    Command(
         "models", "every network and size: parameters, tokens, FLOPs", "moviegen.models.catalog_cli:main", "models"
     ),
     Command(

@@ -99,7 +99,7 @@ def page(places: "Places", scores: Sequence[KindScore], accuracy: Accuracy) -> s
         f"<style>{STYLE}</style><h1>moviegen demo</h1>",
         f"<p><a href='lake/report.html'>curation report</a> · lake <code>{escape(str(places.lake))}</code></p>",
         "<h2>Generated from four prompts</h2>",
-        _image(places.root / "generated.png"),
+        image_tag(places.root / "generated.png"),
         f"<h2>Does it show what the prompt says?</h2><p>{accuracy.num_prompts} prompts, judged from pixels by the toy world's oracle.</p>",
         _table(
             ("", "right", "chance"),
@@ -108,7 +108,7 @@ def page(places: "Places", scores: Sequence[KindScore], accuracy: Accuracy) -> s
         "<h2>Curation against what was planted</h2>",
         _table(("kind", "expected", "right", "fate", "not as expected"), [_score_row(score) for score in scores]),
         "<h2>Training</h2>",
-        *(f"<h3>{escape(str(path.relative_to(places.runs)))}</h3>{_image(path)}" for path in curves),
+        *(f"<h3>{escape(str(path.relative_to(places.runs)))}</h3>{image_tag(path)}" for path in curves),
     ]
     return "\n".join(parts) + "\n"
 
@@ -124,6 +124,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "<table>" + "".join(f"<tr>{line}</tr>" for line in lines) + "</table>"
 
 
-def _image(path: Path) -> str:
+def image_tag(path: Path) -> str:
+    """A PNG within a page."""
     data = base64.b64encode(path.read_bytes()).decode()
     return f"<img alt='{escape(path.stem)}' src='data:image/png;base64,{data}'>"

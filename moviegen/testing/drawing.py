@@ -22,14 +22,15 @@ def render(scene: Scene) -> Iterator[np.ndarray]:
         yield render_frame(scene, i / scene.num_frames, texture)
 
 
-def render_frame(scene: Scene, u: float, texture: np.ndarray | None = None) -> np.ndarray:
-    """The frame at time u in 0..1, (H, W, 3) uint8 RGB."""
+def render_frame(scene: Scene, u: float, texture: np.ndarray | None = None, *, is_empty: bool = False) -> np.ndarray:
+    """The frame at time u in 0..1, (H, W, 3) uint8 RGB; with `is_empty` the background alone."""
     view = view_at(scene, u)
     frame = _look_at(background_texture(scene) if texture is None else texture, scene, view)
-    x, y = position_at(scene, u)
-    pixels = scene.short_side * view.zoom
-    centre = scene.width / 2 + (x - view.x) * pixels, scene.height / 2 + (y - view.y) * pixels
-    _draw_shape(frame, scene.shape, scene.colour, centre, scene.radius * pixels, opacity_at(scene, u))
+    if not is_empty:
+        x, y = position_at(scene, u)
+        pixels = scene.short_side * view.zoom
+        centre = scene.width / 2 + (x - view.x) * pixels, scene.height / 2 + (y - view.y) * pixels
+        draw_shape(frame, scene.shape, scene.colour, centre, scene.radius * pixels, opacity_at(scene, u))
     return np.rint(frame).clip(0, 255).astype(np.uint8)
 
 
@@ -70,7 +71,7 @@ def _interpolate(grid: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.
     return np.swapaxes(along(np.swapaxes(along(grid, rows), 0, 1), columns), 0, 1)
 
 
-def _draw_shape(
+def draw_shape(
     frame: np.ndarray, shape: str, colour: str, centre: tuple[float, float], radius: float, opacity: float
 ) -> None:
     """Paints a shape onto a float frame (H, W, 3), in place; only its bounding box is touched."""

@@ -93,7 +93,7 @@ def write_world(
     folder = Path(folder)
     plans = plan_world(seed, num_clips, faults, num_faults)
     arguments = {"version": VERSION, "seed": seed, "num_clips": num_clips, "files": len(plans)}
-    if _open_folder(folder, arguments):
+    if open_folder(folder, arguments):
         return json.loads((folder / TRUTH_FILE).read_text())
     made: list[PlantedVideo] = []
     for group in ([p for p in plans if p.source is None], [p for p in plans if p.source is not None]):
@@ -102,28 +102,30 @@ def write_world(
                 made.append(planted)
                 on_file(len(made), len(plans))
     rows = [asdict(planted) for planted in sorted(made, key=lambda p: p.file)]
-    _write_json(folder / TRUTH_FILE, rows)
+    write_json(folder / TRUTH_FILE, rows)
     return json.loads((folder / TRUTH_FILE).read_text())
 
 
-def _open_folder(folder: Path, arguments: dict) -> bool:
+def open_folder(folder: Path, arguments: dict) -> bool:
     """Whether the folder is finished; an empty one gets its arguments written down, a foreign one is refused."""
     folder.mkdir(parents=True, exist_ok=True)
     about = folder / WORLD_FILE
     if not about.exists():
         if any(folder.iterdir()):
             raise UsageError(f"{folder} is not empty and holds no toy world: give another folder")
-        _write_json(about, arguments)
+        write_json(about, arguments)
     elif (found := json.loads(about.read_text())) != arguments:
         raise UsageError(f"{folder} holds a world of {found}, wanted {arguments}: give another folder, or delete it")
     return (folder / TRUTH_FILE).exists()
 
 
-def _write_json(path: Path, content: object) -> None:
-    _replace(path, (json.dumps(content, indent=1) + "\n").encode())
+def write_json(path: Path, content: object) -> None:
+    """Writes it, whole or not at all."""
+    replace_file(path, (json.dumps(content, indent=1) + "\n").encode())
 
 
-def _replace(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes) -> None:
+    """Writes it, whole or not at all."""
     temporary = path.with_name(f".{path.name}.tmp")
     temporary.write_bytes(content)
     os.replace(temporary, path)
@@ -171,13 +173,13 @@ def _make(folder: Path, plan: Plan) -> PlantedVideo:
     footage = kind.make(np.random.default_rng(film.seed))
     truth = _truth(plan, kind, footage)
     if plan.source is None:
-        _replace(path, _encode(footage, path, CRF))
+        replace_file(path, _encode(footage, path, CRF))
     elif plan.kind == "near_duplicate":
-        _replace(path, _encode(footage, path, NEAR_DUPLICATE_CRF))
+        replace_file(path, _encode(footage, path, NEAR_DUPLICATE_CRF))
     else:
         content = (folder / plan.source.file).read_bytes()
         damage = DAMAGES.get(plan.kind)
-        _replace(path, damage.apply(content, np.random.default_rng(plan.seed)) if damage else content)
+        replace_file(path, damage.apply(content, np.random.default_rng(plan.seed)) if damage else content)
     path.with_suffix(".txt").write_text(truth.caption + "\n")
     return truth
 

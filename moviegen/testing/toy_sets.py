@@ -40,7 +40,7 @@ def write_toy_personal(
     for scene in sample_scenes(seed, num_samples, **constraints):
         other = replace(scene, seed=scene.seed + 1, background=scene.background)
         rows += [_personal(scene, scene, "paired", subset), _personal(scene, other, "cross", subset)]
-    _write_set(Lake(Path(root)), "personal", subset, (seed, num_samples, sorted(constraints.items())), rows)
+    write_set(Lake(Path(root)), "personal", subset, (seed, num_samples, sorted(constraints.items())), rows)
 
 
 def write_toy_edits(root: Path, seed: int, num_samples: int, *, subset: str = "edits", **constraints: object) -> None:
@@ -48,7 +48,7 @@ def write_toy_edits(root: Path, seed: int, num_samples: int, *, subset: str = "e
     rows = []
     for scene in sample_scenes(seed, num_samples, **constraints):
         rows += [make(scene, subset) for make in (_animated, _segmented, _translated_back)]
-    _write_set(Lake(Path(root)), "edits", subset, (seed, num_samples, sorted(constraints.items())), rows)
+    write_set(Lake(Path(root)), "edits", subset, (seed, num_samples, sorted(constraints.items())), rows)
 
 
 def _personal(scene: Scene, shown: Scene, pairing: str, subset: str) -> Row:
@@ -60,7 +60,7 @@ def _personal(scene: Scene, shown: Scene, pairing: str, subset: str) -> Row:
     references = tuple(Reference(source, 0, (0.0, 0.0, 1.0, 1.0)) for _ in pictures)
     values = {"identity": "track", "segmentation": "model", "cross_cosine": 1.0 if pairing == "cross" else None}
     personal = PersonalMeta(key, meta, pairing, references, **values)  # type: ignore[arg-type]
-    return key, meta.clip_id, pairing, text, encode_personal(personal, text, _encoded(render(scene), scene), pictures)
+    return key, meta.clip_id, pairing, text, encode_personal(personal, text, encoded(render(scene), scene), pictures)
 
 
 def _portraits(scene: Scene) -> tuple[bytes, ...]:
@@ -110,10 +110,11 @@ def _edit(
         num_frames=scene.num_frames, fps_num=scene.fps.numerator, fps_den=scene.fps.denominator,
         width=scene.width, height=scene.height, caption=caption(scene),
     )  # fmt: skip
-    return key, clip.clip_id, task, text, encode_edit(meta, text, _encoded(before, scene), _encoded(after, scene))
+    return key, clip.clip_id, task, text, encode_edit(meta, text, encoded(before, scene), encoded(after, scene))
 
 
-def _encoded(frames: Iterable[np.ndarray], scene: Scene) -> bytes:
+def encoded(frames: Iterable[np.ndarray], scene: Scene) -> bytes:
+    """Frames as an mp4 of the scene's size and rate."""
     from moviegen.media.write import encode_clip
 
     return encode_clip(frames, Fraction(scene.fps), width=scene.width, height=scene.height, preset="veryfast")
@@ -134,8 +135,8 @@ def clip_meta(scene: Scene, subset: str) -> SampleMeta:
     )  # fmt: skip
 
 
-def _write_set(lake: Lake, kind: str, subset: str, arguments: tuple, rows: list[Row]) -> None:
-    """Writes one tar and commits it in place of what the set had."""
+def write_set(lake: Lake, kind: str, subset: str, arguments: tuple, rows: list[Row]) -> None:
+    """Writes one tar and commits it in place of what the set had; the same arguments give the same bytes."""
     ordered = sorted(rows, key=lambda row: row[0])
     keys = [row[0] for row in ordered]
     path = encode_set_path(kind, subset, hash_id(kind, subset, keys)[:16])
@@ -147,7 +148,18 @@ def _write_set(lake: Lake, kind: str, subset: str, arguments: tuple, rows: list[
     samples = [
         place | {"key": key, "clip_id": clip_id, "task": task, "text": text} for key, clip_id, task, text, _ in ordered
     ]
-    version, batch = hash_id("toy set", VERSION, kind, repr(arguments)), f"{kind}-{subset}"
+    version, batch = set_version(kind, arguments), f"{kind}-{subset}"
     for table, values in (("set_samples", samples), ("set_shards", [shard])):
         part = write_part(lake, table, batch, version, keys, values)
         lake.write_commit(Commit(table, batch, (part,)))
+
+
+def set_version(kind: str, arguments: tuple) -> str:
+    """What the parts of a set made with these arguments are committed under."""
+    return hash_id("toy set", VERSION, kind, repr(arguments))
+
+
+def is_written(lake: Lake, kind: str, subset: str, arguments: tuple) -> bool:
+    """Whether the lake has the set, made with these arguments."""
+    commits = [lake.read_commit(table, f"{kind}-{subset}") for table in ("set_samples", "set_shards")]
+    return all([part.version for part in commit.parts] == [set_version(kind, arguments)] for commit in commits)

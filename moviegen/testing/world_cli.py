@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from moviegen.config import console, parse_config
@@ -54,7 +55,7 @@ def main(argv: list[str]) -> int:
         print("\n".join(_summary(plan.kind for plan in plans)))
         print(f"dry run: {len(plans)} videos would be written to {config.output}, none was", file=sys.stderr)
         return 0
-    with _progress() as on_file:
+    with progress("world") as on_file:
         truth = write_world(
             config.output, config.seed, config.num_clips, config.faults, num_faults=config.num_faults, on_file=on_file
         )
@@ -72,18 +73,18 @@ def _summary(kinds: Iterable[str]) -> list[str]:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
+def progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """Yields what is to be called with (done, total): a bar on a terminal, a line every 50 files elsewhere; on stderr."""
     if not sys.stderr.isatty():
-        yield _say_some
+        yield partial(_say_some, what)
         return
     from rich.progress import Progress
 
     with Progress(console=console(), transient=True) as bar:
-        task = bar.add_task("world", total=None)
+        task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def _say_some(done: int, total: int) -> None:
+def _say_some(what: str, done: int, total: int) -> None:
     if done % 50 == 0:
-        print(f"world: {done} of {total} videos", file=sys.stderr)
+        print(f"{what}: {done} of {total} videos", file=sys.stderr)

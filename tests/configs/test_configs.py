@@ -43,13 +43,8 @@ def test_prompts(path):
 @pytest.mark.parametrize("path", of("training"), ids=str)
 def test_stages(path):
     """The parser of `moviegen train fit` takes them, tiny sizes laid over their stage; what a run gives them is put in place of paths."""
-    from jsonargparse import ArgumentParser
-    from lightning.pytorch import LightningDataModule
-
     from moviegen.contracts.stage import KINDS, parse_stage_folder
     from training.config import load_yaml
-    from training.fit import CALLBACKS
-    from training.modules.stage import StageModule
     from training.recipe import overridden
 
     stem = path.stem.removesuffix(".tiny")
@@ -60,6 +55,17 @@ def test_stages(path):
         stage = overridden(stage, load_yaml(ROOT / path))
     assert name in stage["name"]
     assert path.parts[1] in KINDS
+    check_stage(stage)
+
+
+def check_stage(stage: dict) -> None:
+    """The parser of `moviegen train fit` takes a stage's settings; what a run gives them is put in place of paths."""
+    from jsonargparse import ArgumentParser
+    from lightning.pytorch import LightningDataModule
+
+    from training.fit import CALLBACKS
+    from training.modules.stage import StageModule
+
     for part in ("model", "data"):
         settings = stage[part]["init_args"]
         for missing in REQUIRED.get(stage[part]["class_path"].rpartition(".")[2], ()):
@@ -90,6 +96,19 @@ def test_recipes(path):
     for stage in recipe.stages:
         if stage.fit is not None:
             assert stage.fit["name"] == stage.name
+
+
+@pytest.mark.parametrize("path", of("recipes", "world"), ids=str)
+def test_a_world_recipe_is_taken_and_is_bound_to_45_minutes(path):
+    from training.recipe import load_recipe
+
+    seconds = 0
+    for stage in load_recipe(ROOT / path).stages:
+        if stage.fit is not None:
+            check_stage(stage.fit)
+            _, hours, minutes, rest = map(int, stage.fit["trainer"]["max_time"].split(":"))
+            seconds += hours * 3600 + minutes * 60 + rest
+    assert 0 < seconds <= 45 * 60
 
 
 def test_a_tiny_recipe_is_the_full_ones_stages():

@@ -34,6 +34,11 @@ TASKS_OF_EDITS = {
     "posterise": "style",
     "pixelate": "texture",
     "blur": "texture",
+    "recolour": "local",
+    "remove": "remove",
+    "add": "add",
+    "background": "background",
+    "style": "style",
 }
 """Task of an edit by its name, where it is not `global` (our decision: the paper does not list its tasks [spec 5.1])."""
 
