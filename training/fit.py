@@ -40,7 +40,7 @@ from training.parallel.meta import is_first_process
 from training.parallel.peers import Peers
 from training.parallel.strategy import MeshStrategy
 from training.stage import StageState, begin_stage, finish_stage, hold_stage, recover, refuse_changes, stage_state
-from training.telling import closing, taken_from
+from training.telling import closing, going_on, stopped, taken_from
 
 TRAINER_DEFAULTS = {
     "num_sanity_val_steps": 0,
@@ -187,7 +187,7 @@ class StageCLI(LightningCLI):
                 begin_stage(folder, self.identity, self.stage_config, contents)
             checkpoint = ckpt_path or self.state.checkpoint
             if checkpoint is not None:
-                say(f"{folder}: going on from {Path(checkpoint).name}")
+                say(going_on(folder, checkpoint))
             with taken_from(checkpoint):
                 self.trainer.fit(model, datamodule=datamodule, ckpt_path=checkpoint, weights_only=True)
             if not self.stop.exit_code:
@@ -237,7 +237,7 @@ def fit(argv: Sequence[str]) -> int:
         say("stopped where there was nothing to save; the same command goes on")
         return stop.exit_code
     if stop.exit_code:
-        say(f"{cli.state.folder}: saved and stopped; the same command goes on")
+        say(stopped(cli.state.folder, cli.trainer.global_step))
     elif cli.state.result is not None:
         say(closing(cli.state.folder, cli.state.text))
     return stop.exit_code

@@ -93,7 +93,9 @@ def plan(argv: Sequence[str]) -> int:
     gpu = replace(gpu, dollars_per_hour=config.price or gpu.dollars_per_hour)
     values = _content(config.model)
     if "stages" in values or "model" in values:
-        bills = [_bill_of_job(config, gpu, job) for job in jobs(config.model, config.resolution, config.begin)]
+        found = jobs(config.model, config.resolution, config.begin)
+        meshes = [_mesh_of_job(config, job) for job in found]  # before the first is traced, which takes a while
+        bills = [_bill_of_job(config, gpu, job, mesh) for job, mesh in zip(found, meshes, strict=True)]
     else:
         bills = [_bill_of_size(config, gpu)]
     if config.json:
@@ -117,10 +119,10 @@ def _content(path: Path) -> dict[str, Any]:
 
 def _bill_of_size(config: PlanConfig, gpu: GPU) -> Bill:
     config = replace(config, gpus=config.gpus or 64, resolution=config.resolution or 768)
+    wanted = parse_mesh(config.mesh, config.gpus) if config.mesh else None
     traced = trace_of(config.model)
     shapes = shapes_of(config, traced)
     settings = Settings(ema=config.ema, frozen_bytes=config.frozen_gb * 1e9)
-    wanted = parse_mesh(config.mesh, config.gpus) if config.mesh else None
     bill = Bill(
         str(config.model),
         traced,
@@ -135,10 +137,24 @@ def _bill_of_size(config: PlanConfig, gpu: GPU) -> Bill:
     return _planned(bill, config, settings, wanted)
 
 
-def _bill_of_job(config: PlanConfig, gpu: GPU, job: Job) -> Bill:
+def _gpus_of_job(config: PlanConfig, job: Job, wanted: Mesh | None) -> int:
+    own = config.gpus_of.get(job.name) or config.gpus
+    return own or job.gpus or (wanted.gpus if wanted else 64)
+
+
+def _mesh_of_job(config: PlanConfig, job: Job) -> Mesh | None:
+    """The mesh that is asked for. Raises UsageError when it has another number of GPUs than are asked for."""
     own = config.gpus_of.get(job.name) or config.gpus
     wanted = parse_mesh(config.mesh, own) if config.mesh else job.mesh
-    gpus = own or job.gpus or (wanted.gpus if wanted else 64)
+    if wanted is not None and wanted.gpus != (gpus := _gpus_of_job(config, job, wanted)):
+        raise UsageError(
+            f"moviegen train plan: {job.name}: the mesh of its strategy has {wanted.gpus} GPUs, --gpus says {gpus}"
+        )
+    return wanted
+
+
+def _bill_of_job(config: PlanConfig, gpu: GPU, job: Job, wanted: Mesh | None) -> Bill:
+    gpus = _gpus_of_job(config, job, wanted)
     total = sum(each.share for each in job.batches)
     shapes = [
         Shape(
@@ -157,12 +173,8 @@ def _bill_of_job(config: PlanConfig, gpu: GPU, job: Job) -> Bill:
     settings = Settings(ema=config.ema and job.ema, frozen_bytes=job.frozen.bytes + config.frozen_gb * 1e9)
     bill = Bill(
         job.name, traced, gpu, gpus, tuple(shapes), config.steps or job.steps, (), assumed=job.assumed, is_stage=True, clips=config.clips,
-        source="--mesh" if config.mesh else "trainer.strategy",
+        source="--mesh" if config.mesh else "trainer.strategy", budgets=job.budgets,
     )  # fmt: skip
-    if wanted is not None and wanted.gpus != gpus:
-        raise UsageError(
-            f"moviegen train plan: {job.name}: the mesh of its strategy has {wanted.gpus} GPUs, --gpus says {gpus}"
-        )
     return _planned(bill, config, settings, wanted)
 
 

@@ -10,6 +10,15 @@ from .mesh import Mesh
 from .rank import Plan, Shape
 from .trace import Trace
 
+LEGEND = (
+    "batch: samples of all GPUs in one step. GB of one GPU: state = weights, gradients, AdamW's moments, EMA; gathered = weights of the blocks at work;",
+    "kept = activations for the backward; live = those of the block at work; rest = networks that do not train, and 6 GB for CUDA and NCCL.",
+)
+"""What the columns are."""
+
+TIGHT = 0.95
+"""Share of a GPU's memory from which on a plan is tight: what a step holds is predicted to 5% (tests/training/plan)."""
+
 PER = 1000
 """Steps that are counted where no number of them is given."""
 
@@ -36,6 +45,8 @@ class Bill:
     """Clips of the dataset; 0: not said."""
     source: str = ""
     """Where the mesh is from."""
+    budgets: tuple[tuple[str, float], ...] = ()
+    """Settings of the data that bound a batch, with their values."""
 
     @property
     def fits(self) -> bool:
@@ -80,10 +91,12 @@ def as_text(bill: Bill, top: int) -> list[str]:
     if bill.refused is not None:
         lines += [_line(bill, bill.refused), "", _too_large(bill, bill.refused), ""]
     lines += [_line(bill, each) for each in bill.plans[: 1 if bill.refused else top]]
+    lines += ["", *LEGEND]
     if not bill.plans[0].fits(gpu):
         lines += ["", _why_not(bill, bill.plans[0])]
     elif bill.is_stage:
         lines += ["", "to run the first:", f"  {flags(bill, bill.plans[0])}"]
+    lines += [_too_tight(bill, bill.plans[0])] if is_tight(bill, bill.plans[0]) else []
     if bill.clips:
         seen = bill.samples * (bill.steps or PER)
         lines += ["", f"{seen:,.0f} samples are looked at: {seen / bill.clips:.2f} epochs of {bill.clips:,} clips"]
@@ -101,10 +114,28 @@ def flags(bill: Bill, plan: Plan) -> str:
     if settings.recomputed:
         words.append(f"--model.execution.checkpointing '{{block: {settings.recomputed}}}'")
     if settings.accumulate > 1:
-        words.append(
-            f"--trainer.accumulate_grad_batches {settings.accumulate}  (and a batch of the data {settings.accumulate} times smaller)"
-        )
+        words.append(f"--trainer.accumulate_grad_batches {settings.accumulate}")
+        words += [f"--{name} {_share(value, settings.accumulate)}" for name, value in bill.budgets]
     return " ".join(words)
+
+
+def _share(budget: float, parts: int) -> str:
+    share = budget / parts
+    return f"{share:g}" if isinstance(budget, float) else str(max(1, round(share)))
+
+
+def is_tight(bill: Bill, plan: Plan) -> bool:
+    """Whether a plan fits with less to spare than the prediction may be wrong by."""
+    return plan.fits(bill.gpu) and plan.memory.total > TIGHT * bill.gpu.memory
+
+
+def _too_tight(bill: Bill, plan: Plan) -> str:
+    left = (bill.gpu.memory - plan.memory.total) / 1e9
+    more = "" if plan.settings.recomputed >= bill.trace.max_recomputed else ", or compute more blocks again"
+    return (
+        f"warning: {plan.memory.total / 1e9:.1f} of {bill.gpu.memory / 1e9:.0f} GB leave {left:.1f} GB, and the prediction is good to "
+        f"{1 - TIGHT:.0%}: try the largest shape before you count on it{more}"
+    )
 
 
 def recipe_text(bills: Sequence[Bill], not_planned: Sequence[str]) -> list[str]:
@@ -122,10 +153,15 @@ def recipe_text(bills: Sequence[Bill], not_planned: Sequence[str]) -> list[str]:
         lines.append(
             f"{bill.name:<22}{bill.trace.kind:<12}{bill.trace.parameters / 1e9:>9.2f}{bill.gpus:>6}  {plan.mesh!s:<12}"
             f"{plan.settings.recomputed:>6}{plan.settings.micro_batch:>6}{plan.memory.total / 1e9:>7.1f}{plan.step_s:>9.3g}{plan.mfu:>7.1%}"
-            f"{bill.steps or PER:>9,}{spent[0]:>8.1f}{spent[1]:>12,.0f}{cost:>14}{'' if bill.fits else '  does not fit'}"
+            f"{bill.steps or PER:>9,}{spent[0]:>8.1f}{spent[1]:>12,.0f}{cost:>14}{_mark(bill)}"
         )
     total = f"${dollars:,.0f}"
     lines.append(f"{'all of it':<22}{'':<94}{days:>8.1f}{hours:>12,.0f}{total:>14}")
+    lines += [
+        "",
+        "mesh: replicas x shards x context x tensor; again: blocks computed again; micro: samples at a time; GB: of one GPU;",
+    ]
+    lines += [f"tight: over {TIGHT:.0%} of the memory, which is predicted to {1 - TIGHT:.0%}"]
     for bill in bills:
         if bill.refused is not None:
             lines += ["", f"{bill.name}: {_too_large(bill, bill.refused)}"]
@@ -137,6 +173,10 @@ def recipe_text(bills: Sequence[Bill], not_planned: Sequence[str]) -> list[str]:
             f"not in the bill: {', '.join(not_planned)}, which train no network; validation, checkpoints, what is done again",
         ]
     return lines
+
+
+def _mark(bill: Bill) -> str:
+    return "  does not fit" if not bill.fits else "  tight" if is_tight(bill, bill.plans[0]) else ""
 
 
 def _line(bill: Bill, each: Plan) -> str:
