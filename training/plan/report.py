@@ -6,18 +6,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from .gpus import GPU, Rates
+from .legend import LEGEND, RECIPE_LEGEND, is_tight, warning
 from .mesh import Mesh
 from .rank import Plan, Shape
 from .trace import Trace
-
-LEGEND = (
-    "batch: samples of all GPUs in one step. GB of one GPU: state = weights, gradients, AdamW's moments, EMA; gathered = weights of the blocks at work;",
-    "kept = activations for the backward; live = those of the block at work; rest = networks that do not train, and 6 GB for CUDA and NCCL.",
-)
-"""What the columns are."""
-
-TIGHT = 0.95
-"""Share of a GPU's memory from which on a plan is tight: what a step holds is predicted to 5% (tests/training/plan)."""
 
 PER = 1000
 """Steps that are counted where no number of them is given."""
@@ -96,7 +88,7 @@ def as_text(bill: Bill, top: int) -> list[str]:
         lines += ["", _why_not(bill, bill.plans[0])]
     elif bill.is_stage:
         lines += ["", "to run the first:", f"  {flags(bill, bill.plans[0])}"]
-    lines += [_too_tight(bill, bill.plans[0])] if is_tight(bill, bill.plans[0]) else []
+    lines += [warning(bill.plans[0], bill.gpu, bill.trace.max_recomputed)] if is_tight(bill.plans[0], bill.gpu) else []
     if bill.clips:
         seen = bill.samples * (bill.steps or PER)
         lines += ["", f"{seen:,.0f} samples are looked at: {seen / bill.clips:.2f} epochs of {bill.clips:,} clips"]
@@ -124,20 +116,6 @@ def _share(budget: float, parts: int) -> str:
     return f"{share:g}" if isinstance(budget, float) else str(max(1, round(share)))
 
 
-def is_tight(bill: Bill, plan: Plan) -> bool:
-    """Whether a plan fits with less to spare than the prediction may be wrong by."""
-    return plan.fits(bill.gpu) and plan.memory.total > TIGHT * bill.gpu.memory
-
-
-def _too_tight(bill: Bill, plan: Plan) -> str:
-    left = (bill.gpu.memory - plan.memory.total) / 1e9
-    more = "" if plan.settings.recomputed >= bill.trace.max_recomputed else ", or compute more blocks again"
-    return (
-        f"warning: {plan.memory.total / 1e9:.1f} of {bill.gpu.memory / 1e9:.0f} GB leave {left:.1f} GB, and the prediction is good to "
-        f"{1 - TIGHT:.0%}: try the largest shape before you count on it{more}"
-    )
-
-
 def recipe_text(bills: Sequence[Bill], not_planned: Sequence[str]) -> list[str]:
     """A line a stage, and the sum."""
     lines = [
@@ -157,11 +135,7 @@ def recipe_text(bills: Sequence[Bill], not_planned: Sequence[str]) -> list[str]:
         )
     total = f"${dollars:,.0f}"
     lines.append(f"{'all of it':<22}{'':<94}{days:>8.1f}{hours:>12,.0f}{total:>14}")
-    lines += [
-        "",
-        "mesh: replicas x shards x context x tensor; again: blocks computed again; micro: samples at a time; GB: of one GPU;",
-    ]
-    lines += [f"tight: over {TIGHT:.0%} of the memory, which is predicted to {1 - TIGHT:.0%}"]
+    lines += ["", *RECIPE_LEGEND]
     for bill in bills:
         if bill.refused is not None:
             lines += ["", f"{bill.name}: {_too_large(bill, bill.refused)}"]
@@ -176,7 +150,7 @@ def recipe_text(bills: Sequence[Bill], not_planned: Sequence[str]) -> list[str]:
 
 
 def _mark(bill: Bill) -> str:
-    return "  does not fit" if not bill.fits else "  tight" if is_tight(bill, bill.plans[0]) else ""
+    return "  does not fit" if not bill.fits else "  tight" if is_tight(bill.plans[0], bill.gpu) else ""
 
 
 def _line(bill: Bill, each: Plan) -> str:
