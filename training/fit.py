@@ -39,6 +39,7 @@ from training.messages import explain
 from training.parallel.meta import is_first_process
 from training.parallel.peers import Peers
 from training.parallel.strategy import MeshStrategy
+from training.record import record_start
 from training.stage import StageState, begin_stage, finish_stage, hold_stage, recover, refuse_changes, stage_state
 from training.telling import closing, going_on, stopped, taken_from
 
@@ -185,6 +186,7 @@ class StageCLI(LightningCLI):
                 if missing := missing_text(contents):
                     say(missing)
                 begin_stage(folder, self.identity, self.stage_config, contents)
+                record_start(folder, self.state.step, self.identity, class_of(self.stage_config["model"]).places)
             checkpoint = ckpt_path or self.state.checkpoint
             if checkpoint is not None:
                 say(going_on(folder, checkpoint))
@@ -255,10 +257,16 @@ def look(argv: Sequence[str]) -> StageState:
 
 
 def _run(verb: str, argv: Sequence[str], stop: StopOnSignal, look_only: bool = False) -> StageCLI:
+    return run_cli(StageCLI, verb, argv, stop, look_only)
+
+
+def run_cli(
+    cli_class: type[StageCLI], verb: str, argv: Sequence[str], stop: StopOnSignal, look_only: bool = False
+) -> StageCLI:
     """Runs LightningCLI. Raises UsageError on anything it cannot read."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
-    cli = StageCLI.__new__(StageCLI)
+    cli = cli_class.__new__(cli_class)
     with warnings.catch_warnings():
         for text in QUIET:
             warnings.filterwarnings("ignore", message=text)
