@@ -22,6 +22,9 @@ from moviegen.weight_files import INDEX_FILE, WEIGHTS_FILE, has_weights, weight_
 
 PATTERN = "model{suffix}.safetensors"
 
+LEFT_OUT = (INDEX_FILE, "README.md")
+"""Written anew, or not at all: what the hub's mixin puts beside each network says nothing of it."""
+
 
 @dataclass(frozen=True)
 class Network:
@@ -88,7 +91,7 @@ def write_layout(
     written is not what was to be written."""
     weights = {path.resolve() for network in networks for path in network.files}
     for path in sorted(path for path in model.rglob("*") if path.is_file()):
-        if path.resolve() not in weights and path.name != INDEX_FILE:
+        if path.resolve() not in weights and path.name not in LEFT_OUT:
             (output / path.relative_to(model)).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, output / path.relative_to(model))
     for network in networks:
