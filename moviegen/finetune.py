@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from moviegen.pipelines.video import VideoDefaults
 
 SUBSET = "finetune"
+CAPTIONS = "select caption from samples where subset = 'finetune' order by clip_id"
 FEW = 10
 """Clips below which none is held out."""
 
@@ -146,8 +147,7 @@ def fit_words(config: FinetuneConfig, shape: "Shape", num_clips: int) -> list[ob
 
 def captions_of(steps: Steps, lake: Path) -> list[str]:
     """Caption of each clip in the shards. Raises UsageError when no clip was kept."""
-    query = f"select caption from samples where subset = '{SUBSET}' order by clip_id"  # noqa: S608 - a constant
-    rows = steps.outputs_of("stats")(lake, query)
+    rows = steps.outputs_of("stats")(lake, CAPTIONS)
     if not rows:
         raise UsageError(f"no clip was kept; why: moviegen stats {lake} inputs")
     return [row["caption"] for row in rows]
