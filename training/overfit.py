@@ -5,6 +5,7 @@ to chance: a network, a loss and an optimiser that are wired rightly learn it by
 """
 
 import contextlib
+import functools
 import math
 import shutil
 import tempfile
@@ -52,7 +53,7 @@ One batch of a stage again and again: its loss must fall below a share of what i
 Exit codes: 0 passed, 4 failed, with what to look at.
 
 examples:
-  moviegen train overfit configs/training/tae/01_64px.yaml --data.lake lake/
+  moviegen train overfit configs/training/tae/01_64px.yaml --data.lake lake/ --data.tokens_per_batch 32 --model.optimizer.lr 1e-3
   moviegen train overfit configs/training/video_dit/01_t2i_64px.yaml --model.tae runs/02_encode_64px/model \\
       --data.latents runs/02_encode_64px/latents --model.optimizer.lr 3e-3"""
 
@@ -159,6 +160,7 @@ class OverfitCLI(StageCLI):
             self.recorder.below = BELOW_OF_AUTOENCODERS
         model.optimizer_config = plain(model.optimizer_config)
 
+        @functools.cache  # a TAE asks twice: its linear path is fitted first
         def one_batch() -> RepeatedBatch:
             for number, batch in enumerate(loader_of()):
                 if number == self.batch_number:
