@@ -35,6 +35,7 @@ class Adapters:
     """Low-rank adapters."""
 
     rank: int = 16
+    """Directions in which each matrix can change."""
     alpha: float = 16.0
     """They are multiplied by alpha / rank."""
 
@@ -63,6 +64,7 @@ class FinetuneConfig:
     curation: Path = Path("configs/curation/finetune.yaml")
     """How the folder is curated."""
     seed: int = 0
+    """Of the training and of the samples."""
     dry_run: bool = False
     """Print the commands and do nothing."""
 
