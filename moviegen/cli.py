@@ -38,6 +38,13 @@ COMMANDS = (
     Command(
         "eval", "measure what models make, with intervals; blind studies", "moviegen.evaluation.command:main", "eval"
     ),
+    Command("export", "a trained model as a folder for the hub, with its card", "moviegen.hub.command:main", "models"),
+    Command(
+        "finetune",
+        "a trained video model on a folder of one's own videos, in one command",
+        "moviegen.finetune:main",
+        "all",
+    ),
     Command("generate", "text to image or video", "moviegen.pipelines.generate_cli:main", "models"),
     Command(
         "lab",

@@ -7,8 +7,6 @@ run finds everything committed and redoes nothing.
 import json
 import os
 import shutil
-import subprocess
-import sys
 import sysconfig
 import time
 from collections.abc import Sequence
@@ -17,6 +15,7 @@ from pathlib import Path
 
 from moviegen.config import parse_config
 from moviegen.errors import MovieGenError, UsageError
+from moviegen.steps import Steps
 
 PROMPTS = (
     "a red circle moves left",
@@ -101,7 +100,7 @@ def main(argv: list[str]) -> int:
         examples=["moviegen demo", "moviegen demo --output out --videos my/videos", "moviegen demo --dry-run"],
     )
     places, started = Places(config.output.resolve()), time.monotonic()
-    steps = Steps(config.dry_run, home())
+    steps = Steps("demo", 5, config.dry_run, home())
     steps.title(1, "raw video: real clips, and toy-world clips with planted faults")
     steps.run(
         "world", "--output", places.videos / "toy", "--seed", config.seed, "--num_clips", config.num_clips, show=False
@@ -142,58 +141,10 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-@dataclass(frozen=True)
-class Steps:
-    """Runs `moviegen` commands one after another, from the folder that holds `configs/`."""
-
-    dry_run: bool
-    home: Path
-
-    def title(self, number: int, text: str) -> None:
-        """Prints the heading of a step."""
-        print(f"\n[{number}/5] {text}", flush=True)
-
-    def run(self, *words: object, show: bool = True) -> None:
-        """Prints a command and runs it, its data on stdout shown or not. Raises DemoStepError with its exit code when it fails."""
-        command = [str(word) for word in words]
-        print(f"$ moviegen {' '.join(command)}", flush=True)
-        if self.dry_run:
-            return
-        stdout = None if show else subprocess.DEVNULL
-        done = subprocess.run(
-            [sys.executable, "-m", "moviegen.cli", *command], cwd=self.home, check=False, stdout=stdout
-        )
-        if done.returncode != 0:
-            raise DemoStepError(
-                f"demo: `moviegen {command[0]}` ended with exit code {done.returncode}; what it said is above",
-                done.returncode,
-            )
-
-    def outputs_of(self, verb: str):
-        """A function that runs a listing verb with `--json` and returns what it printed."""
-
-        def ask(*words: object) -> list[dict]:
-            command = [sys.executable, "-m", "moviegen.cli", verb, *map(str, words), "--json"]
-            done = subprocess.run(command, cwd=self.home, capture_output=True, text=True, check=False)
-            if done.returncode != 0:
-                raise DemoStepError(f"demo: `moviegen {verb}` failed: {done.stderr.strip()}", done.returncode)
-            return json.loads(done.stdout)
-
-        return ask
-
-
 def clock(minutes: float) -> str:
     """Minutes as Lightning's DD:HH:MM:SS."""
     seconds = round(minutes * 60)
     return f"{seconds // 86400:02d}:{seconds // 3600 % 24:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
-
-
-class DemoStepError(MovieGenError):
-    """A step of the demo failed; its exit code is passed on."""
-
-    def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
 
 
 def copy_real_videos(target: Path, own: Path | None) -> int:

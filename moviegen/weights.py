@@ -1,4 +1,5 @@
-"""Model folders: `config.json` and `model.safetensors`, written atomically, read strictly, without pickle.
+"""Model folders: `config.json` and `model.safetensors` (or several files and their index), written atomically, read strictly, without
+pickle.
 
 `HubModel` is huggingface_hub's mixin with three changes: a missing or unknown tensor is an error (the mixin ignores it), nothing is
 printed on stdout, and no `pytorch_model.bin` is ever unpickled.
@@ -16,13 +17,14 @@ from typing import Any, TypeVar
 
 import torch
 from huggingface_hub import PyTorchModelHubMixin, hf_hub_download
+from huggingface_hub.errors import EntryNotFoundError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from moviegen.contracts.lake import atomic_write
 from moviegen.errors import UsageError
+from moviegen.weight_files import WEIGHTS_FILE, fetched_files, has_weights, weight_files
 
-WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -44,17 +46,14 @@ class HubModel(PyTorchModelHubMixin):
         download = ("revision", "cache_dir", "force_download", "local_files_only", "token")
         options = {name: kwargs.pop(name, None) for name in download}
         folder = Path(model_id)
-        path = folder / WEIGHTS_FILE
-        if not folder.is_dir():
-            path = Path(
-                hf_hub_download(
-                    model_id, WEIGHTS_FILE, **{**options, "force_download": bool(options["force_download"])}
-                )
-            )
         if folder.is_dir():
             check_config(cls, folder / CONFIG_FILE)
+            files = weight_files(folder)
+        else:
+            options["force_download"] = bool(options["force_download"])
+            files = fetched_files(lambda name: hf_hub_download(model_id, name, **options), EntryNotFoundError)
         model = cls(**kwargs)
-        load_state(model, path, map_location)  # type: ignore[arg-type]
+        load_state(model, files, map_location)  # type: ignore[arg-type]
         return model.eval()  # type: ignore[attr-defined]
 
 
@@ -124,17 +123,19 @@ def saving_by(saver: Saver) -> Iterator[None]:
         _SAVER.reset(token)
 
 
-def load_state(model: nn.Module, path: Path, device: str = "cpu") -> None:
-    """Fills a module from a safetensors file. Raises UsageError when the file, a name or a shape does not fit."""
+def load_state(model: nn.Module, paths: Sequence[Path], device: str = "cpu") -> None:
+    """Fills a module from safetensors files. Raises UsageError when a file, a name or a shape does not fit."""
     if _has_shapes_only(model):
         return
-    try:
-        state = load_file(path, device=device)
-    except Exception as error:  # safetensors raises its own and plain OSErrors
-        raise UsageError(
-            f"{path}: not readable as safetensors ({error}); was the folder written to its end?"
-        ) from error
-    check_state(model, state, str(path))
+    state: dict[str, Tensor] = {}
+    for path in paths:
+        try:
+            state |= load_file(path, device=device)
+        except Exception as error:  # safetensors raises its own and plain OSErrors
+            raise UsageError(
+                f"{path}: not readable as safetensors ({error}); was the folder written to its end?"
+            ) from error
+    check_state(model, state, str(paths[0] if len(paths) == 1 else paths[0].parent))
     model.load_state_dict(state)
 
 
@@ -163,8 +164,8 @@ def save_model(model: Model, folder: Path) -> None:
 def load_model(model_class: type[Model], folder: Path, device: str = "cpu") -> Model:
     """The model of a folder, in eval mode on `device`. Raises UsageError when the folder is no model of that class."""
     folder = Path(folder)
-    for name in (CONFIG_FILE, WEIGHTS_FILE):
-        if not (folder / name).is_file():
+    for name, is_there in ((CONFIG_FILE, (folder / CONFIG_FILE).is_file()), (WEIGHTS_FILE, has_weights(folder))):
+        if not is_there:
             raise UsageError(f"{folder} is no {model_class.__name__} folder: {name} is missing")
     try:
         model = model_class.from_pretrained(str(folder))  # type: ignore[attr-defined]

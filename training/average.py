@@ -14,6 +14,7 @@ from safetensors import safe_open
 from moviegen.config import parse_config
 from moviegen.contracts.clip import file_sha256, hash_id
 from moviegen.errors import UsageError
+from moviegen.hub.card import CARD_FILE
 from moviegen.pipelines.video import INDEX_FILE
 from moviegen.weights import average as mean_of
 from moviegen.weights import save_state
@@ -79,7 +80,10 @@ def average_folders(folders: Mapping[Path, float], output: Path) -> None:
     """Writes the folder whose weights are the mean of those of `folders`, given with their shares. What is equal in all is copied; the
     defaults of a product are the first one's. Raises UsageError when the folders are not of one make."""
     first = next(iter(folders))
-    names = {folder: sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()) for folder in folders}
+    names = {
+        folder: sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file() and p.name != CARD_FILE)
+        for folder in folders
+    }
     for folder, files in names.items():
         if files != names[first]:
             odd = sorted(set(files) ^ set(names[first]))
@@ -94,6 +98,11 @@ def average_folders(folders: Mapping[Path, float], output: Path) -> None:
             raise UsageError(
                 f"{name} differs between {', '.join(map(str, folders))}: only models of one make have a mean"
             )
+
+
+def _files_below(folder: Path) -> list[str]:
+    """Names of what makes a model; each has a card of its own."""
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file() and p.name != CARD_FILE)
 
 
 def _average_files(paths: Sequence[Path], shares: Sequence[float], output: Path) -> None:

@@ -10,13 +10,15 @@ from moviegen.errors import UsageError
 
 TRAIN = Command(
     "train",
-    "shards to weights: fit, validate, run, encode, plan, measure, average, export",
+    "shards to weights: fit, overfit, report, validate, run, encode, plan, measure, average, export",
     "training.cli:train",
     "training",
 )
 
 VERBS = {
     "fit": ("train one stage", "training.fit:fit"),
+    "overfit": ("one batch to zero: whether a stage can learn at all", "training.overfit:overfit"),
+    "report": ("a page of how fast and how well a stage or a run trains", "training.report.command:report"),
     "validate": ("measure a stage's newest checkpoint on its held-out clips", "training.fit:validate"),
     "run": ("train the stages of a recipe in order, skipping those done", "training.run:run"),
     "encode": ("cache TAE latents of a subset and measure their mean and std", "training.encode:encode"),
@@ -53,6 +55,7 @@ One stage by LightningCLI: every key of the YAML is also a flag, and flags win.
   --samples.every_steps N           how often it draws samples
   --seed_everything N               of everything random
   --allow_changed true              go on from checkpoints of other settings
+  --dry-run                         what would be done, memory, steps and disk; nothing is trained or written
   --print_config                    the whole configuration as YAML, and nothing else
   --help --full                     all settings, Lightning's included
 
@@ -87,7 +90,10 @@ def train(argv: Sequence[str]) -> int:
 
         check_places(argv[0], argv[1:])
     rest = [word for word in argv[1:] if word != "--full"]
-    module, _, function = VERBS[argv[0]][1].partition(":")
+    target = VERBS[argv[0]][1]
+    if argv[0] == "fit" and {"--dry-run", "--dry_run"} & set(rest):
+        target, rest = "training.dry_run:dry_run", [word for word in rest if word not in ("--dry-run", "--dry_run")]
+    module, _, function = target.partition(":")
     return int(getattr(importlib.import_module(module), function)(rest) or 0)
 
 

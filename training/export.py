@@ -10,6 +10,7 @@ import yaml
 
 from moviegen.config import parse_config
 from moviegen.errors import UsageError
+from moviegen.hub.card import write_card
 from training.checkpoint import load_state, newest_checkpoint
 from training.cli import say
 from training.modules.stage import StageModule
@@ -49,6 +50,7 @@ def export(argv: Sequence[str]) -> int:
     if config.weights == "ema":
         load_means(module, state)
     module.export(Path(config.output))
+    write_card(Path(config.output), Path(config.stage))
     say(f"{config.output}: {config.weights} weights of {checkpoint.name}")
     return 0
 

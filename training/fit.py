@@ -39,8 +39,9 @@ from training.messages import explain
 from training.parallel.meta import is_first_process
 from training.parallel.peers import Peers
 from training.parallel.strategy import MeshStrategy
+from training.record import record_start
 from training.stage import StageState, begin_stage, finish_stage, hold_stage, recover, refuse_changes, stage_state
-from training.telling import closing, taken_from
+from training.telling import closing, going_on, stopped, taken_from
 
 TRAINER_DEFAULTS = {
     "num_sanity_val_steps": 0,
@@ -185,9 +186,10 @@ class StageCLI(LightningCLI):
                 if missing := missing_text(contents):
                     say(missing)
                 begin_stage(folder, self.identity, self.stage_config, contents)
+                record_start(folder, self.state.step, self.identity, class_of(self.stage_config["model"]).places)
             checkpoint = ckpt_path or self.state.checkpoint
             if checkpoint is not None:
-                say(f"{folder}: going on from {Path(checkpoint).name}")
+                say(going_on(folder, checkpoint))
             with taken_from(checkpoint):
                 self.trainer.fit(model, datamodule=datamodule, ckpt_path=checkpoint, weights_only=True)
             if not self.stop.exit_code:
@@ -237,7 +239,7 @@ def fit(argv: Sequence[str]) -> int:
         say("stopped where there was nothing to save; the same command goes on")
         return stop.exit_code
     if stop.exit_code:
-        say(f"{cli.state.folder}: saved and stopped; the same command goes on")
+        say(stopped(cli.state.folder, cli.trainer.global_step))
     elif cli.state.result is not None:
         say(closing(cli.state.folder, cli.state.text))
     return stop.exit_code
@@ -255,10 +257,16 @@ def look(argv: Sequence[str]) -> StageState:
 
 
 def _run(verb: str, argv: Sequence[str], stop: StopOnSignal, look_only: bool = False) -> StageCLI:
+    return run_cli(StageCLI, verb, argv, stop, look_only)
+
+
+def run_cli(
+    cli_class: type[StageCLI], verb: str, argv: Sequence[str], stop: StopOnSignal, look_only: bool = False
+) -> StageCLI:
     """Runs LightningCLI. Raises UsageError on anything it cannot read."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
-    cli = StageCLI.__new__(StageCLI)
+    cli = cli_class.__new__(cli_class)
     with warnings.catch_warnings():
         for text in QUIET:
             warnings.filterwarnings("ignore", message=text)

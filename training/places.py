@@ -10,12 +10,12 @@ from moviegen.errors import UsageError
 from training.config import load_yaml
 
 FOLDERS = {
-    "model.tae": "the model/ of an encode stage",
+    "model.tae": "the model/ of the encode stage that made the latents, such as RUNS/02_encode/model",
     "model.init_from": "the model/ of the stage before",
     "model.codec": "the model/ of a measure stage",
     "model.vision_from": "a vision encoder",
     "model.round_trip_tae": "a TAE: tae/ in the model/ of a video stage",
-    "data.latents": "the latents/ of an encode stage",
+    "data.latents": "the latents/ of an encode stage, such as RUNS/02_encode/latents",
 }
 """Settings that name a folder, and what that folder is."""
 
@@ -30,7 +30,9 @@ def check_places(verb: str, argv: Sequence[str]) -> None:
         raise UsageError(
             f"moviegen train {verb}: give --output RUN, the folder of the stage: {example} --output runs/stage"
         )
-    if given.get("data.class_path") and not str(given["data.class_path"]).endswith("LatentDataModule"):
+    if str(given.get("data.class_path")).endswith("LatentDataModule"):
+        _check_latents(verb, given)
+    elif given.get("data.class_path"):
         if not given.get("data.lake"):
             raise UsageError(
                 f"moviegen train {verb}: give --data.lake LAKE, what it trains on: {example} --data.lake lake"
@@ -39,6 +41,18 @@ def check_places(verb: str, argv: Sequence[str]) -> None:
     for name, what in FOLDERS.items():
         if given.get(name) and not Path(given[name]).is_dir():
             raise UsageError(f"--{name} {given[name]}: no such folder; wanted {what}")
+
+
+def _check_latents(verb: str, given: dict[str, Any]) -> None:
+    """Raises UsageError when a stage on latents is given a lake, or is not given its latents or their autoencoder."""
+    if given.get("data.lake"):
+        raise UsageError(
+            f"moviegen train {verb}: --data.lake {given['data.lake']}: this stage reads latents: --data.latents FOLDER, "
+            f"{FOLDERS['data.latents']}; `moviegen train encode` makes them of a lake"
+        )
+    if wanted := [name for name in ("data.latents", "model.tae") if not given.get(name)]:
+        said = " and ".join(f"--{name} FOLDER, {FOLDERS[name]}" for name in wanted)
+        raise UsageError(f"moviegen train {verb}: this stage reads latents: give {said}")
 
 
 def _given(argv: Sequence[str]) -> dict[str, Any]:

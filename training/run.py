@@ -76,14 +76,27 @@ def run_stage(recipe: Recipe, stage: RecipeStage, config: RunConfig) -> tuple[in
     from training.stage import set_aside
 
     argv, folder = fit_flags(recipe, stage, config), Path(config.output) / recipe.folder(stage.name)
+    if config.dry_run:
+        return 0, _tell(argv, folder, limits(stage, config))
     state = look(argv)
-    if state.result is not None or config.dry_run:
-        say(f"{folder.name}: {state.text}{'' if state.result else limits(stage, config)}")
-        return 0, state.result is not None
+    if state.result is not None:
+        say(f"{folder.name}: {state.text}")
+        return 0, True
     if state.changes:
         aside = set_aside(folder)
         say(f"{folder.name}: settings changed ({state.changes[0]}), so it starts anew; the old one is kept in {aside}")
     return fit(argv), True
+
+
+def _tell(argv: Sequence[str], folder: Path, ends: str) -> bool:
+    """Says how far a stage is and what it would take; whether it is done."""
+    from training.dry_run import look_closely
+
+    state, lines = look_closely([*argv, "--allow_changed", "true"])  # it would be set aside, not refused
+    say(f"{folder.name}: {state.text}{'' if state.result else ends}")
+    for line in lines:
+        say(f"  {line}")
+    return state.result is not None
 
 
 def limits(stage: RecipeStage, config: RunConfig) -> str:

@@ -63,6 +63,11 @@ class StageState:
     """How the folder's identity differs from the one asked for; checkpoints then do not fit."""
 
     @property
+    def step(self) -> int:
+        """The step that it would go on from."""
+        return 0 if self.checkpoint is None else parse_checkpoint_name(self.checkpoint.name) or 0
+
+    @property
     def text(self) -> str:
         """One word or two for people."""
         if self.result is not None:

@@ -8,6 +8,8 @@ from moviegen.errors import UsageError
 from training.callbacks.metrics import CURVE_FILE, METRICS_FILE, read_metrics
 from training.callbacks.readings import THROUGHPUT_FILE, by_bucket, read_throughput, table
 from training.callbacks.samples import ORACLE_FILE
+from training.checkpoint import newest_checkpoint, parse_checkpoint_name
+from training.stage import CHECKPOINTS_FOLDER
 
 
 @contextlib.contextmanager
@@ -23,6 +25,19 @@ def taken_from(checkpoint: Path | str | None) -> Iterator[None]:
             f"{checkpoint}: is of another network:\n  {reasons}\nchoose another --output; weights of another stage are begun from "
             "with --model.init_from"
         ) from error
+
+
+def going_on(folder: Path, checkpoint: Path | str) -> str:
+    """What a person reads when a stage is taken up again: at which step, from which checkpoint."""
+    step = parse_checkpoint_name(Path(checkpoint).name)
+    return f"{folder}: {'goes on' if step is None else f'goes on at step {step}'}, from {checkpoint}"
+
+
+def stopped(folder: Path, step: int) -> str:
+    """What a person reads when a signal has ended a stage: how far it is, and where that is saved."""
+    path, _ = newest_checkpoint(folder / CHECKPOINTS_FOLDER, is_first=False)
+    saved = f"saved as {path}" if path is not None else "nothing is saved yet"
+    return f"{folder}: stopped after step {step}, {saved}; the same command goes on"
 
 
 def closing(folder: Path, text: str) -> str:

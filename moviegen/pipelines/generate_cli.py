@@ -226,16 +226,18 @@ def show_progress(total: int) -> Iterator[Callable[[int, int], None]]:
     """Yields the callback of a sampling step: a bar on a terminal, a line every ten seconds elsewhere; on stderr."""
     chatter = console()
     if not sys.stderr.isatty():
-        done, last = 0, time.monotonic()
+        done, said, last = 0, 0, time.monotonic()
 
         def line(step: int, num_steps: int) -> None:
-            nonlocal done, last
+            nonlocal done, said, last
             done += 1
             if time.monotonic() - last > 10 or done == total:
-                last = time.monotonic()
+                said, last = done, time.monotonic()
                 chatter.print(f"sampling: step {done} of {total}")
 
         yield line
+        if said != done:  # fewer than were expected: what was there already is not made again
+            chatter.print(f"sampling: done, {done} steps")
         return
     from rich.progress import Progress
 

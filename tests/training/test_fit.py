@@ -85,7 +85,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(trained_tae, tae_stage, to
     assert weights_sha256(tmp_path / "run/model") == weights_sha256(trained_tae / "model")
 
 
-def test_two_dit_stages_and_resume(dit_stage, encoded, tmp_path, signal_at):
+def test_two_dit_stages_and_resume(dit_stage, encoded, tmp_path, signal_at, capsys):
     flags = dit_flags(dit_stage, encoded, tmp_path / "whole")
     assert fit(flags) == 0
     pipeline = VideoPipeline.from_pretrained(tmp_path / "whole/model")
@@ -96,8 +96,11 @@ def test_two_dit_stages_and_resume(dit_stage, encoded, tmp_path, signal_at):
     flags = dit_flags(dit_stage, encoded, tmp_path / "parts")
     signal_at(3, signal.SIGTERM)
     assert fit(flags) == 143
+    checkpoint = tmp_path / "parts/checkpoints/step-00000004.ckpt"
+    assert f"stopped after step 4, saved as {checkpoint}; the same command goes on" in capsys.readouterr().err
     signal_at(-1, signal.SIGTERM)
     assert fit(flags) == 0
+    assert f"goes on at step 4, from {checkpoint}" in capsys.readouterr().err
     for name in (METRICS_FILE, "stage.json"):
         assert (tmp_path / "parts" / name).read_text() == (tmp_path / "whole" / name).read_text()
 

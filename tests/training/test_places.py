@@ -26,10 +26,16 @@ def test_a_stage_on_pixels_needs_its_folder_and_a_lake(flags, message, repo_root
 
 def test_a_stage_on_latents_needs_them_and_the_autoencoder(repo_root, tmp_path):
     stage = ["fit", "--config", str(repo_root / "configs/training/video_dit/01_t2i_64px.yaml"), "--output", "x"]
-    with pytest.raises(UsageError, match=r"--model.tae none: no such folder; wanted the model/ of an encode stage"):
-        train([*stage, "--model.tae", "none"])
+    with pytest.raises(UsageError, match=r"--model.tae none: no such folder; wanted the model/ of the encode"):
+        train([*stage, "--model.tae", "none", "--data.latents", str(tmp_path)])
     with pytest.raises(UsageError, match=r"--data.latents none: no such folder; wanted the latents/"):
         train([*stage, "--model.tae", str(tmp_path), "--data.latents", "none"])
+    with pytest.raises(
+        UsageError, match=r"give --model.tae FOLDER, the model/ of the encode stage .* RUNS/02_encode/model"
+    ):
+        train([*stage, "--data.latents", str(tmp_path)])
+    with pytest.raises(UsageError, match=r"--data.lake x: this stage reads latents: --data.latents FOLDER"):
+        train([*stage, "--data.lake", "x"])
 
 
 def test_the_refusal_imports_no_framework(repo_root):

@@ -1,6 +1,7 @@
 """`throughput.csv`: how fast some steps of a bucket were, a row each; read, put together by bucket, as lines for people."""
 
 import csv
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -29,6 +30,8 @@ class Reading:
     """Model FLOPs a second of one rank while it computes, in 1e12."""
     mfu: float
     """Share of the peak that is."""
+    samples_per_s: float = math.nan
+    """Of all ranks, the optimiser and waiting included; NaN in files of before there was this column."""
 
     @property
     def data_wait(self) -> float:
@@ -41,7 +44,9 @@ def read_throughput(path: Path) -> list[Reading]:
     if not path.exists():
         return []
     with open(path, newline="") as file:
-        rows = [row for row in list(csv.reader(file))[1:] if len(row) == len(fields(Reading))]
+        rows = [
+            row for row in list(csv.reader(file))[1:] if len(row) in (len(fields(Reading)) - 1, len(fields(Reading)))
+        ]
     return [Reading(int(row[0]), row[1], int(row[2]), *map(float, row[3:])) for row in rows if row[-1]]
 
 
@@ -62,9 +67,11 @@ def _mean(rows: Sequence[Reading]) -> Reading:
     def rate(name: str) -> float:  # of what is counted a second
         return sum(row.steps * row.step_s * getattr(row, name) for row in rows) / max(1e-12, seconds)
 
+    whole = [row.steps * (row.step_s + row.optimizer_s + row.wait_s) for row in rows]
+    samples = sum(spent * row.samples_per_s for spent, row in zip(whole, rows, strict=True)) / max(1e-12, sum(whole))
     return Reading(
         rows[-1].step, rows[-1].bucket, steps, seconds / steps, mean("optimizer_s"), mean("wait_s"), rate("tokens_per_s"),
-        rate("tflops"), rate("mfu"),
+        rate("tflops"), rate("mfu"), samples,
     )  # fmt: skip
 
 

@@ -44,7 +44,7 @@ class Throughput(Callback):
         """The last reading in short, for the progress line."""
         self._peak = 0.0
         self._seen: set[str] = set()
-        self._times: dict[str, list[tuple[Any, Any, Any, float, float, float]]] = {}
+        self._times: dict[str, list[tuple[Any, Any, Any, float, float, float, float]]] = {}
 
     def on_train_start(self, trainer: Trainer, pl_module: StageModule) -> None:
         """Keeps the rows up to the step that training goes on from."""
@@ -72,7 +72,7 @@ class Throughput(Callback):
         if batch.bucket in self._seen:
             tokens, flops = pl_module.sample_work(batch)
             mine = len(batch) / _ranks_a_batch(trainer)
-            times = (self._start, self._computed or end, end, batch.wait_s, tokens * mine, flops * mine)
+            times = (self._start, self._computed or end, end, batch.wait_s, tokens * mine, flops * mine, mine)
             self._times.setdefault(batch.bucket, []).append(times)
         self._seen.add(batch.bucket)
         has_stepped = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
@@ -151,8 +151,8 @@ def _seconds(start: Any, end: Any) -> float:
     return start.elapsed_time(end) / 1000
 
 
-def _sums(times: Sequence[tuple[Any, Any, Any, float, float, float]]) -> list[float]:
-    """Seconds of computing, of the optimiser, of waiting; tokens, FLOPs; of one rank, of all its batches."""
+def _sums(times: Sequence[tuple[Any, Any, Any, float, float, float, float]]) -> list[float]:
+    """Seconds of computing, of the optimiser, of waiting; tokens, FLOPs, samples; of one rank, of all its batches."""
     rows = [(_seconds(a, b), _seconds(b, c), *rest) for a, b, c, *rest in times]
     return [sum(column) for column in zip(*rows, strict=True)]
 
@@ -172,16 +172,17 @@ def _ranks_a_batch(trainer: Trainer) -> int:
 
 
 def _reading(trainer: Trainer, bucket: str, steps: int, sums: Sequence[float], peak: float) -> Reading:
-    compute_s, optimizer_s, wait_s, tokens, flops = sums
+    compute_s, optimizer_s, wait_s, tokens, flops, samples = sums
     rate = flops / max(1e-12, compute_s)
     return Reading(
         trainer.global_step, bucket, steps, compute_s / steps, optimizer_s / steps, wait_s / steps,
         tokens * trainer.world_size / max(1e-12, compute_s), rate / 1e12, rate / peak,
+        samples * trainer.world_size / max(1e-12, compute_s + optimizer_s + wait_s),
     )  # fmt: skip
 
 
 def _named(reading: Reading) -> dict[str, float]:
     """Metric -> value, as loggers take them: `perf/mfu/16x9-f128`."""
-    kept = ("step_s", "optimizer_s", "tokens_per_s", "tflops", "mfu")
+    kept = ("step_s", "optimizer_s", "tokens_per_s", "samples_per_s", "tflops", "mfu")
     values = {name: value for name, value in asdict(reading).items() if name in kept} | {"data_wait": reading.data_wait}
     return {f"perf/{name}/{reading.bucket}": value for name, value in values.items()}

@@ -203,7 +203,7 @@ class AudioDiTModule(TextFlowModule):
 
     def export(self, folder: Path) -> None:
         """Writes the product folder: codec, transformer, encoder of frames, text encoders."""
-        networks = {"audio_codec": self.codec, "audio_dit": self.network, "vision": self.vision}
+        networks = {"audio_codec": self.codec, "audio_dit": self.finished(), "vision": self.vision}
         save_product(Product(PIPELINE, networks, list(self.text_encoders)), folder)  # type: ignore[arg-type]
 
 

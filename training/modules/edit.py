@@ -106,6 +106,6 @@ class EditModule(LatentFlowModule):
 
     def export(self, folder: Path) -> None:
         """Writes the product folder: TAE, transformer, text encoders."""
-        networks = {"tae": self.tae, "edit_dit": self.network}
+        networks = {"tae": self.tae, "edit_dit": self.finished()}
         values = {"defaults": encode_defaults(self.defaults)}
         save_product(Product(PIPELINE, networks, list(self.text_encoders), values), folder)  # type: ignore[arg-type]

@@ -15,6 +15,7 @@ from moviegen.evaluation.inside import fixed_points
 from moviegen.flow import flow_loss, flow_point, sample_t
 from moviegen.models.catalog import kind_of
 from moviegen.models.execution import Execution
+from moviegen.models.lora import LoRAConfig, adapt, merged
 from moviegen.models.text import TextContext, TextEncoder
 from moviegen.sampling import euler, linear_quadratic_t
 from training.data.batch import Batch
@@ -91,6 +92,7 @@ class TextFlowModule(FlowModule):
         optimizer: OptimizerConfig = OptimizerConfig(),  # noqa: B008
         seed: int = 0,
         execution: Execution = Execution(),  # noqa: B008
+        lora: LoRAConfig | None = None,
     ) -> None:
         """What every stage of flow matching is told.
 
@@ -101,22 +103,31 @@ class TextFlowModule(FlowModule):
             optimizer: Optimiser and lr schedule.
             seed: Of noise, t, dropped texts and of the initial weights.
             execution: Attention kernel, what is computed again in the backward, compiling; may change between two runs of a stage.
+            lora: Adapters beside the network's frozen matrices, which alone are trained then; the network itself when not given.
         """
         super().__init__(optimizer, seed)
         torch.manual_seed(seed)
         self.t_mean, self.t_std, self.train_text, self.execution = t_mean, t_std, train_text, execution
+        self.lora = lora
 
     def adopt(self, network: nn.Module, encoders: Sequence[TextEncoder]) -> None:
         """Takes the network and the text encoders in."""
         self.network, self.text_encoders = network.train(), hold_texts(encoders)
+        if self.lora is not None:
+            adapt(network, self.lora, self.seed)
         self.execution.apply(network)
-        self.train_text = self.train_text and not isinstance(self.text_encoders, FrozenTexts)
+        is_frozen = isinstance(self.text_encoders, FrozenTexts) or self.lora is not None
+        self.train_text = self.train_text and not is_frozen
         self.text_encoders.requires_grad_(self.train_text).train()
 
     def trained(self) -> nn.ModuleDict:
         """The network, and the text encoders where they train."""
         networks: dict[str, nn.Module] = {self.kind: self.network}
         return nn.ModuleDict({**networks, "text_encoders": self.text_encoders} if self.train_text else networks)
+
+    def finished(self) -> nn.Module:
+        """The network as it is exported and sampled from: adapters in its weights."""
+        return merged(self.network)
 
     def sharded(self) -> list[nn.Module]:
         """The transformer."""
@@ -154,7 +165,12 @@ class TextFlowModule(FlowModule):
         patch = getattr(config, "patch_size", (1,))
         places = self._sample_shape[1:] if len(self._sample_shape) == 4 else self._sample_shape[:1]
         tokens = math.prod(places) // math.prod(patch)
-        return tokens, work(kind_of(self.network), config).train_flops(tokens, self.num_text_tokens)
+        counted = work(kind_of(self.network), config)
+        flops = counted.train_flops(tokens, self.num_text_tokens)
+        if self.lora is not None:  # frozen matrices have no gradient of their own
+            attention = counted.num_layers * counted.attention(tokens, self.num_text_tokens)
+            flops -= counted.forward_flops(tokens, self.num_text_tokens) - attention
+        return tokens, flops
 
     def on_fit_start(self) -> None:
         """Moves the frozen text encoders to where the network is."""

@@ -103,6 +103,6 @@ class PersonalizeModule(LatentFlowModule):
 
     def export(self, folder: Path) -> None:
         """Writes the product folder: TAE, transformer, vision encoder, text encoders."""
-        networks = {"tae": self.tae, "personal_dit": self.network, "vision": self.vision}
+        networks = {"tae": self.tae, "personal_dit": self.finished(), "vision": self.vision}
         values = {"defaults": encode_defaults(self.defaults)}
         save_product(Product(PIPELINE, networks, list(self.text_encoders), values), folder)  # type: ignore[arg-type]

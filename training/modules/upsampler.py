@@ -132,6 +132,6 @@ class UpsamplerModule(LatentFlowModule):
 
     def export(self, folder: Path) -> None:
         """Writes the product folder: image autoencoder, upsampler, text encoders."""
-        networks = {"tae": self.tae, "upsampler": self.network}
+        networks = {"tae": self.tae, "upsampler": self.finished()}
         values = {"scale": self.scale, "defaults": encode_defaults(self.defaults)}
         save_product(Product(PIPELINE, networks, list(self.text_encoders), values), folder)  # type: ignore[arg-type]

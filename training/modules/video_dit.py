@@ -83,7 +83,7 @@ class VideoDiTModule(LatentFlowModule):
 
     def pipeline(self) -> VideoPipeline:
         """The product as its weights are now."""
-        return VideoPipeline(self.tae, self.network, list(self.text_encoders), self.defaults)  # type: ignore[arg-type]
+        return VideoPipeline(self.tae, self.finished(), list(self.text_encoders), self.defaults)  # type: ignore[arg-type]
 
 
 def grown(network: VideoDiT, positions: PositionTables | None) -> VideoDiT:

@@ -101,6 +101,12 @@ class MeshStrategy(ModelParallelStrategy):
                 f"trainer.strategy.mesh: {type(module).__name__} has no transformer to divide by context {self.sizes.context} and tensor "
                 f"{self.sizes.tensor}; set both to 1, and shard or replicate to the number of ranks"
             )
+        if (
+            getattr(module, "lora", None) is not None
+        ):  # they are merged by one rank, which has but a part of the weights here
+            raise UsageError(
+                "model.lora: adapters train beside whole weights: --trainer.strategy ddp instead of a mesh"
+            )
         if (precision := self.precision_plugin.precision) not in PRECISIONS:
             raise UsageError(f"trainer.precision {precision}: on a mesh one of {', '.join(PRECISIONS)}")
         policy = mixed_precision(PRECISIONS[precision], self.reduce_dtype == "bfloat16")

@@ -94,10 +94,11 @@ def plan(argv: Sequence[str]) -> int:
     gpu = replace(gpu, dollars_per_hour=config.price or gpu.dollars_per_hour)
     values = _content(config.model)
     if "stages" in values or "model" in values:
-        planned = jobs(config.model, config.resolution, config.begin)
-        free = [(job, _gpus_of(config, job)) for job in planned if not (config.mesh or job.mesh)]
+        found = jobs(config.model, config.resolution, config.begin)
+        meshes = [_mesh_of_job(config, job) for job in found]  # before the first is traced, which takes a while
+        free = [(job, _gpus_of_job(config, job, None)) for job, mesh in zip(found, meshes, strict=True) if mesh is None]
         check_divisible(free, gpu.per_node, is_recipe="stages" in values)
-        bills = [_bill_of_job(config, gpu, job) for job in planned]
+        bills = [_bill_of_job(config, gpu, job, mesh) for job, mesh in zip(found, meshes, strict=True)]
     else:
         bills = [_bill_of_size(config, gpu)]
     if config.json:
@@ -107,13 +108,6 @@ def plan(argv: Sequence[str]) -> int:
     else:
         print("\n".join([*as_text(bills[0], config.top), "", *_assumed(config, gpu, bills)]))
     return 0 if all(bill.fits for bill in bills) else CANNOT_FIT
-
-
-def _gpus_of(config: PlanConfig, job: Job) -> int:
-    """GPUs of a stage: its own flag's, the command's, those of its strategy's mesh, or 64."""
-    own = config.gpus_of.get(job.name) or config.gpus
-    wanted = parse_mesh(config.mesh, own) if config.mesh else job.mesh
-    return own or job.gpus or (wanted.gpus if wanted else 64)
 
 
 def _content(path: Path) -> dict[str, Any]:
@@ -128,10 +122,10 @@ def _content(path: Path) -> dict[str, Any]:
 
 def _bill_of_size(config: PlanConfig, gpu: GPU) -> Bill:
     config = replace(config, gpus=config.gpus or 64, resolution=config.resolution or 768)
+    wanted = parse_mesh(config.mesh, config.gpus) if config.mesh else None
     traced = trace_of(config.model)
     shapes = shapes_of(config, traced)
     settings = Settings(ema=config.ema, frozen_bytes=config.frozen_gb * 1e9)
-    wanted = parse_mesh(config.mesh, config.gpus) if config.mesh else None
     bill = Bill(
         str(config.model),
         traced,
@@ -146,10 +140,24 @@ def _bill_of_size(config: PlanConfig, gpu: GPU) -> Bill:
     return _planned(bill, config, settings, wanted)
 
 
-def _bill_of_job(config: PlanConfig, gpu: GPU, job: Job) -> Bill:
+def _gpus_of_job(config: PlanConfig, job: Job, wanted: Mesh | None) -> int:
+    own = config.gpus_of.get(job.name) or config.gpus
+    return own or job.gpus or (wanted.gpus if wanted else 64)
+
+
+def _mesh_of_job(config: PlanConfig, job: Job) -> Mesh | None:
+    """The mesh that is asked for. Raises UsageError when it has another number of GPUs than are asked for."""
     own = config.gpus_of.get(job.name) or config.gpus
     wanted = parse_mesh(config.mesh, own) if config.mesh else job.mesh
-    gpus = _gpus_of(config, job)
+    if wanted is not None and wanted.gpus != (gpus := _gpus_of_job(config, job, wanted)):
+        raise UsageError(
+            f"moviegen train plan: {job.name}: the mesh of its strategy has {wanted.gpus} GPUs, --gpus says {gpus}"
+        )
+    return wanted
+
+
+def _bill_of_job(config: PlanConfig, gpu: GPU, job: Job, wanted: Mesh | None) -> Bill:
+    gpus = _gpus_of_job(config, job, wanted)
     total = sum(each.share for each in job.batches)
     shapes = [
         Shape(
@@ -168,12 +176,8 @@ def _bill_of_job(config: PlanConfig, gpu: GPU, job: Job) -> Bill:
     settings = Settings(ema=config.ema and job.ema, frozen_bytes=job.frozen.bytes + config.frozen_gb * 1e9)
     bill = Bill(
         job.name, traced, gpu, gpus, tuple(shapes), config.steps or job.steps, (), assumed=job.assumed, is_stage=True, clips=config.clips,
-        source="--mesh" if config.mesh else "trainer.strategy",
+        source="--mesh" if config.mesh else "trainer.strategy", budgets=job.budgets,
     )  # fmt: skip
-    if wanted is not None and wanted.gpus != gpus:
-        raise UsageError(
-            f"moviegen train plan: {job.name}: the mesh of its strategy has {wanted.gpus} GPUs, --gpus says {gpus}"
-        )
     return _planned(bill, config, settings, wanted, None if config.mesh else job.context_kind)
 
 

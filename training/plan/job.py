@@ -19,7 +19,7 @@ from training.recipe import Recipe, RecipeStage, load_recipe
 from .bill import ContextKind
 from .frozen import VISION_PARAMETERS, VISION_TOKENS, Frozen, autoencoder, texts, together
 from .mesh import DIMS, Mesh
-from .shapes import Batches, batches
+from .shapes import Batches, batches, budgets
 from .work import AUTOENCODERS
 
 MODELS = Path(__file__).resolve().parents[2] / "configs" / "models"
@@ -72,6 +72,8 @@ class Job:
     """What is in no file, in words."""
     encoders: tuple[Mapping[str, Any], ...] | None = None
     tae: Any = None
+    budgets: tuple[tuple[str, float], ...] = ()
+    """Settings of the data that bound a batch, with their values."""
 
     @property
     def known(self) -> Known:
@@ -144,6 +146,7 @@ def _job(
         name, kind, config, batches(kind, config, values["data"], side[0]), max(0, int(trainer.get("max_steps") or 0)),
         values.get("ema", {}) is not None, frozen, mesh_of(settings.get("mesh")), settings.get("context_kind"),
         devices * int(trainer.get("num_nodes") or 1) if isinstance(devices, int) and devices > 0 else 0, said + more, encoders, tae,
+        tuple(budgets(values["data"].get("init_args") or {}, "data")),
     )  # fmt: skip
 
 

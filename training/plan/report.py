@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from .gpus import GPU, Rates
+from .legend import LEGEND, RECIPE_LEGEND, is_tight, warning
 from .mesh import Mesh
 from .rank import Plan, Shape
 from .trace import Trace
@@ -36,6 +37,8 @@ class Bill:
     """Clips of the dataset; 0: not said."""
     source: str = ""
     """Where the mesh is from."""
+    budgets: tuple[tuple[str, float], ...] = ()
+    """Settings of the data that bound a batch, with their values."""
 
     @property
     def fits(self) -> bool:
@@ -80,10 +83,12 @@ def as_text(bill: Bill, top: int) -> list[str]:
     if bill.refused is not None:
         lines += [_line(bill, bill.refused), "", _too_large(bill, bill.refused), ""]
     lines += [_line(bill, each) for each in bill.plans[: 1 if bill.refused else top]]
+    lines += ["", *LEGEND]
     if not bill.plans[0].fits(gpu):
         lines += ["", _why_not(bill, bill.plans[0])]
     elif bill.is_stage:
         lines += ["", "to run the first:", f"  {flags(bill, bill.plans[0])}"]
+    lines += [warning(bill.plans[0], bill.gpu, bill.trace.max_recomputed)] if is_tight(bill.plans[0], bill.gpu) else []
     if bill.clips:
         seen = bill.samples * (bill.steps or PER)
         lines += ["", f"{seen:,.0f} samples are looked at: {seen / bill.clips:.2f} epochs of {bill.clips:,} clips"]
@@ -101,10 +106,14 @@ def flags(bill: Bill, plan: Plan) -> str:
     if settings.recomputed:
         words.append(f"--model.execution.checkpointing '{{block: {settings.recomputed}}}'")
     if settings.accumulate > 1:
-        words.append(
-            f"--trainer.accumulate_grad_batches {settings.accumulate}  (and a batch of the data {settings.accumulate} times smaller)"
-        )
+        words.append(f"--trainer.accumulate_grad_batches {settings.accumulate}")
+        words += [f"--{name} {_share(value, settings.accumulate)}" for name, value in bill.budgets]
     return " ".join(words)
+
+
+def _share(budget: float, parts: int) -> str:
+    share = budget / parts
+    return f"{share:g}" if isinstance(budget, float) else str(max(1, round(share)))
 
 
 def recipe_text(bills: Sequence[Bill], not_planned: Sequence[str]) -> list[str]:
@@ -122,10 +131,11 @@ def recipe_text(bills: Sequence[Bill], not_planned: Sequence[str]) -> list[str]:
         lines.append(
             f"{bill.name:<22}{bill.trace.kind:<12}{bill.trace.parameters / 1e9:>9.2f}{bill.gpus:>6}  {plan.mesh!s:<12}"
             f"{plan.settings.recomputed:>6}{plan.settings.micro_batch:>6}{plan.memory.total / 1e9:>7.1f}{plan.step_s:>9.3g}{plan.mfu:>7.1%}"
-            f"{bill.steps or PER:>9,}{spent[0]:>8.1f}{spent[1]:>12,.0f}{cost:>14}{'' if bill.fits else '  does not fit'}"
+            f"{bill.steps or PER:>9,}{spent[0]:>8.1f}{spent[1]:>12,.0f}{cost:>14}{_mark(bill)}"
         )
     total = f"${dollars:,.0f}"
     lines.append(f"{'all of it':<22}{'':<94}{days:>8.1f}{hours:>12,.0f}{total:>14}")
+    lines += ["", *RECIPE_LEGEND]
     for bill in bills:
         if bill.refused is not None:
             lines += ["", f"{bill.name}: {_too_large(bill, bill.refused)}"]
@@ -137,6 +147,10 @@ def recipe_text(bills: Sequence[Bill], not_planned: Sequence[str]) -> list[str]:
             f"not in the bill: {', '.join(not_planned)}, which train no network; validation, checkpoints, what is done again",
         ]
     return lines
+
+
+def _mark(bill: Bill) -> str:
+    return "  does not fit" if not bill.fits else "  tight" if is_tight(bill.plans[0], bill.gpu) else ""
 
 
 def _line(bill: Bill, each: Plan) -> str:

@@ -5,7 +5,7 @@ How many clips a dataset has of each bucket is not in a YAML file: steps are spr
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +52,19 @@ def batches(kind: str, config: Any, data: Mapping[str, Any], resolution: int) ->
             f"moviegen train plan: bucket {', '.join(small)}: one sample has more tokens than data.tokens_per_batch"
         )
     return _merged(rows)
+
+
+BUDGETS = ("tokens_per_batch", "flops_per_batch", "samples_per_batch")
+"""Settings that bound a batch, wherever they stand."""
+
+
+def budgets(args: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, float]]:
+    """(dotted setting, value) of each."""
+    for name, value in args.items():
+        if isinstance(value, Mapping):
+            yield from budgets(value, f"{prefix}.{name}")
+        elif name in BUDGETS and value:
+            yield f"{prefix}.{name}", value
 
 
 def _sound(kind: str, config: Any, args: Mapping[str, Any]) -> list[Batches]:

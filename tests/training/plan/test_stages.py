@@ -1,6 +1,7 @@
 """Bills of stages and recipes: what their YAML says is what is planned for, what it does not say is said."""
 
 import json
+import re
 
 import pytest
 import yaml
@@ -76,6 +77,7 @@ def test_a_recipe_s_bill_is_the_sum_of_its_stages(repo_root, capsys):
     said = capsys.readouterr().out
     assert "all of it" in said
     assert "not in the bill: encode_64px" in said
+    assert not any(line.endswith("  tight") for line in said.splitlines())
 
 
 def test_the_mesh_of_a_stage_s_strategy_is_looked_at(repo_root, tmp_path, capsys):
@@ -102,6 +104,34 @@ def test_the_mesh_of_a_stage_s_strategy_is_looked_at(repo_root, tmp_path, capsys
         assert {plan["context_kind"] for plan in planned(capsys, stage)[1]["plans"]} == {kind}
     with pytest.raises(UsageError, match="its strategy has 512 GPUs"):
         train(["plan", str(stage), "--gpus", "64"])
+
+
+def test_a_plan_says_what_its_columns_are_which_settings_to_set_and_when_it_is_tight(repo_root, capsys):
+    stage = repo_root / "configs/training/video_dit/04_t2v_768px.yaml"
+    assert train(["plan", str(stage), "--mesh", "shard=32,context=16"]) == 0
+    said = capsys.readouterr().out
+    assert all(f"{name} = " in said for name in ("state", "gathered", "kept", "live", "rest"))
+    tokens = yaml.safe_load(stage.read_text())["data"]["init_args"]["tokens_per_batch"]
+    (parts,) = re.findall(r"--trainer.accumulate_grad_batches (\d+) --data.tokens_per_batch \d+$", said, re.MULTILINE)
+    assert f"--data.tokens_per_batch {tokens // int(parts)}" in said
+    assert "warning: 79.7 of 80 GB leave 0.3 GB, and the prediction is good to 5%" in said
+
+
+def test_budgets_of_parts_are_named_by_their_part(repo_root):
+    (job,) = jobs(repo_root / "configs/training/edit/01_single_frame.yaml")
+    assert job.budgets == (("data.parts.t2v.samples_per_batch", 256), ("data.parts.image.samples_per_batch", 2048))
+
+
+@pytest.mark.parametrize("path", ["models/video_dit/30b.yaml", "recipes/video.yaml"])
+def test_a_mesh_of_other_gpus_is_refused_before_anything_is_traced(path, repo_root, monkeypatch):
+    for module in (
+        "training.plan.command.trace",
+        "training.plan.command.trace_autoencoder",
+        "training.plan.size.trace",
+    ):
+        monkeypatch.setattr(module, lambda *args: pytest.fail("traced for nothing"))
+    with pytest.raises(UsageError, match="shard=5,context=2 has 10 GPUs, --gpus says 64"):
+        train(["plan", str(repo_root / "configs" / path), "--gpus", "64", "--mesh", "shard=5,context=2"])
 
 
 def test_what_no_file_says_is_asked_for(repo_root, tmp_path):
