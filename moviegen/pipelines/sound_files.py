@@ -10,7 +10,8 @@ import numpy as np
 from moviegen.media.chunks import first_picture_s
 from moviegen.media.mux import CONTAINERS, mux_films, raw_pieces, write_wav
 from moviegen.media.tags import add_comment
-from moviegen.pipelines.film_jobs import show_steps, workplace
+from moviegen.pipelines.film_jobs import workplace
+from moviegen.pipelines.host import TERMINAL, Host
 from moviegen.pipelines.recipe import Recipe, encode_recipe, tags_of
 from moviegen.pipelines.sound_film import Film, KnownSound, best_candidate, parse_spans, sound_of_file
 from moviegen.pipelines.sound_score import score_of
@@ -21,7 +22,12 @@ ENCODED_BEYOND_S = 1.0
 
 
 def write_sound(
-    pipeline: SoundtrackPipeline, film: Film | None, places: Mapping[str, Path], path: Path, recipe: Recipe
+    pipeline: SoundtrackPipeline,
+    film: Film | None,
+    places: Mapping[str, Path],
+    path: Path,
+    recipe: Recipe,
+    host: Host = TERMINAL,
 ) -> dict[str, Any]:
     """Makes a file by its recipe: the sound streams into files of raw samples, the best goes beside the pictures, which are copied.
     Gives what there is to say of it."""
@@ -29,7 +35,7 @@ def write_sound(
     known = known_sound(pipeline, str(recipe.settings["keep"]), places, settings.num_samples)
     with workplace(path, recipe) as (folder, out):
         raw = [folder / f"{number}.f32" for number in range(settings.num_candidates)]
-        with show_steps() as advance:
+        with host.steps() as advance:
             write_raw(raw, pipeline.stream(film, settings, known, advance))
         best, score = choose(raw, recipe, film, places, pipeline.sample_rate)
         if path.suffix.lower() == ".wav":

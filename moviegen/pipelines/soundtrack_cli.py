@@ -16,6 +16,7 @@ from moviegen.pipelines.film_jobs import (
     run_jobs,
 )
 from moviegen.pipelines.generate_cli import VIDEO_SUFFIXES, choose_device
+from moviegen.pipelines.host import TERMINAL, Host
 
 if TYPE_CHECKING:
     from moviegen.pipelines.recipe import Recipe
@@ -111,6 +112,12 @@ def main(argv: Sequence[str]) -> int:
         ),
         positionals=("video",),
     )
+    run(config)
+    return 0
+
+
+def run(config: SoundtrackConfig, host: Host = TERMINAL) -> None:
+    """Makes what the config says, or in a dry run says what would be made."""
     check_model(config.model, EXAMPLE_MODEL)
     first = ".mp4" if config.video is not None else ".wav"
     suffixes = (*VIDEO_SUFFIXES, ".wav")
@@ -118,9 +125,9 @@ def main(argv: Sequence[str]) -> int:
     text = caption_of(config)
     check_score(config)
     if config.dry_run:
-        return say_plan(config, jobs, text)
-    soundtrack(config, jobs, text)
-    return 0
+        say_plan(config, jobs, text)
+    else:
+        soundtrack(config, jobs, text, host)
 
 
 def caption_of(config: SoundtrackConfig) -> str:
@@ -150,7 +157,7 @@ def check_score(config: SoundtrackConfig) -> None:
         )
 
 
-def say_plan(config: SoundtrackConfig, jobs: Sequence[FilmJob], text: str) -> int:
+def say_plan(config: SoundtrackConfig, jobs: Sequence[FilmJob], text: str) -> None:
     """What would be made, by the headers."""
     from moviegen.media.probe import probe
     from moviegen.media.worker import guarded_call
@@ -166,10 +173,9 @@ def say_plan(config: SoundtrackConfig, jobs: Sequence[FilmJob], text: str) -> in
             f"{config.num_candidates} candidates, seed {job.seed}, text {text!r}",
             markup=False,
         )
-    return 0
 
 
-def soundtrack(config: SoundtrackConfig, jobs: Sequence[FilmJob], text: str) -> None:
+def soundtrack(config: SoundtrackConfig, jobs: Sequence[FilmJob], text: str, host: Host = TERMINAL) -> None:
     """Loads the model and makes the jobs' files."""
     from moviegen.pipelines.recipe import make_recipe, steady
     from moviegen.pipelines.sound_files import write_sound
@@ -177,7 +183,7 @@ def soundtrack(config: SoundtrackConfig, jobs: Sequence[FilmJob], text: str) -> 
 
     device = choose_device(config.device)
     steady()
-    pipeline = SoundtrackPipeline.from_pretrained(config.model, device)
+    pipeline = host.load(SoundtrackPipeline, config.model, device)
     base = make_recipe("soundtrack", {}, models={"model": config.model}, device=device, source=source_of(config.keep))
     films: dict[Path | None, Film | None] = {}
 
@@ -193,9 +199,9 @@ def soundtrack(config: SoundtrackConfig, jobs: Sequence[FilmJob], text: str) -> 
 
     def make(job: FilmJob, recipe: "Recipe") -> Mapping[str, Any]:
         places = {name: Path(place) for name, place in recipe.places.items()}
-        return write_sound(pipeline, films[job.video], places, job.path, recipe)
+        return write_sound(pipeline, films[job.video], places, job.path, recipe, host)
 
-    run_jobs(jobs, recipe_of, make, overwrite=config.overwrite, as_json=config.json)
+    run_jobs(jobs, recipe_of, make, overwrite=config.overwrite, as_json=config.json, host=host)
 
 
 def source_of(keep: str) -> Any:
@@ -226,10 +232,10 @@ def job_settings(
         raise UsageError(f"moviegen soundtrack: {error}") from error
 
 
-def remake(recipe: "Recipe", places: Mapping[str, Path], output: Path, device: str) -> None:
+def remake(recipe: "Recipe", places: Mapping[str, Path], output: Path, device: str, host: Host = TERMINAL) -> None:
     """Makes a file of this verb again, for `moviegen reproduce`."""
     from moviegen.pipelines.sound_files import write_sound
     from moviegen.pipelines.soundtrack import SoundtrackPipeline
 
-    pipeline = SoundtrackPipeline.from_pretrained(places["model"], device)
-    write_sound(pipeline, read_film(places.get("video")), places, output, recipe)
+    pipeline = host.load(SoundtrackPipeline, places["model"], device)
+    write_sound(pipeline, read_film(places.get("video")), places, output, recipe, host)
