@@ -49,10 +49,13 @@ class FormField:
 def form_fields(product: Product, models: Mapping[str, Path]) -> list[FormField]:
     """The settings of a product for the models that there are, in the order of the page."""
     config, folder = product.config_class, models[product.flag]
+    own = own_defaults(folder)
+    if "num_frames" not in product.config_class.__dataclass_fields__:  # the size is the film's then, not the model's
+        own = {name: value for name, value in own.items() if name not in ("width", "height")}
     missing = {
         each for name, flag in product.other_models.items() if flag not in models for each in product.needs[name]
     }
-    hints, texts, own = get_type_hints(config), attribute_texts(config), own_defaults(folder)
+    hints, texts = get_type_hints(config), attribute_texts(config)
     defaults = {field.name: field.default for field in fields(config)}
     tasks = tasks_of(folder) if "task" in product.settings else ()
     names = [name for name in product.settings if name not in missing]
@@ -98,7 +101,10 @@ def label_of(name: str) -> str:
 
 def plain(text: str) -> str:
     """A text for the command line in the words of the page: `--num_frames is 0` -> `"Frames" is 0`."""
-    return re.sub(r"--([a-z]\w*)", lambda found: f"“{label_of(found[1])}”", text).replace("`", "")
+    text = re.sub(r"^(moviegen )?(generate|edit|personalize|upsample|soundtrack|reproduce): ", "", text)
+    text = re.sub(r"(--\w+) [A-Z]+\b", r"\1", text)
+    text = re.sub(r"--([a-z]\w*)", lambda found: f"“{label_of(found[1])}”", text).replace("`", "")
+    return text[:1].upper() + text[1:]
 
 
 def make_config(

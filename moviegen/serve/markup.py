@@ -19,9 +19,9 @@ def _templates() -> Environment:
     return Environment(loader=PackageLoader("moviegen.serve"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
 
 
-def _render(name: str, **values: object) -> str:
+def _render(template: str, **values: object) -> str:
     """One line: the page tells by its text whether anything has changed."""
-    text = _templates().get_template(name).render(**values)
+    text = _templates().get_template(template).render(**values)
     return " ".join(text.split("\n")).strip()
 
 

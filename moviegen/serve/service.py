@@ -117,7 +117,7 @@ def one_by_one(config: Any) -> Sequence[Any]:
 
 def _words(values: Mapping[str, Any], inputs: Mapping[str, Path | None]) -> str:
     texts = [values.get(name) for name in ("instruction", "prompt", "music")]
-    texts += [path.stem for path in inputs.values() if path is not None]
+    texts += [re.sub(r"^\d{4,}_", "", path.stem) for path in inputs.values() if path is not None]
     return next((str(text) for text in texts if text), "")
 
 

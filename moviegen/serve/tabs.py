@@ -71,7 +71,8 @@ def product_tab(service: Service, product: Product) -> TabParts | None:
                     cancel = gr.Button("Cancel", elem_id=f"cancel-{product.name}")
             with gr.Column(scale=5, min_width=300):
                 view = gr.HTML(markup.job_view(None, 0), elem_id=f"view-{product.name}")
-    job_seen = Watched(gr.State(None), view, gr.State(""))
+        # inside the tab: Gradio counts whatever else lies between tabs as a tab
+        job_seen = Watched(gr.State(None), view, gr.State(""))
     names = [field.name for field in form]
 
     def start(*given: Any) -> tuple[Any, ...]:
@@ -118,9 +119,8 @@ def _component(field: FormField, elem_id: str) -> gr.components.Component:
         return gr.Checkbox(**about | {"value": bool(field.default)})
     if field.kind == "choice":
         return gr.Dropdown([(each or "The model's own", each) for each in field.choices], **about)
-    if field.kind in ("whole", "number"):
-        whole = {"precision": 0} if field.kind == "whole" else {"step": 0.1}
-        return gr.Number(placeholder=field.placeholder or "as it is best", **whole, **about)
+    if field.kind in ("whole", "number") and field.default is not None:  # an empty number would be sent as 0
+        return gr.Number(**({"precision": 0} if field.kind == "whole" else {"step": 0.1}), **about)
     return gr.Textbox(placeholder=field.placeholder, lines=2 if field.kind == "prose" else 1, **about)
 
 

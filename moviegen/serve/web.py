@@ -56,7 +56,13 @@ def make_app(service: Service, hosts: Sequence[str]) -> FastAPI:
         return FileResponse(path)
 
     system = ["system-ui", "sans-serif"]
-    theme = gr.themes.Base(primary_hue="blue", font=system, font_mono=["ui-monospace", "monospace"])
+    theme = gr.themes.Base(primary_hue="blue", font=system, font_mono=["ui-monospace", "monospace"]).set(
+        block_info_text_color="*neutral_500",
+        block_info_text_color_dark="*neutral_400",
+        layout_gap="12px",
+        body_text_color_subdued="*neutral_500",
+        body_text_color_subdued_dark="*neutral_400",
+    )
     return gr.mount_gradio_app(
         app, build_page(service), "/", footer_links=[], run_history=False, show_error=False, ssr_mode=False, pwa=False,
         enable_monitoring=False, mcp_server=False, max_file_size=f"{service.limits.max_mb}mb", theme=theme,
