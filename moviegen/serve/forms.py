@@ -104,7 +104,7 @@ def plain(text: str) -> str:
     text = re.sub(r"^(moviegen )?(generate|edit|personalize|upsample|soundtrack|reproduce): ", "", text)
     text = re.sub(r"(--\w+) [A-Z]+\b", r"\1", text)
     text = re.sub(r"--([a-z]\w*)", lambda found: f"“{label_of(found[1])}”", text).replace("`", "")
-    return text[:1].upper() + text[1:]
+    return text[:1].upper() + text[1:] if re.match(r"[a-z]+\b(?![.:/])", text) else text
 
 
 def make_config(

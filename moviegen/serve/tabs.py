@@ -64,7 +64,7 @@ def product_tab(service: Service, product: Product) -> TabParts | None:
             return None
         with gr.Row(equal_height=False):
             with gr.Column(scale=5, min_width=300):
-                slots = tuple(_slot(service, name, kind) for name, kind in product.inputs.items())
+                slots = tuple(_slot(service, product, name) for name in product.inputs)
                 components = _components(form, product)
                 with gr.Row():
                     make = gr.Button(product.verb, variant="primary", elem_id=f"make-{product.name}")
@@ -96,7 +96,7 @@ def _components(form: list[FormField], product: Product) -> list[gr.components.C
     made = [*_rows([field for field in form if field.name in product.usual], product)]
     rare = [field for field in form if field.name in product.more]
     if rare:
-        with gr.Accordion("More settings", open=False):
+        with gr.Accordion("More settings", open=False, elem_id=f"more-{product.name}"):
             made += _rows(rare, product)
     return made
 
@@ -124,21 +124,21 @@ def _component(field: FormField, elem_id: str) -> gr.components.Component:
     return gr.Textbox(placeholder=field.placeholder, lines=2 if field.kind == "prose" else 1, **about)
 
 
-def _slot(service: Service, name: str, kind: str) -> Slot:
-    suffixes = suffixes_of(kind)
-    limits = service.limits
+def _slot(service: Service, product: Product, name: str) -> Slot:
+    kind, limits, elem_id = product.inputs[name], service.limits, f"{product.name}-{name}"
+    suffixes = list(suffixes_of(kind))
     long = f", {limits.max_s:g} s" if kind != "picture" else ""
     label = f"{label_of(name)}: a {kind}, at most {limits.max_mb} MB{long}"
-    upload = gr.File(label=label, file_types=list(suffixes), type="filepath", height=120, elem_id=f"upload-{name}")
-    slot = Slot(name, upload, gr.HTML("", elem_classes="mg-input"), gr.State(""))
+    upload = gr.File(label=label, file_types=suffixes, type="filepath", height=120, elem_id=f"upload-{elem_id}")
+    slot = Slot(name, upload, gr.HTML("", elem_classes="mg-input", elem_id=f"input-{elem_id}"), gr.State(""))
 
-    def take(path: str | None) -> tuple[str, str]:
+    def take(path: str | None) -> tuple[Any, ...]:
         try:
             kept = take_upload(Path(path or ""), kind, service.output, limits)
         except MovieGenError as error:
-            return markup.note(str(error).replace(str(path), Path(path or "").name), is_error=True), ""
-        return markup.kept_input(kept), str(kept)
+            return markup.note(str(error).replace(str(path), Path(path or "").name), is_error=True), "", None
+        return markup.kept_input(kept), str(kept), gr.skip()
 
-    upload.upload(take, [upload], [slot.preview, slot.path], **QUIET)
+    upload.upload(take, [upload], [slot.preview, slot.path, upload], **QUIET)
     upload.clear(lambda: ("", ""), None, [slot.preview, slot.path], **QUIET)
     return slot

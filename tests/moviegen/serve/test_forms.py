@@ -82,6 +82,7 @@ def test_what_is_filled_in_is_read_by_its_type():
 
 def test_messages_are_in_the_words_of_the_page(runs):
     assert plain("moviegen generate: --num_frames is 0") == "“Frames” is 0"
+    assert plain("film.mp4: cannot be opened") == "film.mp4: cannot be opened"
     assert plain("give either --aspect or --width") == "Give either “Aspect” or “Width”"
     assert [label_of(name) for name in ("num_inference_steps", "tile_px", "window_s", "fps")] == [
         "Inference steps", "Tile (px)", "Window (seconds)", "FPS",
