@@ -10,7 +10,7 @@ from moviegen.serve import markup
 from moviegen.serve.gallery import KINDS, find_made, read_made
 from moviegen.serve.products import EITHER
 from moviegen.serve.service import Service
-from moviegen.serve.tabs import PICK, QUIET, Slot, TabParts, Watched
+from moviegen.serve.tabs import PICK, QUIET, Slot, TabParts, Watched, scroll_to
 
 NUM_SHOWN = 24
 """Files that are shown at once."""
@@ -65,7 +65,7 @@ def gallery_tab(service: Service, parts: list[TabParts], tabs: gr.Tabs) -> Galle
     grid.click(
         pick, [found.num_shown, found.chosen],
         [found.num_shown, found.chosen, side, detail, found.again.current, view, *buttons], **QUIET,
-    )  # fmt: skip
+    ).then(None, js=scroll_to("detail"))  # fmt: skip
 
     def make_again(name: str) -> tuple[Any, ...]:
         try:

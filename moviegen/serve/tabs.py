@@ -87,8 +87,14 @@ def product_tab(service: Service, product: Product) -> TabParts | None:
 
     outputs = [job_seen.current, job_seen.view, job_seen.shown]
     make.click(start, [*components, *(slot.path for slot in slots)], outputs, **QUIET)
+    make.click(None, js=scroll_to(f"view-{product.name}"))
     cancel.click(service.queue.cancel, [job_seen.current], None, **QUIET)
     return TabParts(product, job_seen, slots)
+
+
+def scroll_to(elem_id: str) -> str:
+    """Script that brings a place into sight: on a phone it is below the form."""
+    return f"() => document.getElementById('{elem_id}')?.scrollIntoView({{behavior: 'smooth', block: 'nearest'}})"
 
 
 def _components(form: list[FormField], product: Product) -> list[gr.components.Component]:
@@ -118,7 +124,7 @@ def _component(field: FormField, elem_id: str) -> gr.components.Component:
     if field.kind == "switch":
         return gr.Checkbox(**about | {"value": bool(field.default)})
     if field.kind == "choice":
-        return gr.Dropdown([(each or "The model's own", each) for each in field.choices], **about)
+        return gr.Dropdown([(each or "Default", each) for each in field.choices], **about)
     if field.kind in ("whole", "number") and field.default is not None:  # an empty number would be sent as 0
         return gr.Number(**({"precision": 0} if field.kind == "whole" else {"step": 0.1}), **about)
     return gr.Textbox(placeholder=field.placeholder, lines=2 if field.kind == "prose" else 1, **about)

@@ -9,10 +9,12 @@ from moviegen.media.write import write_image, write_video
 from moviegen.pipelines.recipe import read_recipe
 from moviegen.pipelines.video import VideoPipeline
 from moviegen.serve.gallery import find_made, list_made, read_made, recipe_rows
+from moviegen.serve.jobs import JobQueue
 from moviegen.serve.pool import ModelPool
 from moviegen.serve.products import EITHER, PICTURE, VIDEO, product_of
+from moviegen.serve.service import Service
 from moviegen.serve.uploads import UploadLimits, take_upload
-from moviegen.testing.tiny_products import tiny_t2v
+from moviegen.testing.tiny_products import tiny_editor, tiny_personalizer, tiny_t2v
 
 QUICK = {"prompt": "a red circle", "num_inference_steps": "1", "num_frames": "3"}
 
@@ -124,3 +126,21 @@ def test_models_stay_loaded_until_there_are_too_many_or_their_files_change(tmp_p
     assert second is not first
     tiny_t2v(seed=1).save_pretrained(tmp_path / "a")
     assert pool.load(VideoPipeline, tmp_path / "a", "cpu") is not second
+
+
+def test_pictures_are_edited_and_people_shown(tmp_path):
+    tiny_editor().save_pretrained(tmp_path / "edit")
+    tiny_personalizer().save_pretrained(tmp_path / "personal")
+    models = {"edit_model": tmp_path / "edit", "personal_model": tmp_path / "personal"}
+    service = Service(models, tmp_path / "out", "cpu", UploadLimits(), JobQueue(), ModelPool(2))
+    assert set(service.forms) == {"edit", "personalize"}
+    tasks = next(field for field in service.forms["edit"] if field.name == "task")
+    assert (tasks.choices, tasks.default) == (("local", "remove"), "local")
+    rng = np.random.default_rng(0)
+    write_image(tmp_path / "a.png", rng.integers(0, 255, (32, 32, 3), np.uint8))
+    picture = take_upload(tmp_path / "a.png", EITHER, service.output, service.limits)
+    edited = start(service, "edit", {"video": picture, "mask": None}, instruction="make it green").made[0]
+    shown = start(service, "personalize", {"face": picture}, prompt="a man", finder="none", segmentation="none").made[0]
+    assert (edited.name, shown.name) == ("0001_make_it_green.png", "0002_a_man.mp4")
+    for path in (edited, shown):
+        assert finished(service, service.reproduce(path.name)).message == f"The same bytes as {path.name}."
