@@ -17,11 +17,13 @@ from moviegen.pipelines.film_jobs import (
 )
 from moviegen.pipelines.generate_cli import VIDEO_SUFFIXES, choose_device
 from moviegen.pipelines.host import TERMINAL, Host
+from moviegen.pipelines.sound_choice import check_score, models_of
 
 if TYPE_CHECKING:
     from moviegen.pipelines.recipe import Recipe
     from moviegen.pipelines.sound_film import Film
-    from moviegen.pipelines.soundtrack import SoundSettings, SoundtrackPipeline
+    from moviegen.pipelines.sound_settings import SoundSettings
+    from moviegen.pipelines.soundtrack import SoundtrackPipeline
 
 EXAMPLE_MODEL = "runs/audio/model"
 
@@ -56,14 +58,21 @@ class SoundtrackConfig:
     """Sound of several windows is guided by a ramp with this mean."""
     mode: Literal["multidiffusion", "autoregressive"] = "multidiffusion"
     """How sound that is longer than a window is made: all windows together, or one after the other."""
-    window_s: float = 30.0
-    """Longest sound the model was trained on, seconds."""
-    context_s: float = 10.0
-    """Seconds that a window shares with the one before."""
+    window_s: float | None = None
+    """Seconds that are made at once; left out, the longest sound that the model was trained on."""
+    context_s: float | None = None
+    """Seconds that a window shares with the one before; left out, a third of it."""
     num_candidates: int = 1
     """Sounds of which the best by --score is kept; the paper makes 8."""
     score: str = "sync"
-    """`sync` (sound begins when the picture jumps), or a TorchScript file: waveform (1, N) -> a number."""
+    """`sync` (sound begins when the picture jumps), a TorchScript file: waveform (1, N) -> a number, or `models`: --sync_model and
+    --quality_model together."""
+    sync_model: Path | None = None
+    """TorchScript: frames (1, T, 3, 224, 224) in 0..1 and samples (1, N) at 16 kHz -> two embeddings, whose cosine counts; as ImageBind."""
+    quality_model: Path | None = None
+    """TorchScript: samples (1, N) at 16 kHz -> how good; as AQual or audiobox-aesthetics."""
+    rerank: Literal["whole", "segments"] = "whole"
+    """`segments`: with --mode autoregressive the best goes on after every segment; `whole`: each candidate by itself to its end."""
     keep: str = ""
     """Seconds of sound that is there already, to be kept while the rest is made: 0-10 extends it, 0-2,4- fills a gap."""
     sound: Path | None = None
@@ -144,19 +153,6 @@ def caption_of(config: SoundtrackConfig) -> str:
         raise UsageError(f"moviegen soundtrack: {error}") from error
 
 
-def check_score(config: SoundtrackConfig) -> None:
-    """Raises UsageError when there is nothing to choose the best of several by."""
-    from moviegen.torchscript import check_torchscript
-
-    if config.num_candidates > 1 and config.score != "sync":
-        interface = "waveform (1, N) -> a number, higher is better"
-        check_torchscript("moviegen soundtrack", "--score", Path(config.score), interface)
-    elif config.num_candidates > 1 and config.video is None:
-        raise UsageError(
-            "--score sync compares sound and picture: give a VIDEO, or --score FILE.pt, a TorchScript file"
-        )
-
-
 def say_plan(config: SoundtrackConfig, jobs: Sequence[FilmJob], text: str) -> None:
     """What would be made, by the headers."""
     from moviegen.media.probe import probe
@@ -192,7 +188,9 @@ def soundtrack(config: SoundtrackConfig, jobs: Sequence[FilmJob], text: str, hos
         films[job.video] = film = read_film(job.video)
         settings = job_settings(config, pipeline, film, text, job.seed)
         inputs = {"video": job.video, "sound": config.sound}
-        if config.num_candidates > 1 and config.score != "sync":
+        if config.score == "models":
+            inputs |= models_of(config)
+        elif config.num_candidates > 1 and config.score != "sync":
             inputs["score"] = Path(config.score)
         chosen = {"score": "score" if "score" in inputs else config.score, "keep": config.keep}
         return job_recipe(base, {**vars(settings), **chosen}, {n: p for n, p in inputs.items() if p is not None})
@@ -220,13 +218,14 @@ def job_settings(
     config: SoundtrackConfig, pipeline: "SoundtrackPipeline", film: "Film | None", text: str, seed: int
 ) -> "SoundSettings":
     """All that decides a sound. Raises UsageError on what cannot be made."""
-    from moviegen.pipelines.soundtrack import SoundSettings
+    from moviegen.pipelines.sound_settings import SoundSettings
 
     duration = film.duration if film is not None else Fraction(config.duration_s)  # type: ignore[arg-type]
     try:
         return SoundSettings(
             pipeline.num_samples(duration), text, config.num_inference_steps, config.guidance_scale, config.mode,
-            config.window_s, config.context_s, config.num_candidates, seed,
+            *pipeline.window_and_context(config.window_s, config.context_s), config.num_candidates, seed,
+            config.rerank,
         )  # fmt: skip
     except ValueError as error:
         raise UsageError(f"moviegen soundtrack: {error}") from error

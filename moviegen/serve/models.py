@@ -60,7 +60,7 @@ def own_defaults(folder: Path) -> dict[str, Any]:
     index = read_index(folder, "model")
     values = index.get("values") if isinstance(index.get("values"), dict) else {}
     found = index.get("defaults") or values.get("defaults") or {}
-    return dict(found) if isinstance(found, dict) else {}
+    return {**values, **found} if isinstance(found, dict) else dict(values)
 
 
 def tasks_of(folder: Path) -> tuple[str, ...]:

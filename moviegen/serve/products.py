@@ -86,7 +86,7 @@ PRODUCTS = (
         "soundtrack", "Soundtrack", "Add sound", "audio_model", "SoundtrackPipeline",
         "moviegen.pipelines.soundtrack_cli:SoundtrackConfig",
         ("prompt", "music", "duration_s", "num_candidates", "num_outputs", "seed"),
-        ("quality", "music_probability", "speech", "singing", "num_inference_steps", "guidance_scale", "mode", "window_s",
+        ("rerank", "quality", "music_probability", "speech", "singing", "num_inference_steps", "guidance_scale", "mode", "window_s",
          "context_s", "keep"), ".mp4", {"video": VIDEO},
     ),
     Product(

@@ -12,7 +12,7 @@ from moviegen.serve.products import PRODUCTS, product_of
 
 NOT_ON_THE_PAGE = {
     "model", "output", "device", "overwrite", "dry_run", "json", "prompts_file", "images", "batch_size", "rewrite", "rewrite_model",
-    "segmenter", "save_face", "sound",
+    "segmenter", "save_face", "sound", "sync_model", "quality_model",
 }  # fmt: skip
 """Paths and addresses of the server's machine, and what is for files of prompts. `sound` of `soundtrack` is a file."""
 
