@@ -64,6 +64,7 @@ COMMANDS = (
         "moviegen.pipelines.reproduce_cli:main",
         "models",
     ),
+    Command("serve", "a web page of the products, on this machine", "moviegen.serve.command:main", "serve"),
     Command("soundtrack", "sound for a video, for words, or both", "moviegen.pipelines.soundtrack_cli:main", "models"),
     Command("upsample", "a video made larger, to 1080p or any size", "moviegen.pipelines.upsample_cli:main", "models"),
     Command("world", "make toy-world videos with known truth", "moviegen.testing.world_cli:main"),

@@ -1,26 +1,20 @@
 """`moviegen edit VIDEO --instruction ...`: a file in, the edited file out, with its sound."""
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from moviegen.config import console, parse_config
 from moviegen.errors import UsageError
-from moviegen.pipelines.generate_cli import VIDEO_SUFFIXES, choose_device, show_progress
+from moviegen.pipelines.generate_cli import VIDEO_SUFFIXES, choose_device
+from moviegen.pipelines.host import TERMINAL, Host
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from moviegen.pipelines.recipe import Recipe
 
 PICTURES = (".png", ".jpg", ".jpeg")
-
-SAMPLE_RATE = 48000
-"""Hz at which the sound is kept."""
 
 
 @dataclass(frozen=True)
@@ -97,10 +91,17 @@ def main(argv: Sequence[str]) -> int:
         ),
         positionals=("video",),
     )
+    run(config)
+    return 0
+
+
+def run(config: EditConfig, host: Host = TERMINAL) -> None:
+    """Makes what the config says, or in a dry run says what would be made."""
     check_files(config)
     if config.dry_run:
-        return plan(config)
-    return run(config)
+        plan(config)
+    else:
+        edit(config, host)
 
 
 def check_files(config: EditConfig) -> None:
@@ -113,9 +114,10 @@ def check_files(config: EditConfig) -> None:
         raise UsageError(f"--model {config.model}: no such folder; wanted an editing model's, with model_index.json")
 
 
-def plan(config: EditConfig) -> int:
+def plan(config: EditConfig) -> None:
     """Says what would be done, from the headers alone."""
     from moviegen.pipelines.edit import PIPELINE, working_size
+    from moviegen.pipelines.edit_input import describe_input
     from moviegen.pipelines.product import values_of
     from moviegen.pipelines.video import decode_defaults
 
@@ -130,22 +132,9 @@ def plan(config: EditConfig) -> int:
         f"would write {config.output}",
         markup=False,
     )
-    return 0
 
 
-def describe_input(path: Path) -> tuple[int | None, int, int, Fraction]:
-    """(frames by the header, width, height, fps) of a video or a picture."""
-    from moviegen.media.probe import probe
-    from moviegen.media.read import read_image
-
-    if path.suffix.lower() in PICTURES:
-        height, width = read_image(path).shape[:2]
-        return 1, width, height, Fraction(1)
-    found = probe(path)
-    return found.num_frames, found.width, found.height, found.fps
-
-
-def run(config: EditConfig) -> int:
+def edit(config: EditConfig, host: Host) -> None:
     """Edits one file, unless it lies there already."""
     from moviegen.pipelines.recipe import is_made, make_recipe, steady, tags_of
 
@@ -159,13 +148,12 @@ def run(config: EditConfig) -> int:
     tags_of(recipe)  # says so when the instruction is too long
     if not config.overwrite and is_made(config.output, recipe):
         console().print(f"there already: {config.output}", markup=False)
-        return 0
+        return
     start = time.monotonic()
-    shape = make(recipe, {"model": config.model, **inputs}, config.output, device)
-    row = {"path": str(config.output), "instruction": config.instruction, "seed": config.seed, "num_frames": shape[0],
+    shape = make(recipe, {"model": config.model, **inputs}, config.output, device, host)
+    row = {"instruction": config.instruction, "seed": config.seed, "num_frames": shape[0],
            "width": shape[2], "height": shape[1], "seconds": round(time.monotonic() - start, 2)}  # fmt: skip
-    print(json.dumps(row) if config.json else config.output, flush=True)
-    return 0
+    host.made(config.output, row, config.json)
 
 
 _NO_SETTINGS = ("video", "mask", "model", "output", "device", "overwrite", "dry_run", "json")
@@ -183,26 +171,29 @@ def options_of(settings: Mapping[str, Any]) -> Any:
     return EditOptions(**{f.name: settings[f.name] for f in fields(EditOptions)})
 
 
-def remake(recipe: "Recipe", places: Mapping[str, Path], output: Path, device: str) -> None:
+def remake(recipe: "Recipe", places: Mapping[str, Path], output: Path, device: str, host: Host = TERMINAL) -> None:
     """Makes a file of this verb again, for `moviegen reproduce`."""
-    make(recipe, places, output, device)
+    make(recipe, places, output, device, host)
 
 
-def make(recipe: "Recipe", places: Mapping[str, Path], output: Path, device: str) -> Sequence[int]:
+def make(
+    recipe: "Recipe", places: Mapping[str, Path], output: Path, device: str, host: Host = TERMINAL
+) -> Sequence[int]:
     """Writes the edited file; (frames, height, width, 3) of it."""
     from moviegen.pipelines.edit import EditPipeline
+    from moviegen.pipelines.edit_input import SAMPLE_RATE, read_input, read_kept_sound
     from moviegen.pipelines.masks import read_mask
     from moviegen.pipelines.recipe import write_image_with, write_video_with
 
     settings = recipe.settings
     frames, fps = read_input(places["video"])
     mask = read_mask(places["mask"], *frames.shape[:1], *frames.shape[2:0:-1]) if "mask" in places else None
-    pipeline = EditPipeline.from_pretrained(places["model"], device)
+    pipeline = host.load(EditPipeline, places["model"], device)
     try:
         shape = pipeline.plan(frames.shape, fps, options_of(settings))
     except ValueError as error:
         raise UsageError(f"moviegen edit: {error}") from error
-    with show_progress(shape.num_inference_steps) as advance:
+    with host.progress(shape.num_inference_steps) as advance:
         edited = pipeline(
             frames, settings["instruction"], fps=fps, mask=mask, feather_px=settings["feather_px"],
             options=options_of(settings), seed=settings["seed"], callback=advance,
@@ -213,32 +204,3 @@ def make(recipe: "Recipe", places: Mapping[str, Path], output: Path, device: str
         sound = {"audio": read_kept_sound(places["video"], len(edited) / fps), "sample_rate": SAMPLE_RATE}
         write_video_with(output, edited, fps, recipe, crf=settings["crf"], **sound)
     return edited.shape
-
-
-def read_input(path: Path) -> "tuple[np.ndarray, Fraction]":
-    """((T, H, W, 3) uint8 frames, fps) of a video or a picture. All frames are in memory, 6 MB each at 1080p."""
-    from moviegen.media.read import read_image, read_video
-
-    _, _, _, fps = describe_input(path)
-    frames = read_image(path)[None] if path.suffix.lower() in PICTURES else read_video(path)
-    return frames, fps
-
-
-def read_kept_sound(path: Path, duration_s: Fraction) -> "np.ndarray | None":
-    """(1 or 2, N) samples that belong to the pictures, None where there is no sound; more than two channels are mixed to two."""
-    from moviegen.media.audio import NoAudioError, read_sound
-    from moviegen.media.probe import probe
-
-    found = probe(path)
-    if not found.has_audio:
-        return None
-    start_s = float(found.start_pts * found.time_base)
-    try:
-        sound = read_sound(path, start_s=start_s, end_s=start_s + float(duration_s), sample_rate=SAMPLE_RATE)
-        if sound.samples.shape[0] > 2:
-            sound = read_sound(
-                path, start_s=start_s, end_s=start_s + float(duration_s), sample_rate=SAMPLE_RATE, layout="stereo"
-            )
-    except NoAudioError:
-        return None
-    return sound.samples.clip(-1, 1)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from moviegen.config import console
 from moviegen.errors import UsageError
-from moviegen.pipelines.generate_cli import show_progress
+from moviegen.pipelines.host import TERMINAL, Host
 
 if TYPE_CHECKING:
     from moviegen.pipelines.recipe import Recipe
@@ -94,8 +94,9 @@ def run_jobs(
     *,
     overwrite: bool,
     as_json: bool,
+    host: Host = TERMINAL,
 ) -> None:
-    """Makes each file and prints its path, or one JSON line with what `make` says of it; those that lie there already, made just so,
+    """Makes each file and tells of it with what `make` says; those that lie there already, made just so,
     are left."""
     from moviegen.pipelines.recipe import is_made
 
@@ -108,22 +109,7 @@ def run_jobs(
             console().print(f"{number + 1} of {len(jobs)}: {job.path}", markup=False)
         start = time.monotonic()
         found = make(job, recipe)
-        row = {"path": str(job.path), "seed": job.seed, **found, "seconds": round(time.monotonic() - start, 2)}
-        print(json.dumps(row) if as_json else job.path, flush=True)
-
-
-@contextmanager
-def show_steps() -> Iterator[Callable[[int, int], None]]:
-    """Yields the callback (steps done, all of them) of a sampler that knows with its first step how many there are."""
-    with ExitStack() as stack:
-        opened: list[Callable[[int, int], None]] = []
-
-        def advance(done: int, total: int) -> None:
-            if not opened:
-                opened.append(stack.enter_context(show_progress(total)))
-            opened[0](done, total)
-
-        yield advance
+        host.made(job.path, {"seed": job.seed, **found, "seconds": round(time.monotonic() - start, 2)}, as_json)
 
 
 @contextmanager

@@ -1,9 +1,6 @@
 """`moviegen generate`: prompts in, files out."""
 
-import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from moviegen.config import console, parse_config
 from moviegen.contracts.bucket import PAPER_ASPECTS, frame_size
 from moviegen.errors import UsageError
+from moviegen.pipelines.host import TERMINAL, Host
 from moviegen.pipelines.jobs import Job, list_jobs
 
 if TYPE_CHECKING:
@@ -135,6 +133,12 @@ def main(argv: Sequence[str]) -> int:
             'moviegen generate --model MODEL --prompt "a dog runs" --best_of 5 --score motion --output dog.mp4',
         ),
     )
+    run(config)
+    return 0
+
+
+def run(config: GenerateConfig, host: Host = TERMINAL) -> None:
+    """Makes what the config says, or in a dry run says what would be made."""
     if config.soundtrack is not None and not config.soundtrack.is_dir():
         raise UsageError(f"--soundtrack {config.soundtrack}: no such folder; wanted a soundtrack model's")
     if not config.model.is_dir():
@@ -143,11 +147,10 @@ def main(argv: Sequence[str]) -> int:
     shape = wanted_shape(config)
     say_plan(config, jobs, shape)
     if config.dry_run:
-        return 0
+        return
     from moviegen.pipelines.generating import generate
 
-    generate(config, rewritten(config, jobs), shape)
-    return 0
+    generate(config, rewritten(config, jobs), shape, host)
 
 
 def say_plan(config: GenerateConfig, jobs: Sequence[Job], shape: "VideoDefaults") -> None:
@@ -219,28 +222,3 @@ def choose_device(device: str | Literal["auto"]) -> str:
         return str(torch.device(device))
     except RuntimeError as error:
         raise UsageError(f"--device {device}: {error}") from error
-
-
-@contextmanager
-def show_progress(total: int) -> Iterator[Callable[[int, int], None]]:
-    """Yields the callback of a sampling step: a bar on a terminal, a line every ten seconds elsewhere; on stderr."""
-    chatter = console()
-    if not sys.stderr.isatty():
-        done, said, last = 0, 0, time.monotonic()
-
-        def line(step: int, num_steps: int) -> None:
-            nonlocal done, said, last
-            done += 1
-            if time.monotonic() - last > 10 or done == total:
-                said, last = done, time.monotonic()
-                chatter.print(f"sampling: step {done} of {total}")
-
-        yield line
-        if said != done:  # fewer than were expected: what was there already is not made again
-            chatter.print(f"sampling: done, {done} steps")
-        return
-    from rich.progress import Progress
-
-    with Progress(console=chatter) as progress:
-        task = progress.add_task("sampling", total=total)
-        yield lambda step, num_steps: progress.advance(task)

@@ -1,15 +1,15 @@
 """The files of `moviegen generate`: batches, candidates and the best of them, what lies there already, and making one again."""
 
-import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from moviegen.config import console
-from moviegen.pipelines.generate_cli import IMAGE_SUFFIXES, GenerateConfig, choose_device, show_progress
+from moviegen.pipelines.generate_cli import IMAGE_SUFFIXES, GenerateConfig, choose_device
+from moviegen.pipelines.host import TERMINAL, Advance, Host
 from moviegen.pipelines.jobs import Job
 from moviegen.pipelines.recipe import Recipe, is_made, make_recipe, steady, tags_of, write_image_with, write_video_with
 from moviegen.pipelines.scoring import Score, best_of, load_score
@@ -18,8 +18,6 @@ from moviegen.pipelines.video import GeneratedVideo, VideoDefaults, VideoPipelin
 if TYPE_CHECKING:
     from moviegen.pipelines.soundtrack import SoundtrackPipeline
 
-    Advance = Callable[[int, int], None]
-
 CHOSEN = ("seed", "place", "batch", "scores")
 """Settings that are known only once the best candidate is."""
 
@@ -27,8 +25,8 @@ REWRITTEN = ("prompt", "batch")
 """Settings that another answer of the rewriter would change: a file whose user asked for the same is not made again for it."""
 
 
-def generate(config: GenerateConfig, jobs: Sequence[Job], shape: VideoDefaults) -> None:
-    """Loads the model, makes the jobs' files, prints each. What lies there already, made just so, is not made again."""
+def generate(config: GenerateConfig, jobs: Sequence[Job], shape: VideoDefaults, host: Host = TERMINAL) -> None:
+    """Loads the model, makes the jobs' files, tells of each. What lies there already, made just so, is not made again."""
     device = choose_device(config.device)
     score = load_score(config.score, device) if config.best_of > 1 else None
     steady()
@@ -38,16 +36,17 @@ def generate(config: GenerateConfig, jobs: Sequence[Job], shape: VideoDefaults) 
     left = [group for group in groups if config.overwrite or not all_made(config, group, shape, base)]
     if not left:
         return
-    pipeline, speaker = VideoPipeline.from_pretrained(config.model, device), load_soundtrack(config.soundtrack, device)
+    pipeline = host.load(VideoPipeline, config.model, device)
+    speaker = load_soundtrack(config.soundtrack, device, host)
     num_batches = sum(-(-len(group) * config.best_of // config.batch_size) for group in left)
-    with show_progress(num_batches * shape.num_inference_steps) as advance:
+    with host.progress(num_batches * shape.num_inference_steps) as advance:
         for group in left:
             start = time.monotonic()
             make = make_group if score is None else make_best
             for job, video, settings in make(pipeline, config, group, shape, score, advance):
                 write_output(job.path, video, replace(base, settings=settings), speaker)
                 seconds = (time.monotonic() - start) / len(group)
-                print(describe(job, video, seconds) if config.json else job.path, flush=True)
+                host.made(job.path, describe(job, video, seconds), config.json)
 
 
 def model_places(config: GenerateConfig) -> dict[str, Path]:
@@ -55,11 +54,11 @@ def model_places(config: GenerateConfig) -> dict[str, Path]:
     return {"model": config.model} | ({} if config.soundtrack is None else {"soundtrack": config.soundtrack})
 
 
-def load_soundtrack(folder: Path | None, device: str) -> "SoundtrackPipeline | None":
+def load_soundtrack(folder: Path | None, device: str, host: Host) -> "SoundtrackPipeline | None":
     """The soundtrack model of a folder, if there is one."""
     from moviegen.pipelines.soundtrack import SoundtrackPipeline
 
-    return None if folder is None else SoundtrackPipeline.from_pretrained(folder, device)
+    return None if folder is None else host.load(SoundtrackPipeline, folder, device)
 
 
 def groups_of(config: GenerateConfig, jobs: Sequence[Job]) -> list[Sequence[Job]]:
@@ -122,7 +121,7 @@ def make_group(
     group: Sequence[Job],
     shape: VideoDefaults,
     score: None,
-    advance: "Advance",
+    advance: Advance,
 ) -> Made:
     """(job, video, settings) of a batch."""
     rows = settings_of(config, group, [(job.prompt, job.seed) for job in group], shape)
@@ -135,7 +134,7 @@ def make_best(
     group: Sequence[Job],
     shape: VideoDefaults,
     score: Score,
-    advance: "Advance",
+    advance: Advance,
 ) -> Made:
     """The best candidate of one job; no more than a batch and the best so far are held."""
     (job,) = group
@@ -161,7 +160,7 @@ def make_best(
 
 
 def sample(
-    pipeline: VideoPipeline, settings: Mapping[str, Any], advance: "Advance | None" = None
+    pipeline: VideoPipeline, settings: Mapping[str, Any], advance: Advance | None = None
 ) -> list[GeneratedVideo]:
     """The videos of a batch, by the settings in the recipe of any of them."""
     shape = decode_defaults({name: settings[name] for name in encode_defaults(pipeline.defaults)})
@@ -175,12 +174,12 @@ def sample(
     )
 
 
-def remake(recipe: Recipe, places: Mapping[str, Path], output: Path, device: str) -> None:
+def remake(recipe: Recipe, places: Mapping[str, Path], output: Path, device: str, host: Host = TERMINAL) -> None:
     """Makes a file of this verb again, for `moviegen reproduce`."""
-    pipeline = VideoPipeline.from_pretrained(places["model"], device)
-    with show_progress(recipe.settings["num_inference_steps"]) as advance:
+    pipeline = host.load(VideoPipeline, places["model"], device)
+    with host.progress(recipe.settings["num_inference_steps"]) as advance:
         videos = sample(pipeline, recipe.settings, advance)
-    speaker = load_soundtrack(places.get("soundtrack"), device)
+    speaker = load_soundtrack(places.get("soundtrack"), device, host)
     write_output(output, videos[recipe.settings["place"]], recipe, speaker)
 
 
@@ -202,12 +201,10 @@ def sound_of(speaker: "SoundtrackPipeline", video: GeneratedVideo, settings: Map
     return {"audio": found.samples[None], "sample_rate": found.sample_rate}
 
 
-def describe(job: Job, video: GeneratedVideo, seconds: float) -> str:
-    """One JSON line about a file."""
+def describe(job: Job, video: GeneratedVideo, seconds: float) -> dict[str, Any]:
+    """What there is to say of a file."""
     frames, height, width, _ = video.frames.shape
-    return json.dumps(
-        {
-            "path": str(job.path), "prompt": job.prompt, "seed": job.seed, "num_frames": frames,
-            "width": width, "height": height, "fps": str(video.fps), "seconds": round(seconds, 2),
-        }
-    )  # fmt: skip
+    return {
+        "prompt": job.prompt, "seed": job.seed, "num_frames": frames, "width": width, "height": height,
+        "fps": str(video.fps), "seconds": round(seconds, 2),
+    }  # fmt: skip

@@ -18,9 +18,10 @@ def read_mask(path: Path, num_frames: int, width: int, height: int) -> np.ndarra
     Raises UsageError when it has another size or number of frames, or is all black.
     """
     from moviegen.media.read import read_image, read_video
+    from moviegen.media.worker import guarded_call
 
     is_picture = path.suffix.lower() in PICTURE_SUFFIXES
-    pictures = read_image(path)[None] if is_picture else read_video(path)
+    pictures = guarded_call(read_image, path)[None] if is_picture else guarded_call(read_video, path)
     if pictures.shape[1:3] != (height, width) or len(pictures) not in (1, num_frames):
         got, wanted = f"{pictures.shape[2]}x{pictures.shape[1]} px of {len(pictures)} frames", f"{width}x{height} px"
         raise UsageError(f"--mask {path}: is {got}; wanted {wanted} and 1 or {num_frames} frames, as the video has")

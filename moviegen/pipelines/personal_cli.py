@@ -1,6 +1,5 @@
 """`moviegen personalize --face IMAGE --prompt ...`: a picture of a person in, a video of that person out."""
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from moviegen.config import console, parse_config
 from moviegen.errors import UsageError
-from moviegen.pipelines.generate_cli import IMAGE_SUFFIXES, VIDEO_SUFFIXES, choose_device, show_progress
+from moviegen.pipelines.generate_cli import IMAGE_SUFFIXES, VIDEO_SUFFIXES, choose_device
+from moviegen.pipelines.host import TERMINAL, Host
 
 if TYPE_CHECKING:
     import numpy as np
@@ -99,6 +99,12 @@ def main(argv: Sequence[str]) -> int:
             'moviegen personalize --face anna.jpg --prompt "a woman paints" --model runs/personal/model --output a.mp4 --dry-run',
         ),
     )
+    run(config)
+    return 0
+
+
+def run(config: PersonalizeConfig, host: Host = TERMINAL) -> None:
+    """Makes what the config says, or in a dry run says what would be made."""
     if not config.model.is_dir():
         raise UsageError(
             f"--model {config.model}: no such folder; wanted a personalisation model's, with model_index.json"
@@ -112,8 +118,8 @@ def main(argv: Sequence[str]) -> int:
         console().print(
             f"would write {config.output}: {config.prompt!r}, seed {config.seed}, {words_of(settings)}", markup=False
         )
-        return 0
-    return run(config, settings)
+        return
+    personalize(config, settings, host)
 
 
 def prepare(config: PersonalizeConfig) -> "tuple[np.ndarray, dict[str, Any]]":
@@ -132,10 +138,11 @@ def locate(config: PersonalizeConfig) -> "tuple[np.ndarray, list[float] | None]"
 
     from moviegen.faces import check_box, choose_face, load_finder
     from moviegen.media.read import read_image
+    from moviegen.media.worker import guarded_call
 
     if not config.face.is_file():
         raise UsageError(f"--face {config.face}: no such file")
-    picture, name = read_image(config.face), f"--face {config.face}"
+    picture, name = guarded_call(read_image, config.face), f"--face {config.face}"
     if config.face_box is not None:
         left, top, right, bottom = config.face_box
         if not (0 <= left < right <= picture.shape[1] and 0 <= top < bottom <= picture.shape[0]):
@@ -208,7 +215,7 @@ def words_of(settings: Mapping[str, Any]) -> str:
     )
 
 
-def run(config: PersonalizeConfig, settings: Mapping[str, Any]) -> int:
+def personalize(config: PersonalizeConfig, settings: Mapping[str, Any], host: Host) -> None:
     """Makes one file, unless it lies there already."""
     from moviegen.pipelines.recipe import is_made, make_recipe, steady, tags_of
 
@@ -219,26 +226,25 @@ def run(config: PersonalizeConfig, settings: Mapping[str, Any]) -> int:
     tags_of(recipe)  # says so when the prompt is too long
     if not config.overwrite and is_made(config.output, recipe):
         console().print(f"there already: {config.output}", markup=False)
-        return 0
+        return
     start = time.monotonic()
-    remake(recipe, {"model": config.model, **inputs}, config.output, device)
-    row = {"path": str(config.output), "seconds": round(time.monotonic() - start, 2), **recipe.settings}
-    print(json.dumps(row) if config.json else config.output, flush=True)
-    return 0
+    remake(recipe, {"model": config.model, **inputs}, config.output, device, host)
+    host.made(config.output, {"seconds": round(time.monotonic() - start, 2), **recipe.settings}, config.json)
 
 
-def remake(recipe: "Recipe", places: Mapping[str, Path], output: Path, device: str) -> None:
+def remake(recipe: "Recipe", places: Mapping[str, Path], output: Path, device: str, host: Host = TERMINAL) -> None:
     """Makes a file of this verb, now or again for `moviegen reproduce`. The face's box is the recipe's: no finder is needed again."""
     from moviegen.media.read import read_image
+    from moviegen.media.worker import guarded_call
     from moviegen.pipelines.generating import write_output
     from moviegen.pipelines.personal import PersonalPipeline
     from moviegen.pipelines.video import decode_defaults, encode_defaults
 
     settings = recipe.settings
-    face = cut_face(read_image(places["face"]), settings, places.get("segmenter"))
-    pipeline = PersonalPipeline.from_pretrained(places["model"], device)
+    face = cut_face(guarded_call(read_image, places["face"]), settings, places.get("segmenter"))
+    pipeline = host.load(PersonalPipeline, places["model"], device)
     shape = decode_defaults({name: settings[name] for name in encode_defaults(pipeline.defaults)})
-    with show_progress(shape.num_inference_steps) as advance:
+    with host.progress(shape.num_inference_steps) as advance:
         video = pipeline(
             face, settings["prompt"], negative_prompt=settings["negative_prompt"], **vars(shape),
             face_guidance_scale=settings["face_guidance_scale"], seed=settings["seed"], callback=advance,

@@ -10,7 +10,7 @@ import platform
 import subprocess
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
@@ -72,7 +72,19 @@ def hash_files(folder: Path) -> dict[str, str]:
     """File -> SHA-256 of everything in a product folder; hidden files and what is still being written do not count."""
     folder = Path(folder)
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.startswith(".")]
-    return {path.relative_to(folder).as_posix(): file_sha256(path) for path in files}
+    return {path.relative_to(folder).as_posix(): _sha256(path, identity(path)) for path in files}
+
+
+def identity(path: Path) -> tuple[int, ...]:
+    """What changes when a file does: device, inode, size, and both of its times in ns."""
+    found = path.stat()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+@lru_cache(maxsize=4096)
+def _sha256(path: Path, is_as: tuple[int, ...]) -> str:
+    """Weights are hashed once a process as long as they are the same file: a page makes many things of one model."""
+    return file_sha256(path)
 
 
 def describe_environment(device: str) -> dict[str, str]:

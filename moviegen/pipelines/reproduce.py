@@ -7,6 +7,7 @@ from pathlib import Path
 
 from moviegen.contracts.clip import file_sha256
 from moviegen.errors import UsageError
+from moviegen.pipelines.host import TERMINAL, Host
 from moviegen.pipelines.recipe import Recipe, describe_environment, hash_files, read_recipe, steady
 
 REMAKERS: dict[str, str] = {
@@ -16,9 +17,9 @@ REMAKERS: dict[str, str] = {
     "soundtrack": "moviegen.pipelines.soundtrack_cli:remake",
     "upsample": "moviegen.pipelines.upsample_cli:remake",
 }
-"""Verb -> `module:function` of `remake(recipe, places, output, device)`, which writes `output` with that recipe in it."""
+"""Verb -> `module:function` of `remake(recipe, places, output, device, host)`, which writes `output` with that recipe in it."""
 
-Remake = Callable[[Recipe, Mapping[str, Path], Path, str], None]
+Remake = Callable[[Recipe, Mapping[str, Path], Path, str, Host], None]
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Reproduced:
     """What is not as it was then: versions, device, threads."""
 
 
-def reproduce(path: Path, output: Path, places: Mapping[str, Path] | None = None) -> Reproduced:
+def reproduce(path: Path, output: Path, places: Mapping[str, Path] | None = None, host: Host = TERMINAL) -> Reproduced:
     """Makes `output` by the recipe in `path`. Raises UsageError naming the weights or inputs that are missing or not the same."""
     if output.resolve() == path.resolve():
         raise UsageError(f"reproduce: {output} is the file itself; give another --output")
@@ -42,7 +43,7 @@ def reproduce(path: Path, output: Path, places: Mapping[str, Path] | None = None
     check_places(recipe, found)
     steady(recipe)
     device = "cuda" if recipe.environment.get("device", "").startswith("cuda") else "cpu"
-    remake_of(recipe.command)(recipe, found, output, device)
+    remake_of(recipe.command)(recipe, found, output, device, host)
     return Reproduced(file_sha256(output) == file_sha256(path), tuple(compare_environment(recipe, device)))
 
 

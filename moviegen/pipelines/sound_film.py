@@ -87,6 +87,25 @@ def film_of_file(path: Path) -> Film:
     return Film(lambda side: iter_chunks(path, found, (side, side)), found.times_s, found.duration)
 
 
+def film_between(film: Film, start_s: float, end_s: float) -> Film:
+    """The frames that begin within a span, on its own clock; the one that is shown when it begins too."""
+    first = max(0, int(np.searchsorted(film.times_s, start_s + ROUNDING_S, side="right")) - 1)
+    last = max(first + 1, int(np.searchsorted(film.times_s, end_s - ROUNDING_S)))
+
+    def frames(side: int) -> Iterator[np.ndarray]:
+        place = 0
+        for piece in film.frames(side):
+            part = piece[max(0, first - place) : max(0, last - place)]
+            place += len(piece)
+            if len(part):
+                yield part
+            if place >= last:
+                return
+
+    times = np.maximum(film.times_s[first:last] - start_s, 0.0)
+    return Film(frames, times, Fraction(min(end_s, float(film.duration)) - start_s))
+
+
 def _pieces(video: np.ndarray) -> Iterator[np.ndarray]:
     for start in range(0, len(video), FEATURE_FRAMES):
         yield video[start : start + FEATURE_FRAMES]

@@ -9,7 +9,7 @@ import numpy as np
 
 from moviegen.errors import UsageError
 from moviegen.pipelines.sound_film import Film
-from moviegen.pipelines.soundtrack import Score
+from moviegen.pipelines.sound_settings import Score
 
 SYNC = "sync"
 """Name of the score that needs no weights."""

@@ -8,10 +8,8 @@ Axis letters: B candidates, C channels of a latent, L latents, N audio samples, 
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -34,6 +32,17 @@ from moviegen.pipelines.sound_film import (
     sound_caption,
     sound_of_array,
 )
+from moviegen.pipelines.sound_settings import (
+    CONTEXT_S,
+    GUIDANCE,
+    NUM_STEPS,
+    WINDOW_S,
+    Choose,
+    GeneratedSound,
+    Mode,
+    Score,
+    SoundSettings,
+)
 from moviegen.pipelines.sound_window import SoundVelocity, SoundWindow
 from moviegen.sampling import Callback, linear_t, midpoint_step, rising_guidance
 from moviegen.window_stream import Sliding, WindowValues, frame_noise, integrate_stream
@@ -41,61 +50,17 @@ from moviegen.windows import Span, segment_spans, shaped_masks
 
 PIPELINE = "SoundtrackPipeline"
 
-NUM_STEPS, GUIDANCE = 64, 3.0
-"""Of the midpoint method [S §6.4.1]."""
-
-WINDOW_S, CONTEXT_S = 30.0, 10.0
-"""The paper's windows of 40 with a context of 10 are longer than the 30 s it trained on [S §6.4.1, spec 8]; 30 is our decision."""
-
-Mode = Literal["multidiffusion", "autoregressive"]
-
-Score = Callable[[np.ndarray, int], float]
-"""(samples (N,), Hz) -> how good, higher is better."""
-
-
-@dataclass(frozen=True)
-class SoundSettings:
-    """What is made: nothing left to a default."""
-
-    num_samples: int
-    text: str = ""
-    """What the network reads, six fields or nothing."""
-    num_inference_steps: int = NUM_STEPS
-    guidance_scale: float = GUIDANCE
-    mode: Mode = "multidiffusion"
-    window_s: float = WINDOW_S
-    context_s: float = CONTEXT_S
-    """Of a window, what it shares with the one before."""
-    num_candidates: int = 1
-    seed: int = 0
-    """Of the first candidate; the i-th has seed + i."""
-
-    def __post_init__(self) -> None:
-        for name in ("num_samples", "num_inference_steps", "num_candidates"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, wanted at least 1")
-        if not 0 <= self.context_s < self.window_s:
-            raise ValueError(f"context_s is {self.context_s}, wanted 0 or more, below window_s {self.window_s}")
-        if self.mode not in ("multidiffusion", "autoregressive"):
-            raise ValueError(f"mode is {self.mode!r}, wanted multidiffusion or autoregressive")
-
-
-@dataclass(frozen=True)
-class GeneratedSound:
-    """Samples (N,) float32 in -1..1, and how they were made."""
-
-    samples: np.ndarray
-    sample_rate: int
-    text: str
-    seed: int
-    score: float | None = None
-
 
 class SoundtrackPipeline:
     """Codec, transformer, encoder of frames and text encoders side by side, and how to sample from them."""
 
     def __init__(
-        self, codec: AudioCodec, audio_dit: AudioDiT, vision: ImageEncoder, text_encoders: Sequence[TextEncoder]
+        self,
+        codec: AudioCodec,
+        audio_dit: AudioDiT,
+        vision: ImageEncoder,
+        text_encoders: Sequence[TextEncoder],
+        window_s: float = WINDOW_S,
     ) -> None:
         for what, got, wanted in (
             ("the codec's latent channels", codec.config.bottleneck_dim, audio_dit.config.latent_channels),
@@ -106,6 +71,8 @@ class SoundtrackPipeline:
                 raise UsageError(f"soundtrack: {what}: {got}, the transformer wants {wanted}")
         self.codec, self.audio_dit, self.vision = codec, audio_dit, vision
         self.text_encoders = list(text_encoders)
+        self.window_s = window_s
+        """Longest sound it was trained on, seconds."""
         self.most_live = 0
         """Most windows that were held at one time in the last sound: does not grow with its length."""
 
@@ -114,12 +81,14 @@ class SoundtrackPipeline:
         """The product of a folder, in eval mode. Raises UsageError naming the file that is missing or does not fit."""
         found = load_product(folder, PIPELINE, device)
         names = ("audio_codec", "audio_dit", "vision")
-        return cls(*(found.networks[name] for name in names), found.text_encoders)  # type: ignore[arg-type]
+        window_s = float(found.values.get("window_s", WINDOW_S))
+        return cls(*(found.networks[name] for name in names), found.text_encoders, window_s)  # type: ignore[arg-type]
 
     def save_pretrained(self, folder: Path | str) -> None:
         """Writes the product folder that `from_pretrained` reads."""
         networks = {"audio_codec": self.codec, "audio_dit": self.audio_dit, "vision": self.vision}
-        save_product(Product(PIPELINE, networks, self.text_encoders), folder)  # type: ignore[arg-type]
+        values = {"window_s": self.window_s}
+        save_product(Product(PIPELINE, networks, self.text_encoders, values), folder)  # type: ignore[arg-type]
 
     @property
     def sample_rate(self) -> int:
@@ -152,8 +121,8 @@ class SoundtrackPipeline:
         num_inference_steps: int = NUM_STEPS,
         guidance_scale: float = GUIDANCE,
         mode: Mode = "multidiffusion",
-        window_s: float = WINDOW_S,
-        context_s: float = CONTEXT_S,
+        window_s: float | None = None,
+        context_s: float | None = None,
         num_candidates: int = 1,
         score: Score | None = None,
         seed: int = 0,
@@ -174,14 +143,19 @@ class SoundtrackPipeline:
             has_singing=has_singing,
         )  # fmt: skip
         settings = SoundSettings(
-            self.num_samples(duration), text, num_inference_steps, guidance_scale, mode, window_s, context_s,
-            num_candidates, seed,
+            self.num_samples(duration), text, num_inference_steps, guidance_scale, mode,
+            *self.window_and_context(window_s, context_s), num_candidates, seed,
         )  # fmt: skip
         own = None if known is None else KnownSound(sound_of_array(known), tuple(keep))
         samples = np.concatenate(list(self.stream(film, settings, own, callback)), 1)
         scores = [score(row, self.sample_rate) for row in samples] if score else [math.nan] * len(samples)
         best = best_candidate(scores)
         return GeneratedSound(samples[best], self.sample_rate, text, seed + best, scores[best] if score else None)
+
+    def window_and_context(self, window_s: float | None, context_s: float | None) -> tuple[float, float]:
+        """Seconds of both: as given, else what the model was trained on, and a third of the window, as 10 of 30."""
+        window = self.window_s if window_s is None else window_s
+        return window, window * CONTEXT_S / WINDOW_S if context_s is None else context_s
 
     def num_samples(self, duration: Fraction) -> int:
         """Samples of a film: its frames over its frame rate, exact, rounded once."""
@@ -194,13 +168,19 @@ class SoundtrackPipeline:
         settings: SoundSettings,
         known: KnownSound | None = None,
         callback: Callback | None = None,
+        choose: Choose | None = None,
     ) -> Iterator[np.ndarray]:
-        """All candidates' samples (B, N) float32, some at a time, `settings.num_samples` in all."""
+        """All candidates' samples (B, N) float32, some at a time, `settings.num_samples` in all; `choose` is for `rerank` segments."""
+        if (settings.rerank == "segments") != (choose is not None):
+            raise ValueError("rerank by segments and what chooses go together")
         total = self.codec.num_latents(settings.num_samples)
         spans = self.spans(settings)
         make = self._windows(film, settings, known, spans, total)
-        solve = self._together if settings.mode == "multidiffusion" else self._in_turn
-        latents = (self.codec.denormalize(z) for z in solve(make, spans, settings, total, callback))
+        if settings.mode == "multidiffusion":
+            solved = self._together(make, spans, settings, total, callback)
+        else:
+            solved = self._in_turn(make, spans, settings, total, callback, choose)
+        latents = (self.codec.denormalize(z) for z in solved)
         start = 0
         for piece in decode_stream(self.codec, latents, settings.num_samples):
             samples = piece[:, 0].float().cpu().numpy()
@@ -235,7 +215,7 @@ class SoundtrackPipeline:
 
     def _in_turn(
         self, make: Callable[[int], SoundWindow], spans: Sequence[Span], settings: SoundSettings, total: int,
-        callback: Callback | None,
+        callback: Callback | None, choose: Choose | None,
     ) -> Iterator[Tensor]:  # fmt: skip
         """Normalised latents (B, C, L) in pieces: each segment knows the end of the one before, and follows its path there at every
         step, less and less (trajectory regularisation); what both have is the later one's [S §6.1.5]."""
@@ -257,9 +237,17 @@ class SoundtrackPipeline:
                 done += 1
                 if callback is not None:
                     callback(done, len(spans) * (len(grid) - 1))
+            if choose is not None and number + 1 < len(spans):
+                best = choose(list(self._heard(x)), span[0] / self.codec.config.latents_per_s)
+                x, trail = x[best].expand_as(x), [part[best].expand_as(part) for part in trail]
             path, end = [part.clone() for part in trail], span[1]
             self.most_live = 1
             yield x[..., :following]
+
+    def _heard(self, z: Tensor) -> np.ndarray:
+        """Samples (B, N) of a segment by itself."""
+        num_samples = z.shape[2] * self.codec.config.hop
+        return self.codec.decode(self.codec.denormalize(z), num_samples)[:, 0].float().cpu().numpy()
 
     def _windows(
         self, film: Film | None, settings: SoundSettings, known: KnownSound | None, spans: Sequence[Span], total: int

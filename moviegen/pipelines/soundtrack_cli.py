@@ -16,11 +16,14 @@ from moviegen.pipelines.film_jobs import (
     run_jobs,
 )
 from moviegen.pipelines.generate_cli import VIDEO_SUFFIXES, choose_device
+from moviegen.pipelines.host import TERMINAL, Host
+from moviegen.pipelines.sound_choice import check_score, models_of
 
 if TYPE_CHECKING:
     from moviegen.pipelines.recipe import Recipe
     from moviegen.pipelines.sound_film import Film
-    from moviegen.pipelines.soundtrack import SoundSettings, SoundtrackPipeline
+    from moviegen.pipelines.sound_settings import SoundSettings
+    from moviegen.pipelines.soundtrack import SoundtrackPipeline
 
 EXAMPLE_MODEL = "runs/audio/model"
 
@@ -55,14 +58,21 @@ class SoundtrackConfig:
     """Sound of several windows is guided by a ramp with this mean."""
     mode: Literal["multidiffusion", "autoregressive"] = "multidiffusion"
     """How sound that is longer than a window is made: all windows together, or one after the other."""
-    window_s: float = 30.0
-    """Longest sound the model was trained on, seconds."""
-    context_s: float = 10.0
-    """Seconds that a window shares with the one before."""
+    window_s: float | None = None
+    """Seconds that are made at once; left out, the longest sound that the model was trained on."""
+    context_s: float | None = None
+    """Seconds that a window shares with the one before; left out, a third of it."""
     num_candidates: int = 1
     """Sounds of which the best by --score is kept; the paper makes 8."""
     score: str = "sync"
-    """`sync` (sound begins when the picture jumps), or a TorchScript file: waveform (1, N) -> a number."""
+    """`sync` (sound begins when the picture jumps), a TorchScript file: waveform (1, N) -> a number, or `models`: --sync_model and
+    --quality_model together."""
+    sync_model: Path | None = None
+    """TorchScript: frames (1, T, 3, 224, 224) in 0..1 and samples (1, N) at 16 kHz -> two embeddings, whose cosine counts; as ImageBind."""
+    quality_model: Path | None = None
+    """TorchScript: samples (1, N) at 16 kHz -> how good; as AQual or audiobox-aesthetics."""
+    rerank: Literal["whole", "segments"] = "whole"
+    """`segments`: with --mode autoregressive the best goes on after every segment; `whole`: each candidate by itself to its end."""
     keep: str = ""
     """Seconds of sound that is there already, to be kept while the rest is made: 0-10 extends it, 0-2,4- fills a gap."""
     sound: Path | None = None
@@ -111,6 +121,12 @@ def main(argv: Sequence[str]) -> int:
         ),
         positionals=("video",),
     )
+    run(config)
+    return 0
+
+
+def run(config: SoundtrackConfig, host: Host = TERMINAL) -> None:
+    """Makes what the config says, or in a dry run says what would be made."""
     check_model(config.model, EXAMPLE_MODEL)
     first = ".mp4" if config.video is not None else ".wav"
     suffixes = (*VIDEO_SUFFIXES, ".wav")
@@ -118,9 +134,9 @@ def main(argv: Sequence[str]) -> int:
     text = caption_of(config)
     check_score(config)
     if config.dry_run:
-        return say_plan(config, jobs, text)
-    soundtrack(config, jobs, text)
-    return 0
+        say_plan(config, jobs, text)
+    else:
+        soundtrack(config, jobs, text, host)
 
 
 def caption_of(config: SoundtrackConfig) -> str:
@@ -137,20 +153,7 @@ def caption_of(config: SoundtrackConfig) -> str:
         raise UsageError(f"moviegen soundtrack: {error}") from error
 
 
-def check_score(config: SoundtrackConfig) -> None:
-    """Raises UsageError when there is nothing to choose the best of several by."""
-    from moviegen.torchscript import check_torchscript
-
-    if config.num_candidates > 1 and config.score != "sync":
-        interface = "waveform (1, N) -> a number, higher is better"
-        check_torchscript("moviegen soundtrack", "--score", Path(config.score), interface)
-    elif config.num_candidates > 1 and config.video is None:
-        raise UsageError(
-            "--score sync compares sound and picture: give a VIDEO, or --score FILE.pt, a TorchScript file"
-        )
-
-
-def say_plan(config: SoundtrackConfig, jobs: Sequence[FilmJob], text: str) -> int:
+def say_plan(config: SoundtrackConfig, jobs: Sequence[FilmJob], text: str) -> None:
     """What would be made, by the headers."""
     from moviegen.media.probe import probe
     from moviegen.media.worker import guarded_call
@@ -166,10 +169,9 @@ def say_plan(config: SoundtrackConfig, jobs: Sequence[FilmJob], text: str) -> in
             f"{config.num_candidates} candidates, seed {job.seed}, text {text!r}",
             markup=False,
         )
-    return 0
 
 
-def soundtrack(config: SoundtrackConfig, jobs: Sequence[FilmJob], text: str) -> None:
+def soundtrack(config: SoundtrackConfig, jobs: Sequence[FilmJob], text: str, host: Host = TERMINAL) -> None:
     """Loads the model and makes the jobs' files."""
     from moviegen.pipelines.recipe import make_recipe, steady
     from moviegen.pipelines.sound_files import write_sound
@@ -177,7 +179,7 @@ def soundtrack(config: SoundtrackConfig, jobs: Sequence[FilmJob], text: str) -> 
 
     device = choose_device(config.device)
     steady()
-    pipeline = SoundtrackPipeline.from_pretrained(config.model, device)
+    pipeline = host.load(SoundtrackPipeline, config.model, device)
     base = make_recipe("soundtrack", {}, models={"model": config.model}, device=device, source=source_of(config.keep))
     films: dict[Path | None, Film | None] = {}
 
@@ -186,16 +188,18 @@ def soundtrack(config: SoundtrackConfig, jobs: Sequence[FilmJob], text: str) -> 
         films[job.video] = film = read_film(job.video)
         settings = job_settings(config, pipeline, film, text, job.seed)
         inputs = {"video": job.video, "sound": config.sound}
-        if config.num_candidates > 1 and config.score != "sync":
+        if config.score == "models":
+            inputs |= models_of(config)
+        elif config.num_candidates > 1 and config.score != "sync":
             inputs["score"] = Path(config.score)
         chosen = {"score": "score" if "score" in inputs else config.score, "keep": config.keep}
         return job_recipe(base, {**vars(settings), **chosen}, {n: p for n, p in inputs.items() if p is not None})
 
     def make(job: FilmJob, recipe: "Recipe") -> Mapping[str, Any]:
         places = {name: Path(place) for name, place in recipe.places.items()}
-        return write_sound(pipeline, films[job.video], places, job.path, recipe)
+        return write_sound(pipeline, films[job.video], places, job.path, recipe, host)
 
-    run_jobs(jobs, recipe_of, make, overwrite=config.overwrite, as_json=config.json)
+    run_jobs(jobs, recipe_of, make, overwrite=config.overwrite, as_json=config.json, host=host)
 
 
 def source_of(keep: str) -> Any:
@@ -214,22 +218,23 @@ def job_settings(
     config: SoundtrackConfig, pipeline: "SoundtrackPipeline", film: "Film | None", text: str, seed: int
 ) -> "SoundSettings":
     """All that decides a sound. Raises UsageError on what cannot be made."""
-    from moviegen.pipelines.soundtrack import SoundSettings
+    from moviegen.pipelines.sound_settings import SoundSettings
 
     duration = film.duration if film is not None else Fraction(config.duration_s)  # type: ignore[arg-type]
     try:
         return SoundSettings(
             pipeline.num_samples(duration), text, config.num_inference_steps, config.guidance_scale, config.mode,
-            config.window_s, config.context_s, config.num_candidates, seed,
+            *pipeline.window_and_context(config.window_s, config.context_s), config.num_candidates, seed,
+            config.rerank,
         )  # fmt: skip
     except ValueError as error:
         raise UsageError(f"moviegen soundtrack: {error}") from error
 
 
-def remake(recipe: "Recipe", places: Mapping[str, Path], output: Path, device: str) -> None:
+def remake(recipe: "Recipe", places: Mapping[str, Path], output: Path, device: str, host: Host = TERMINAL) -> None:
     """Makes a file of this verb again, for `moviegen reproduce`."""
     from moviegen.pipelines.sound_files import write_sound
     from moviegen.pipelines.soundtrack import SoundtrackPipeline
 
-    pipeline = SoundtrackPipeline.from_pretrained(places["model"], device)
-    write_sound(pipeline, read_film(places.get("video")), places, output, recipe)
+    pipeline = host.load(SoundtrackPipeline, places["model"], device)
+    write_sound(pipeline, read_film(places.get("video")), places, output, recipe, host)

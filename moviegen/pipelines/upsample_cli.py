@@ -14,10 +14,10 @@ from moviegen.pipelines.film_jobs import (
     job_recipe,
     list_film_jobs,
     run_jobs,
-    show_steps,
     workplace,
 )
 from moviegen.pipelines.generate_cli import VIDEO_SUFFIXES, choose_device
+from moviegen.pipelines.host import TERMINAL, Host
 
 if TYPE_CHECKING:
     from moviegen.media.chunks import Survey
@@ -84,17 +84,23 @@ def main(argv: Sequence[str]) -> int:
         ),
         positionals=("video",),
     )
+    run(config)
+    return 0
+
+
+def run(config: UpsampleConfig, host: Host = TERMINAL) -> None:
+    """Makes what the config says, or in a dry run says what would be made."""
     check_model(config.model, EXAMPLE_MODEL)
     if not 0 <= config.crf <= 51:
         raise UsageError(f"--crf is {config.crf}, wanted 0..51")
     jobs = list_film_jobs(config.video, config.output, VIDEO_SUFFIXES, config.num_outputs, config.seed)
     if config.dry_run:
-        return say_plan(config, jobs)
-    upsample(config, jobs)
-    return 0
+        say_plan(config, jobs)
+    else:
+        upsample(config, jobs, host)
 
 
-def say_plan(config: UpsampleConfig, jobs: Sequence[FilmJob]) -> int:
+def say_plan(config: UpsampleConfig, jobs: Sequence[FilmJob]) -> None:
     """What would be made, by the headers."""
     from moviegen.media.probe import probe
     from moviegen.media.worker import guarded_call
@@ -110,10 +116,9 @@ def say_plan(config: UpsampleConfig, jobs: Sequence[FilmJob]) -> int:
             f"{config.num_inference_steps} steps, seed {job.seed}, {'sound kept' if found.has_audio else 'no sound'}",
             markup=False,
         )
-    return 0
 
 
-def upsample(config: UpsampleConfig, jobs: Sequence[FilmJob]) -> None:
+def upsample(config: UpsampleConfig, jobs: Sequence[FilmJob], host: Host = TERMINAL) -> None:
     """Loads the model and makes the jobs' files."""
     from moviegen.media.chunks import survey_film
     from moviegen.pipelines.recipe import make_recipe, steady
@@ -121,7 +126,7 @@ def upsample(config: UpsampleConfig, jobs: Sequence[FilmJob]) -> None:
 
     device = choose_device(config.device)
     steady()
-    pipeline = UpsamplePipeline.from_pretrained(config.model, device)
+    pipeline = host.load(UpsamplePipeline, config.model, device)
     source = "compositeWithTrainedAlgorithmicMedia"
     base = make_recipe("upsample", {}, models={"model": config.model}, device=device, source=source)  # type: ignore[arg-type]
     surveys: dict[Path, Survey] = {}
@@ -136,10 +141,10 @@ def upsample(config: UpsampleConfig, jobs: Sequence[FilmJob]) -> None:
 
     def make(job: FilmJob, recipe: "Recipe") -> Mapping[str, Any]:
         assert job.video is not None
-        write_large(pipeline, job.video, surveys[job.video], job.path, recipe)
+        write_large(pipeline, job.video, surveys[job.video], job.path, recipe, host)
         return {name: recipe.settings[name] for name in ("num_frames", "width", "height", "fps")}
 
-    run_jobs(jobs, recipe_of, make, overwrite=config.overwrite, as_json=config.json)
+    run_jobs(jobs, recipe_of, make, overwrite=config.overwrite, as_json=config.json, host=host)
 
 
 def job_settings(config: UpsampleConfig, pipeline: "UpsamplePipeline", film: "Survey", seed: int) -> "UpsampleSettings":
@@ -157,7 +162,9 @@ def encode_settings(settings: "UpsampleSettings") -> dict[str, Any]:
     return {**vars(settings), "fps": str(settings.fps)}
 
 
-def write_large(pipeline: "UpsamplePipeline", film: Path, survey: "Survey", path: Path, recipe: "Recipe") -> None:
+def write_large(
+    pipeline: "UpsamplePipeline", film: Path, survey: "Survey", path: Path, recipe: "Recipe", host: Host
+) -> None:
     """Enlarges a film by its recipe: the frames stream from the worker through the network into the encoder, the sound is copied."""
     from moviegen.media.chunks import iter_chunks
     from moviegen.media.mux import CONTAINERS, mux_films
@@ -168,7 +175,7 @@ def write_large(pipeline: "UpsamplePipeline", film: Path, survey: "Survey", path
     values = dict(recipe.settings)
     crf = values.pop("crf")
     settings = UpsampleSettings(**{**values, "fps": Fraction(values["fps"])})
-    with workplace(path, recipe) as (folder, out), show_steps() as advance:
+    with workplace(path, recipe) as (folder, out), host.steps() as advance:
         frames = pipeline.stream(iter_chunks(film, survey), settings, advance)
         picture = folder / "picture.mp4"  # Matroska would round the times to milliseconds
         write_video(picture, (frame for piece in frames for frame in piece), settings.fps, crf=crf)
@@ -176,10 +183,10 @@ def write_large(pipeline: "UpsamplePipeline", film: Path, survey: "Survey", path
         mux_films(picture, out, container=CONTAINERS[path.suffix.lower()], tags=tags_of(recipe), **sound)
 
 
-def remake(recipe: "Recipe", places: Mapping[str, Path], output: Path, device: str) -> None:
+def remake(recipe: "Recipe", places: Mapping[str, Path], output: Path, device: str, host: Host = TERMINAL) -> None:
     """Makes a file of this verb again, for `moviegen reproduce`."""
     from moviegen.media.chunks import survey_film
     from moviegen.pipelines.upsample import UpsamplePipeline
 
-    pipeline = UpsamplePipeline.from_pretrained(places["model"], device)
-    write_large(pipeline, places["video"], survey_film(places["video"]), output, recipe)
+    pipeline = host.load(UpsamplePipeline, places["model"], device)
+    write_large(pipeline, places["video"], survey_film(places["video"]), output, recipe, host)

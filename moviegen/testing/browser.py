@@ -112,8 +112,17 @@ class Browser:
 
     def open(self, path: Path, query: str = "") -> None:
         """Opens a file as somebody does who clicks on it, and waits until it is there."""
-        self.call("Page.navigate", url=path.resolve().as_uri() + query)
+        self.visit(path.resolve().as_uri() + query)
+
+    def visit(self, url: str) -> None:
+        """Opens an address, and waits until it is there."""
+        self.call("Page.navigate", url=url)
         self.wait("document.readyState === 'complete'")
+
+    def choose_file(self, selector: str, path: Path) -> None:
+        """Puts a file into the page's field for files, as somebody does who picks it."""
+        field = self.call("Runtime.evaluate", expression=f"document.querySelector({json.dumps(selector)})")["result"]
+        self.call("DOM.setFileInputFiles", files=[str(path)], objectId=field["objectId"])
 
     def run(self, script: str) -> Any:
         """The value of an expression in the page; promises are waited for. Raises BrowserError of what it throws."""

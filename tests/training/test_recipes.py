@@ -78,6 +78,8 @@ def test_a_products_stages_learn(name, kind, pipeline, networks, repo_root, lake
     assert read_stage(last).kind == kind
     assert pipeline_of(last / "model") == pipeline
     assert set(load_product(last / "model", pipeline).networks) == networks
+    if name == "audio":
+        assert load_product(last / "model", pipeline).values == {"window_s": 2.0}  # the longest of its chunks
 
 
 def test_text_to_video_from_the_autoencoder_to_the_average(repo_root, films, tmp_path):

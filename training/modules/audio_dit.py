@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from moviegen.draws import draw
 from moviegen.errors import UsageError
 from moviegen.models.audio_codec import AudioCodec
 from moviegen.models.audio_dit import AudioDiT, AudioDiTConfig, nearest_frames
@@ -28,43 +27,11 @@ from moviegen.pipelines.product import Product, load_product, save_product
 from moviegen.weights import load_model
 from training.data.sound import SoundBatch
 from training.media import Media, clip_media
-from training.modules.flow import TextFlowModule, drop, without
+from training.modules.flow import TextFlowModule, without
+from training.modules.sound_masks import MASKS, MaskConfig, draw_hidden
 from training.modules.texts import new_texts
 
 PIPELINE = "SoundtrackPipeline"
-
-
-@dataclass(frozen=True)
-class MaskConfig:
-    """What is dropped and what is masked of a sequence [S §6.1.6]."""
-
-    drop_all: float = 0.2
-    """Share of the samples without video, text and known audio, for guidance [S §6.1.6]."""
-    drop_text: float = 0.1
-    """Of the others, share without text [S §6.1.6]."""
-    drop_video: float = 0.1
-    """Of the others, share without video, independently [S §6.1.6]."""
-    hide_audio: float = 0.5
-    """Share whose audio is masked throughout: it is made from nothing [S §6.1.6]."""
-    span: tuple[float, float] = (0.75, 1.0)
-    """Share of a sequence that is masked in the rest [S §6.1.6]; one span at a random place (our decision)."""
-    loss_on: Literal["masked", "all"] = "masked"
-    """Latents that the loss looks at; the paper does not say, `masked` is our decision."""
-
-    def __post_init__(self) -> None:
-        low, high = self.span
-        if not 0 < low <= high <= 1:
-            raise ValueError(f"masks.span is {self.span}, wanted two shares in order, above 0 and at most 1")
-
-
-@dataclass(frozen=True)
-class Hidden:
-    """What the network is not shown of a batch."""
-
-    text: list[bool]
-    video: list[bool]
-    audio: Tensor
-    """(B, N) bool: latents to be made."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +65,7 @@ class AudioDiTModule(TextFlowModule):
         vision_from: str | None = None,
         init_from: str | None = None,
         train_vision: bool = False,
-        masks: MaskConfig = MaskConfig(),
+        masks: MaskConfig = MASKS,
         **options: Any,
     ) -> None:
         """Training of an audio transformer.
@@ -116,6 +83,8 @@ class AudioDiTModule(TextFlowModule):
         """
         super().__init__(**options)
         self.masks, self.train_vision = masks, train_vision
+        self.window_s: float | None = None
+        """Longest chunk it is trained on, seconds: what the finished model makes at once."""
         if init_from is not None:
             if any(given is not None for given in (codec, audio_dit, text, frozen_texts, vision, vision_from)):
                 raise UsageError("model: init_from brings codec, audio_dit, text and vision along; leave those out")
@@ -138,6 +107,22 @@ class AudioDiTModule(TextFlowModule):
         if self.train_vision:
             networks["vision"] = self.vision
         return networks
+
+    def on_fit_start(self) -> None:
+        """Notes the longest chunk of the data."""
+        super().on_fit_start()
+        parts = self.trainer.datamodule.parts.values()  # type: ignore[attr-defined]
+        self.window_s = max(part.seconds for part in parts)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keeps it for `moviegen train export`."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["window_s"] = self.window_s
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """The inverse; checkpoints from before have none."""
+        super().on_load_checkpoint(checkpoint)
+        self.window_s = checkpoint.get("window_s")
 
     @torch.no_grad()
     def data_latents(self, batch: SoundBatch, generator: torch.Generator | None) -> Tensor:  # type: ignore[override]
@@ -204,28 +189,8 @@ class AudioDiTModule(TextFlowModule):
     def export(self, folder: Path) -> None:
         """Writes the product folder: codec, transformer, encoder of frames, text encoders."""
         networks = {"audio_codec": self.codec, "audio_dit": self.finished(), "vision": self.vision}
-        save_product(Product(PIPELINE, networks, list(self.text_encoders)), folder)  # type: ignore[arg-type]
-
-
-def draw_hidden(masks: MaskConfig, real: Tensor, generator: torch.Generator | None) -> Hidden:
-    """What is dropped and masked of each sample [S §6.1.6], whose `real` latents are no padding; without a generator all of the audio
-    and nothing else."""
-    num, device = len(real), real.device
-    shares = (masks.drop_all, masks.drop_text, masks.drop_video, masks.hide_audio)
-    empty, text, video, audio = (torch.tensor(drop(share, num, generator, device), device=device) for share in shares)
-    span = real if generator is None else random_spans(real, masks.span, generator)
-    target = torch.where((empty | audio)[:, None], real, span)
-    return Hidden((empty | text).tolist(), (empty | video).tolist(), target)
-
-
-def random_spans(real: Tensor, span: tuple[float, float], generator: torch.Generator) -> Tensor:
-    """One span a row, of a random share of its real latents, at a random place: (B, N) bool of (B, N) bool."""
-    num, length = len(real), real.sum(1)
-    draws = [draw(torch.rand, (num,), generator).to(real.device) for _ in range(2)]
-    size = torch.ceil((span[0] + (span[1] - span[0]) * draws[0]) * length)
-    start = torch.floor(draws[1] * (length - size + 1))
-    places = torch.arange(real.shape[1], device=real.device)
-    return (places >= start[:, None]) & (places < (start + size)[:, None]) & real
+        values = {} if self.window_s is None else {"window_s": self.window_s}
+        save_product(Product(PIPELINE, networks, list(self.text_encoders), values), folder)  # type: ignore[arg-type]
 
 
 def check_sizes(codec: AudioCodec, config: AudioDiTConfig, video_width: int) -> None:

@@ -14,6 +14,7 @@ from moviegen.media.mux import mux
 from moviegen.media.read import read_video
 from moviegen.media.write import write_video
 from moviegen.pipelines.recipe import read_recipe, sidecar_of
+from moviegen.testing.sound_models import Loudness, save_script
 from moviegen.testing.tiny_products import tiny_soundtrack, tiny_upsampler
 
 FPS = Fraction(24000, 1001)
@@ -141,6 +142,17 @@ def test_films_reproduce_to_the_byte(folder, tmp_path):
         assert (tmp_path / f"again_{name}").read_bytes() == (tmp_path / name).read_bytes()
 
 
+def test_candidates_are_ranked_by_a_model_after_every_segment_and_the_file_is_made_again(folder, tmp_path):
+    quality, out = save_script(Loudness(), tmp_path / "quality.pt"), tmp_path / "loud.mp4"
+    words = ["--num_candidates", "3", "--score", "models", "--quality_model", str(quality), "--mode", "autoregressive"]
+    words += ["--rerank", "segments", "--window_s", "0.3", "--context_s", "0.1", "--output", str(out)]
+    assert soundtrack(folder, str(folder / "in" / "loud.mp4"), *words) == 0
+    recipe = read_recipe(out)
+    assert set(recipe.inputs) == {"video", "quality_model"}
+    assert (recipe.settings["score"], recipe.settings["rerank"]) == ("models", "segments")
+    assert main(["reproduce", str(out)]) == 0
+
+
 @pytest.mark.parametrize("run", [upsample, soundtrack])
 def test_dry_run_writes_nothing(folder, tmp_path, capsys, run):
     assert run(folder, str(folder / "in" / "loud.mp4"), "--output", str(tmp_path / "a.mp4"), "--dry-run") == 0
@@ -164,6 +176,14 @@ def test_dry_run_writes_nothing(folder, tmp_path, capsys, run):
         (soundtrack, ["LOUD", "--output", "a.mp4", "--keep", "5"], "wanted seconds as"),
         (soundtrack, ["LOUD", "--output", "a.mp4", "--window_s", "1", "--context_s", "2"], "context_s is 2"),
         (soundtrack, ["LOUD", "--output", "a.mp4", "--num_candidates", "2", "--score", "x.pt"], "x.pt"),
+        (soundtrack, ["LOUD", "--output", "a.mp4", "--num_candidates", "2", "--score", "models"], "go together"),
+        (soundtrack, ["LOUD", "--output", "a.mp4", "--quality_model", "x.pt"], "go together"),
+        (
+            soundtrack,
+            ["LOUD", "--output", "a.mp4", "--num_candidates", "2", "--score", "models", "--sync_model", "x.pt"],
+            "x.pt",
+        ),
+        (soundtrack, ["LOUD", "--output", "a.mp4", "--rerank", "segments"], "--rerank segments wants"),
     ],
 )
 def test_a_mistake_is_named_and_nothing_is_written(folder, tmp_path, monkeypatch, capsys, run, words, message):

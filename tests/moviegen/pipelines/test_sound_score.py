@@ -8,7 +8,9 @@ import torch
 
 from moviegen.errors import UsageError
 from moviegen.pipelines.sound_film import best_candidate, film_of_array
+from moviegen.pipelines.sound_rank import QUALITY_MODEL, SYNC_MODEL, normalized, rank_scores
 from moviegen.pipelines.sound_score import find_jumps, score_of, sync_score
+from moviegen.testing.sound_models import Loudness, save_script
 
 RATE, FPS = 8000, Fraction(25)
 MOMENTS = (0.8, 2.0, 3.2)
@@ -61,3 +63,43 @@ def test_a_model_of_one_s_own_is_asked(tmp_path):
     assert score(clicks(MOMENTS), RATE) > score(0.1 * clicks(MOMENTS), RATE) > 0
     with pytest.raises(UsageError, match="compares sound and picture"):
         score_of("sync", None)
+
+
+def test_models_rank_by_the_sum_of_what_each_says_over_its_spread(tmp_path):
+    """Sound that swells with the picture points the same way as it."""
+    quality = save_script(Loudness(), tmp_path / "quality.pt")
+    sync = save_script(Swelling(), tmp_path / "sync.pt")
+    bright = np.repeat(np.array([20, 120, 240], np.uint8), 32)[:, None, None, None] * np.ones((1, 24, 24, 3), np.uint8)
+    film = film_of_array(bright, Fraction(24))
+    time = np.arange(4 * RATE) / RATE
+    tone = np.sin(2 * np.pi * 300 * time).astype(np.float32)
+    swelling, fading = 0.2 * tone * time / 4, 0.2 * tone * (1 - time / 4)
+    sounds = [swelling, fading, 4 * fading]
+    synced = rank_scores(sounds, RATE, film, {SYNC_MODEL: sync})
+    assert synced[0] > max(synced[1:])
+    assert synced[1] == pytest.approx(synced[2], abs=1e-3)
+    good = rank_scores(sounds, RATE, film, {QUALITY_MODEL: quality})
+    assert np.argmax(good) == 2
+    both = rank_scores(sounds, RATE, film, {SYNC_MODEL: sync, QUALITY_MODEL: quality})
+    np.testing.assert_allclose(both, np.add(synced, good))
+    assert normalized([3.0, 3.0]).tolist() == [0, 0]
+    assert normalized([1.0, 3.0]).tolist() == [-1, 1]
+    with pytest.raises(UsageError, match="wanted frames"):
+        rank_scores(sounds, RATE, film, {SYNC_MODEL: save_script(Both(), tmp_path / "both.pt")})
+
+
+class Swelling(torch.nn.Module):
+    """How bright and how loud: in the first half, in the second."""
+
+    def forward(self, frames: torch.Tensor, samples: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        seen, heard = frames.mean(dim=(2, 3, 4)), samples.abs()
+        first, second = seen.shape[1] // 2, samples.shape[1] // 2
+        halves = [part.mean(dim=1) for part in (seen[:, :first], seen[:, first:], heard[:, :second], heard[:, second:])]
+        return torch.stack(halves[:2], dim=1), torch.stack(halves[2:], dim=1)
+
+
+class Both(torch.nn.Module):
+    """Takes what a sync model takes, and gives one number."""
+
+    def forward(self, frames: torch.Tensor, samples: torch.Tensor) -> torch.Tensor:
+        return frames.mean() + samples.mean()

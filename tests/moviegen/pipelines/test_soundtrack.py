@@ -1,5 +1,6 @@
 """Sound of exact length for films of any rate, long or short, from nothing or beside sound that stays."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -12,6 +13,8 @@ from moviegen.models.audio_dit import nearest_frames
 from moviegen.pipelines.sound_film import (
     FADE_S,
     KnownSound,
+    film_between,
+    film_of_array,
     parse_spans,
     shown_frames,
     sound_caption,
@@ -178,6 +181,18 @@ def test_a_product_folder_gives_the_same_sound(pipeline, tmp_path):
     )
 
 
+def test_a_window_is_by_default_what_the_model_was_trained_on(tmp_path):
+    pipeline = tiny_soundtrack()
+    assert pipeline.window_and_context(None, None) == (30.0, 10.0)
+    pipeline.window_s = 1.5
+    pipeline.save_pretrained(tmp_path)
+    again = SoundtrackPipeline.from_pretrained(tmp_path)
+    assert again.window_and_context(None, None) == (1.5, 0.5)
+    assert again.window_and_context(3.0, 0.25) == (3.0, 0.25)
+    wanted = pipeline(film(96), num_inference_steps=1, window_s=1.5, context_s=0.5).samples
+    assert np.array_equal(again(film(96), num_inference_steps=1).samples, wanted)
+
+
 def test_the_text_is_the_paper_s_six_fields():
     plain, music = decode_audio_caption(sound_caption("rain")), decode_audio_caption(sound_caption("rain", "piano"))
     assert (plain.quality, plain.music_probability, plain.has_speech) == (7.0, 0.01, False)
@@ -194,3 +209,44 @@ def test_spans():
             parse_spans(wrong)
     with pytest.raises(UsageError, match="in order"):
         KnownSound(sound_of_array(np.zeros(1)), ((2, 1),))
+
+
+def test_after_every_segment_all_go_on_from_the_best(pipeline):
+    """What is kept of all segments but the last is one and the same, and that of the candidate that was chosen."""
+    settings = SoundSettings(
+        4 * RATE,
+        "x",
+        2,
+        mode="autoregressive",
+        window_s=1.0,
+        context_s=0.4,
+        num_candidates=3,
+        seed=5,
+        rerank="segments",
+    )
+    asked = []
+
+    def choose(sounds, start_s):
+        asked.append((start_s, [sound.size for sound in sounds]))
+        return 1 if len(asked) == 1 else 2
+
+    rows = np.concatenate(list(pipeline.stream(None, settings, choose=choose)), 1)
+    last = pipeline.spans(settings)[-1][0] / 25
+    common = round((last - 1) * RATE)  # the codec's convolutions reach past the seam
+    assert np.array_equal(rows[0, :common], rows[1, :common])
+    assert np.array_equal(rows[0, :common], rows[2, :common])
+    assert not np.array_equal(rows[0], rows[1])
+    assert [start for start, _ in asked] == [start / 25 for start, _ in pipeline.spans(settings)[:-1]]
+    alone = replace(settings, num_candidates=1, seed=6, rerank="whole")
+    first = np.concatenate(list(pipeline.stream(None, alone)), 1)
+    np.testing.assert_allclose(rows[0, : RATE // 4], first[0, : RATE // 4], atol=1e-4)
+    with pytest.raises(ValueError, match="go together"):
+        next(pipeline.stream(None, settings))
+
+
+def test_a_part_of_a_film_has_its_frames_on_its_own_clock():
+    video = np.arange(24, dtype=np.uint8)[:, None, None, None] * np.ones((1, 8, 8, 3), np.uint8)
+    part = film_between(film_of_array(video, Fraction(8)), 0.5, 1.25)
+    assert np.concatenate(list(part.frames(8)))[:, 0, 0, 0].tolist() == [4, 5, 6, 7, 8, 9]
+    assert part.times_s == pytest.approx(np.arange(6) / 8)
+    assert film_between(film_of_array(video, Fraction(8)), 0.55, 1.25).times_s[:2] == pytest.approx([0, 0.075])

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from training.modules.audio_dit import MaskConfig, draw_hidden, random_spans
+from training.modules.sound_masks import MaskConfig, draw_hidden, random_spans
 
 
 def test_spans_cover_the_asked_share_of_what_is_real_in_one_piece():

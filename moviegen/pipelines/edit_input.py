@@ -1,0 +1,47 @@
+"""What an editor reads: pictures, their rate, and the sound that stays; decoded in the guarded worker."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from moviegen.media.audio import NoAudioError, read_sound
+from moviegen.media.probe import probe
+from moviegen.media.read import read_image, read_video
+from moviegen.media.worker import guarded_call
+from moviegen.pipelines.edit_cli import PICTURES
+
+SAMPLE_RATE = 48000
+"""Hz at which the sound is kept."""
+
+
+def describe_input(path: Path) -> tuple[int | None, int, int, Fraction]:
+    """(frames by the header, width, height, fps) of a video or a picture."""
+    if path.suffix.lower() in PICTURES:
+        height, width = guarded_call(read_image, path).shape[:2]
+        return 1, width, height, Fraction(1)
+    found = guarded_call(probe, path)
+    return found.num_frames, found.width, found.height, found.fps
+
+
+def read_input(path: Path) -> tuple[np.ndarray, Fraction]:
+    """((T, H, W, 3) uint8 frames, fps) of a video or a picture. All frames are in memory, 6 MB each at 1080p."""
+    _, _, _, fps = describe_input(path)
+    is_picture = path.suffix.lower() in PICTURES
+    return (guarded_call(read_image, path)[None] if is_picture else guarded_call(read_video, path)), fps
+
+
+def read_kept_sound(path: Path, duration_s: Fraction) -> np.ndarray | None:
+    """(1 or 2, N) samples that belong to the pictures, None where there is no sound; more than two channels are mixed to two."""
+    found = guarded_call(probe, path)
+    if not found.has_audio:
+        return None
+    start_s = float(found.start_pts * found.time_base)
+    span = {"start_s": start_s, "end_s": start_s + float(duration_s), "sample_rate": SAMPLE_RATE}
+    try:
+        sound = guarded_call(read_sound, path, **span)
+        if sound.samples.shape[0] > 2:
+            sound = guarded_call(read_sound, path, layout="stereo", **span)
+    except NoAudioError:
+        return None
+    return sound.samples.clip(-1, 1)
