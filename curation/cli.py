@@ -13,6 +13,8 @@ CURATE = Command(
     "raw video to shards: ingest, split, score, embed, filter, caption, shard, check, report",
     "curation.cli:curate",
     "curation",
+    below=(("", "curation.cli:VERBS"),),
+    files=(("rules", "curation.filters:RulesFile"), ("buckets", "moviegen.contracts.bucket:BucketSet")),
 )
 STATS = Command("stats", "ask DuckDB what is in a lake and why a clip was dropped", "curation.cli:stats", "curation")
 

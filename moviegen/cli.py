@@ -8,6 +8,7 @@ import importlib
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 
@@ -24,9 +25,25 @@ class Command:
     main: str
     extra: str = ""
     """The extra that installs what it needs, for the error when something is missing."""
+    below: tuple[tuple[str, str], ...] = ()
+    """Its own verbs, for completion and the reference: words after it -> dotted path `module:NAMES` of what may follow them."""
+    files: tuple[tuple[str, str], ...] = ()
+    """Files it reads beside its `--config`, for `moviegen config schema`: kind -> dotted path `module:Class` of their dataclass."""
 
 
 COMMANDS = (
+    Command(
+        "completion",
+        "what a shell needs to complete verbs and settings by the tab key",
+        "moviegen.completion:main",
+        "completion",
+    ),
+    Command(
+        "config",
+        "a verb's settings as they would be and where each comes from; JSON schemas for editors",
+        "moviegen.config_cli:main",
+        below=(("", "moviegen.config_cli:VERBS"),),
+    ),
     Command(
         "demo",
         "curate a small dataset, train tiny models on it, generate clips, look at the report",
@@ -36,7 +53,15 @@ COMMANDS = (
     Command("doctor", "what is installed, what is missing, and the command that mends it", "moviegen.doctor:main"),
     Command("edit", "edit a video as an instruction says", "moviegen.pipelines.edit_cli:main", "models"),
     Command(
-        "eval", "measure what models make, with intervals; blind studies", "moviegen.evaluation.command:main", "eval"
+        "eval",
+        "measure what models make, with intervals; blind studies",
+        "moviegen.evaluation.command:main",
+        "eval",
+        below=(
+            ("", "moviegen.evaluation.command:VERBS"),
+            ("ab", "moviegen.evaluation.ab.command:VERBS"),
+            ("vbench", "moviegen.evaluation.vbench:VERBS"),
+        ),
     ),
     Command("generate", "text to image or video", "moviegen.pipelines.generate_cli:main", "models"),
     Command(
@@ -88,6 +113,10 @@ def main(argv: list[str] | None = None) -> int:
     """Runs one verb. Exit codes: 0 done, 1 bug, 2 usage, 3 too many failed inputs, 4 a check failed, 5 the disk refused,
     130, 143 and 129 on signals."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks what could come next
+        from moviegen.completion import complete
+
+        return complete(commands())
     debug = "--debug" in arguments[:1] or bool(os.environ.get("MOVIEGEN_DEBUG"))
     if arguments[:1] == ["--debug"]:
         arguments = arguments[1:]
@@ -132,6 +161,15 @@ def run_command(command: Command, argv: list[str]) -> int:
         raise UsageError(
             f"moviegen {command.name} needs the package {error.name!r}, which is not installed: {wanted}"
         ) from error
+
+
+def names_below(command: Command, words: Sequence[str] = ()) -> list[str]:
+    """The verbs that may follow a verb and these words after it; empty where its settings begin."""
+    path = dict(command.below).get(" ".join(words))
+    if path is None:
+        return []
+    module, _, name = path.partition(":")
+    return list(getattr(importlib.import_module(module), name))
 
 
 class Terminated(BaseException):

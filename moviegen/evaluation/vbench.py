@@ -245,9 +245,12 @@ def _weighted(found: Mapping[str, Dimension], group: Mapping[str, tuple[float, f
     return sum(found[name].normalised * weight for name, weight in weights.items()) / sum(weights.values())
 
 
+VERBS = ("export", "import")
+
+
 def main(argv: Sequence[str]) -> int:
     """`export` or `import`."""
-    verbs = {"export": export_main, "import": import_main}
+    verbs = dict(zip(VERBS, (export_main, import_main), strict=True))
     if not argv or argv[0] not in verbs:
         wanted = "usage: moviegen eval vbench export|import [options]"
         if argv and argv[0] not in ("-h", "--help"):
