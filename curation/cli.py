@@ -86,7 +86,7 @@ def curate(argv: Sequence[str]) -> int:
 
     close = difflib.get_close_matches(verb, VERBS, 1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
-    raise UsageError(f"moviegen curate: no verb {verb!r}{hint} moviegen curate --help lists them")
+    raise UsageError(f"moviegen curate: no verb {verb!r}{hint}; moviegen curate --help lists them")
 
 
 def _usage() -> str:

@@ -254,7 +254,7 @@ def main(argv: Sequence[str]) -> int:
     if not argv or argv[0] not in verbs:
         wanted = "usage: moviegen eval vbench export|import [options]"
         if argv and argv[0] not in ("-h", "--help"):
-            raise UsageError(f"no verb {argv[0]!r}; {wanted}")
+            raise UsageError(f"moviegen eval vbench: no verb {argv[0]!r}; {wanted}")
         print(wanted)
         return 0 if argv else 2
     return verbs[argv[0]](argv[1:])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from moviegen.config import parse_config
 from moviegen.errors import UsageError
+from moviegen.messages import nearest
 
 USAGE = """usage: moviegen eval ab <verb> [options]
 
@@ -52,7 +53,9 @@ def main(argv: Sequence[str]) -> int:
         print(USAGE, end="")
         return 0 if argv else 2
     if argv[0] not in verbs:
-        raise UsageError(f"moviegen eval ab: no verb {argv[0]!r}; there are {', '.join(verbs)}")
+        close = nearest(argv[0], verbs)
+        hint = f"did you mean {close!r}? " if close else ""
+        raise UsageError(f"moviegen eval ab: no verb {argv[0]!r}; {hint}there are {', '.join(verbs)}")
     return verbs[argv[0]](list(argv[1:]))
 
 

@@ -1,0 +1,105 @@
+"""Mistakes that people make: each ends with its exit code, names its cause and what to type next, and shows no traceback."""
+
+import errno
+import os
+import re
+
+import pytest
+
+from moviegen.cli import main
+
+NEXT = re.compile(r"moviegen \w+|--[\w.]+|did you mean|pip install|make \w+|docker|free some")
+"""What to do next: a command, a flag, or the name that was meant."""
+
+VIDEOS, LAKE = "{root}/ours", "{root}/lake"
+RUN = "curate run --input {root}/ours --lake {root}/new"
+GENERATE = "generate --prompt x --output {root}/x.mp4 --model"
+
+MISTAKES = {
+    "a verb mistyped": ("curat run", 2, "curat.*curate"),
+    "a verb of curate mistyped": ("curate rnu", 2, "rnu.*run"),
+    "a verb of train mistyped": ("train fitt", 2, "fitt.*fit"),
+    "a verb of eval mistyped": ("eval rnu", 2, "rnu.*run"),
+    "a verb of eval ab mistyped": ("eval ab mak", 2, "mak.*make"),
+    "a verb of eval vbench mistyped": ("eval vbench exprt", 2, "exprt.*export"),
+    "a key mistyped in a file": (RUN + " --config {root}/typo.yaml", 2, "typo.yaml.*spilt.*split"),
+    "a flag mistyped": (RUN + " --split.max_clp_s 8", 2, "max_clp_s.*max_clip_s"),
+    "a wrong type": (RUN + " --split.max_clip_s many", 2, "max_clip_s: wanted a number, got many"),
+    "a number out of range": (RUN + " --score.explore_fraction 7", 2, "explore_fraction.*0..1"),
+    "YAML that cannot be read": (RUN + " --config {root}/bad.yaml", 2, "bad.yaml"),
+    "YAML that holds a list": (RUN + " --config {root}/list.yaml", 2, "list.yaml"),
+    "a config that is not there": (RUN + " --config nope.yaml", 2, "nope.yaml"),
+    "a folder where a config is wanted": (RUN + " --config {root}/empty", 2, "empty"),
+    "a wrong path": ("curate run --input nowhere --lake {root}/new", 2, "nowhere.*no such folder"),
+    "an empty folder": ("curate run --input {root}/empty --lake {root}/new", 2, "empty"),
+    "no input": ("curate run --lake {root}/new", 2, "--input"),
+    "no lake given": ("curate run --input {root}/ours", 2, "--lake"),
+    "a rule's key mistyped": (RUN + " --filter.rules {root}/rules.yaml", 2, "metrik.*metric"),
+    "rules that are not there": (RUN + " --filter.rules nope.yaml", 2, "nope.yaml"),
+    "a rule on what nobody measures": (RUN + " --filter.rules {root}/unmeasured.yaml", 2, "beauty"),
+    "a detector mistyped": (RUN + " --score.detectors '{mottion: {}}'", 2, "mottion.*motion"),
+    "no weights": (RUN + " --config {configs}/curation/paper.yaml", 2, "weights"),
+    "a lake that is not there": ("stats {root}/nowhere", 2, "nowhere.*no such"),
+    "a folder that is no lake": ("stats {root}/empty", 2, "empty.*no lake"),
+    "a file where a lake is wanted": ("stats {root}/note.txt", 2, "note.txt"),
+    "a view mistyped": ("stats {root}/lake funel", 2, "funel.*funnel"),
+    "an unknown table": ("stats {root}/lake 'select * from scors'", 2, "scors.*scores"),
+    "an unknown column": ("stats {root}/lake 'select sizee from shards'", 2, "sizee"),
+    "SQL that is none": ("stats {root}/lake 'selekt 1'", 2, "selekt"),
+    "a query that would write": ("stats {root}/lake 'drop table shards'", 2, "drop|shards|read"),
+    "a lost tar": ("curate check {root}/broken_lake", 4, r"\.tar"),
+    "an unknown clip": ("curate explain {root}/lake 0123456789", 2, "0123456789"),
+    "an unknown subset": ("curate report {root}/lake --subset best", 2, "best"),
+    "a rule that is no rule": ("curate whatif {root}/lake 'motion.vmaf >> 2'", 2, "motion.vmaf"),
+    "a shard pattern where a lake is wanted": ("train run {configs}/recipes/tiny.yaml --lake {root}/lake/shards/*.tar --output {root}/r", 2, "tar"),
+    "a recipe without what it needs": ("train run {configs}/recipes/edit_tiny.yaml --lake {root}/lake --output {root}/r", 2, "--needs"),
+    "a stage's name mistyped": ("train run {configs}/recipes/tiny.yaml --lake {root}/lake --output {root}/r --steps.tae 3", 2, "tae_64px"),
+    "a recipe that is not there": ("train run nope.yaml --lake {root}/lake --output {root}/r", 2, "nope.yaml"),
+    "a stage where a recipe is wanted": ("train run {configs}/training/tae/01_64px.yaml --lake {root}/lake --output {root}/r", 2, "01_64px.yaml"),
+    "a stage without a lake": ("train fit --config {configs}/training/tae/01_64px.yaml --output {root}/r", 2, "--data.lake"),
+    "a stage's lake that is not there": ("train fit --config {configs}/training/tae/01_64px.yaml --output {root}/r --data.lake {root}/nowhere", 2, "nowhere"),
+    "a wrong number of GPUs": ("train plan {configs}/models/video_dit/30b.yaml --gpus 7 --mesh shard=8", 2, "7|8"),
+    "an unknown GPU": ("train plan {configs}/models/video_dit/30b.yaml --gpu h1000", 2, "h1000.*h100"),
+    "no prompt": ("generate --model {root}/no_weights --output x.mp4", 2, "--prompt"),
+    "an output of no known kind": ("generate --model {root}/no_weights --prompt x --output x.avi", 2, "x.avi.*mp4"),
+    "a file of prompts without any": ("generate --model {root}/no_weights --prompts_file {root}/prompts.txt --output {root}/o", 2, "prompts.txt"),
+    "a model that is not there": (GENERATE + " {root}/nowhere", 2, "nowhere: no such folder"),
+    "a folder that is no model": (GENERATE + " {root}/empty", 2, "empty.*model_index.json"),
+    "a model's index that is cut off": (GENERATE + " {root}/torn", 2, "model_index.json"),
+    "another product's model": (GENERATE + " {root}/upsampler", 2, "upsampler.*[Uu]psample"),
+    "a model for another verb": ("upsample {root}/ours/a.mp4 --output {root}/x.mp4 --model {root}/no_weights", 2, "no_weights"),
+    "a file that is no video": ("reproduce {root}/fake.mp4", 2, "fake.mp4"),
+    "a video without a recipe": ("reproduce {root}/ours/a.mp4", 2, "a.mp4.*recipe"),
+    "an unknown suite": ("eval run tea {root}/ours --output {root}/e", 2, "tea"),
+    "an unknown metric": ("eval run tae {root}/ours --reference {root}/ours --metrics psnrr --output {root}/e", 2, "psnrr.*psnr"),
+    "a reference with other names": ("eval run tae {root}/ours --reference {root}/theirs --output {root}/e1", 3, "failed"),
+    "mixed frame rates": ("eval run tae {root}/ours --reference {root}/faster --metrics psnr --output {root}/e2", 3, "failed"),
+    "nothing to measure": ("eval run tae {root}/empty --reference {root}/ours --output {root}/e3", 2, "empty"),
+    "a study of files with other names": ("eval ab make {root}/ours {root}/theirs --output {root}/study", 2, "ours|theirs|pair"),
+    "sizes that are not there": ("models {root}/nowhere", 2, "nowhere"),
+    "an unknown shell": ("completion tcsh", 2, "tcsh|bash"),
+    "nowhere to write": ("world /sys/toy --num_clips 1 --faults false", 5, "/sys/toy"),
+    "a file where a folder is to be written": ("world {root}/note.txt --num_clips 1", 2, "note.txt"),
+}  # fmt: skip
+"""What was typed wrong -> (command, exit code, its cause as the message names it)."""
+
+
+def run(capsys, things, line: str) -> tuple[int, str]:
+    import shlex
+
+    line = line.replace("{root}", str(things.root)).replace("{configs}", str(things.configs))
+    try:
+        code = main(shlex.split(line))
+    except SystemExit as left:
+        code = left.code
+    return code, capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_told_with_its_cause_and_what_to_do(capsys, things, name):
+    line, code, cause = MISTAKES[name]
+    ended, said = run(capsys, things, line)
+    assert ended == code, said
+    assert re.search(cause, said, re.DOTALL), said
+    assert NEXT.search(said), said
+    assert "Traceback" not in said
