@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
+from pathlib import Path
 
 from moviegen import __version__
 from moviegen.errors import MovieGenError
@@ -104,7 +105,7 @@ def usage(verbs: dict[str, Command]) -> str:
             *lines,
             "",
             "moviegen <verb> --help shows a verb's options with examples; --debug before the verb shows tracebacks.",
-            "example: moviegen curate run --input videos/ --lake lake/",
+            "example: moviegen curate run --input videos/ --lake lake/ --config configs/curation/demo.yaml",
         ]
     )
 
@@ -136,14 +137,18 @@ def main(argv: list[str] | None = None) -> int:
     except MovieGenError as error:
         if debug:
             raise
-        return _say(f"{error}", error.exit_code)
+        return _say(with_next(str(error), command) if error.exit_code == 2 else str(error), error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except OSError as error:
+        if debug or (told := refused_path(error)) is None:
+            raise
+        return _say(*told)
     except KeyboardInterrupt:
         return _say("interrupted; the same command goes on where it stopped", 130)
     except Terminated as stop:
         return _say("terminated; the same command goes on where it stopped", 128 + stop.signal)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
 
 
 def run_command(command: Command, argv: list[str]) -> int:
@@ -161,6 +166,33 @@ def run_command(command: Command, argv: list[str]) -> int:
         raise UsageError(
             f"moviegen {command.name} needs the package {error.name!r}, which is not installed: {wanted}"
         ) from error
+
+
+def with_next(message: str, command: Command) -> str:
+    """The message, with the help to read where it names no command, no flag and no right name."""
+    import re
+
+    has_next = re.search(r"moviegen \w+ |moviegen \w+$|--\w|did you mean|pip install", message, re.IGNORECASE)
+    return message if has_next else f"{message}\nmoviegen {command.name} --help shows what it takes"
+
+
+def refused_path(error: OSError) -> tuple[str, int] | None:
+    """(message, exit code) of a path that the disk refuses, or that is no folder or no file; None of any other error."""
+    import errno
+
+    from moviegen.disk import REFUSED, refusal
+
+    if error.filename is None:
+        return None
+    path = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(error.filename)
+    kinds = {
+        errno.EEXIST: "a file is there",
+        errno.ENOTDIR: "a file is where a folder is wanted",
+        errno.EISDIR: "a folder",
+    }
+    if error.errno in kinds:
+        return f"{path}: {kinds[error.errno]}; name another path (--output, --lake)", 2
+    return (refusal(error, Path(path), None), 5) if error.errno in REFUSED else None
 
 
 def names_below(command: Command, words: Sequence[str] = ()) -> list[str]:

@@ -136,6 +136,8 @@ def _switches(config_class: type, prefix: str = "") -> set[str]:
 def _explain(message: str, config_class: type, argv: Sequence[str]) -> str:
     """The parser's message on one line, with the nearest right name for the first word in it that is no field, and the file that
     the word stands in."""
+    if unreadable := next(filter(None, map(_unreadable, _files(argv))), None):
+        return unreadable
     message = plain(message)
     for word in re.findall(r"'([\w.]+)'|--([\w.]+)", message):
         name = next(filter(None, word))
@@ -147,10 +149,31 @@ def _explain(message: str, config_class: type, argv: Sequence[str]) -> str:
 
 def _file_with(name: str, argv: Sequence[str]) -> str:
     """`FILE: ` of the last `--config FILE` when the name was not typed as a flag; nothing else."""
-    files = [value for flag, value in itertools.pairwise(argv) if flag == "--config"]
-    files += [word.partition("=")[2] for word in argv if word.startswith("--config=")]
+    files = _files(argv)
     typed = any(word.startswith("--") and name in word.replace("-", "_") for word in argv)
     return f"{files[-1]}: " if files and not typed and not files[-1].lstrip().startswith("{") else ""
+
+
+def _files(argv: Sequence[str]) -> list[str]:
+    files = [value for flag, value in itertools.pairwise(argv) if flag == "--config"]
+    return files + [word.partition("=")[2] for word in argv if word.startswith("--config=")]
+
+
+def _unreadable(file: str) -> str | None:
+    """What is wrong with a file that holds no settings by name; None where they can be read, or there is none."""
+    import yaml
+
+    if file.lstrip().startswith("{") or not Path(file).is_file():
+        return None
+    try:
+        content = yaml.safe_load(Path(file).read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        return f"{file}: not readable as YAML: {' '.join(str(error).split())}"
+    return (
+        None
+        if isinstance(content, dict)
+        else f"{file}: wanted settings by name, got {type(content).__name__}: {content!r:.60}"
+    )
 
 
 def _dotted_names(config_class: type, prefix: str = "") -> list[str]:

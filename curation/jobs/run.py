@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence, Set
 from contextlib import nullcontext
 from importlib import import_module
+from pathlib import Path
 
 from curation.config import CaptionConfig, CurateConfig
 from curation.filters import Rule, load_rules, missing_score
@@ -68,8 +69,12 @@ def check_tools(config: CurateConfig, names: Sequence[str]) -> None:
         load_config(BucketSet, config.shard.bucket_set)
     if "score" in names:
         detectors = [load_detector(name, params) for name, params in config.score.detectors.items()]
-        if "filter" in names and not lake_at(config.lake).batches("scores"):  # of an older run there may be other scores
-            _check_measured(rules, {metric for detector in detectors for metric in detector.metrics})
+        if "filter" in names and not lake_at(config.lake).batches(
+            "scores"
+        ):  # of an older run there may be other scores
+            _check_measured(
+                config.filter.rules, rules, {metric for detector in detectors for metric in detector.metrics}
+            )
     loaded = {name: load_embedder(name, params) for name, params in config.embed.embedders.items() if "embed" in names}
     if config.dedup is not None and config.dedup.embedder in loaded:
         copy_rules(loaded[config.dedup.embedder], config.dedup)
@@ -77,10 +82,12 @@ def check_tools(config: CurateConfig, names: Sequence[str]) -> None:
         _check_captioners(config.caption)
 
 
-def _check_measured(rules: Sequence[Rule], metrics: Set[str]) -> None:
+def _check_measured(file: Path, rules: Sequence[Rule], metrics: Set[str]) -> None:
     for rule in rules:
         if rule.if_missing == "error" and rule.metric not in metrics:
-            raise UsageError(missing_score(rule))
+            raise UsageError(
+                f"{file}: {missing_score(rule)} --config configs/curation/demo.yaml has detectors and rules that fit"
+            )
 
 
 def _check_captioners(config: CaptionConfig) -> None:

@@ -88,9 +88,13 @@ def existing_lake(root: Path) -> "Lake":
         return lake
     make = f"make one with moviegen curate run --input VIDEOS --lake {root}"
     if root.is_file() or "*" in root.name:
-        raise UsageError(f"{root}: {'a file' if root.is_file() else 'a pattern'}, no lake; give the folder that has _commits, or {make}")
+        raise UsageError(
+            f"{root}: {'a file' if root.is_file() else 'a pattern'}, no lake; give the folder that has _commits, or {make}"
+        )
     if not root.is_dir():
-        raise UsageError(f"{root}: no such folder, so no lake; is the path right from here ({Path.cwd()})? If so, {make}")
+        raise UsageError(
+            f"{root}: no such folder, so no lake; is the path right from here ({Path.cwd()})? If so, {make}"
+        )
     if not (root / "_commits").is_dir():
         raise UsageError(f"{root}: a folder, but no lake (it has no _commits); {make}")
     return Lake(root)

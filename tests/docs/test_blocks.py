@@ -1,4 +1,4 @@
-"""What the docs say to type, typed: every `moviegen` command goes through its own parser, and every block that a small machine can run is run."""
+"""What the docs say to type, typed: every `moviegen` command goes through its own parser, and what a small machine can run is run."""
 
 import contextlib
 import io
@@ -23,7 +23,7 @@ PAGES = list(dict.fromkeys(PAGES))
 SESSIONS = [page for page in PAGES if any(block.is_run for block in blocks_of(page))]
 
 BY_LIGHTNING = ("train fit", "train validate")
-"""Verbs whose parser takes many seconds: their settings are compared with what their help lists, and parsed in full among the slow tests."""
+"""Verbs whose parser takes many seconds: their settings are compared with what their help lists, and parsed in a slow test."""
 
 
 def name(page: Path) -> str:

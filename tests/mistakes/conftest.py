@@ -50,7 +50,18 @@ def models(root: Path) -> None:
     """`upsampler`: a folder of another product; `no_weights`: an index and nothing else; `torn`: an index that is cut off."""
     for name, product in (("upsampler", "UpsamplePipeline"), ("no_weights", "VideoPipeline")):
         (root / name).mkdir()
-        index = {"_class_name": product, "defaults": {}}
+        index = {
+            "format": 1,
+            "pipeline": product,
+            "networks": [],
+            "text_encoders": [],
+            "values": {},
+            "defaults": DEFAULTS,
+        }
         (root / name / "model_index.json").write_text(json.dumps(index))
     (root / "torn").mkdir()
-    (root / "torn" / "model_index.json").write_text('{"_class_name": "Vid')
+    (root / "torn" / "model_index.json").write_text('{"format": 1, "pipel')
+
+
+DEFAULTS = {"num_frames": 8, "width": 32, "height": 32, "fps": "8", "num_inference_steps": 2, "guidance_scale": 1.0}
+"""As a video model's index has them."""
