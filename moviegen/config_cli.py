@@ -37,7 +37,7 @@ examples:
 def main(argv: Sequence[str]) -> int:
     """`moviegen config`; returns the exit code."""
     arguments = list(argv)
-    if not arguments or arguments[0] in ("-h", "--help", "help") or arguments[1:] in (["-h"], ["--help"]):
+    if not arguments or arguments[0] == "help" or {"-h", "--help"} & set(arguments):
         lines = "\n".join(f"  {name:<7} {about}" for name, about in VERBS.items())
         print(USAGE.format(verbs=lines, kinds=", ".join(_kinds())))
         return 0 if arguments else 2

@@ -214,12 +214,14 @@ class Lake:
         return status.st_size, (status.st_ino, status.st_size, status.st_mtime_ns)
 
     def read_commit(self, table: str, batch: str) -> Commit:
-        """What is committed of (table, batch); an empty commit when nothing is. Raises ValueError naming a broken file."""
+        """What is committed of (table, batch); an empty commit when nothing is. Raises UsageError naming a broken file."""
         try:
             text = self.commit_text(table, batch)
             return Commit(table, batch) if text is None else decode_commit(text)
         except ValueError as error:
-            raise ValueError(f"{self.commit_path(table, batch)}: {error}") from error
+            raise UsageError(
+                f"{self.commit_path(table, batch)}: {error}; is the lake of another version of moviegen? moviegen --version"
+            ) from error
 
     def write_commit(self, commit: Commit) -> bool:
         """Replaces the commit file atomically. Returns False, and touches nothing, when it already says just that."""

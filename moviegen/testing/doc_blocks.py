@@ -75,7 +75,9 @@ def _markers(page: Path, line: int, info: str) -> dict[str, str]:
 
 def commands_of(block: Block) -> Iterator[list[str]]:
     """The words after `moviegen` of every such command of a block, up to a pipe, a redirection or a comment."""
-    text = block.text.replace("\\\n", " ")
+    text = re.sub(r"\\\n\s*", " ", block.text)
+    if not block.language:  # a drawing of commands: what is said of one stands beside it
+        text = re.sub(r"(?<=\S) {3,}[^ #\n].*", "", text)
     for line in _joined(text.splitlines()):
         words = _words(line)
         while words and re.fullmatch(r"\w+=.*", words[0]):

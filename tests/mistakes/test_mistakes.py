@@ -59,7 +59,7 @@ MISTAKES = {
     "a recipe without what it needs": ("train run {configs}/recipes/edit_tiny.yaml --lake {root}/lake --output {root}/r", 2, "--needs"),
     "a stage's name mistyped": (RECIPE + "/lake --steps.tae 3", 2, "tae_64px"),
     "a recipe that is not there": ("train run nope.yaml --lake {root}/lake --output {root}/r", 2, "nope.yaml"),
-    "a stage where a recipe is wanted": ("train run {configs}/training/tae/01_64px.yaml --output {root}/r --lake {root}/lake", 2, "01_64px.yaml"),
+    "a stage where a recipe is wanted": ("train run {configs}/training/tae/01_64px.yaml --output r --lake {root}/lake", 2, "no recipe"),
     "a stage without a lake": (STAGE, 2, "--data.lake"),
     "a stage's lake that is not there": (STAGE + " --data.lake {root}/nowhere", 2, "nowhere"),
     "a wrong number of GPUs": ("train plan {configs}/models/video_dit/5b.yaml --gpus 7 --mesh shard=8", 2, "8 GPUs, --gpus says 7"),
