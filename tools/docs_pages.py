@@ -121,7 +121,11 @@ def settings_page(name: str, about: dict[str, Any], same: str) -> str:
         about["summary"],
         f"```text\nmoviegen {name}{positionals} [--setting value ...]\n```",
     ]
-    parts += [f"```sh\n{examples}\n```", "## Flags", table(about["flags"])]
+    parts += [
+        f"```sh\n{examples}\n```",
+        "## Flags",
+        table([row | {"name": f"--{row['name']}"} for row in about["flags"]]),
+    ]
     if same:
         link = f"[moviegen {same}]({same.replace(' ', '-')}.md)"
         return "\n\n".join([*parts, f"## Settings\n\nThose of {link}; each job reads its own sections.\n"])

@@ -53,7 +53,7 @@ def test_every_setting_of_a_run_is_on_its_page(site):
 
 
 def test_links_of_readmes_lead_to_pages_of_the_site(site):
-    for page in site.rglob("*.html"):
+    for page in set(site.rglob("*.html")) - {site / "404.html"}:  # that one's links are the server's
         for target in re.findall(r'href="([^"#:?]+\.(?:html|md))(?:#[^"]*)?"', page.read_text()):
             assert (page.parent / target).exists(), f"{page.relative_to(site)}: {target}"
 
@@ -65,4 +65,4 @@ def test_files_that_a_page_names_are_there(page):
         (ROOT / page).read_text(),
     )
     assert named or page == "docs/differences.md"
-    assert [path for path in named if not (ROOT / path).exists()] == []
+    assert [path for path in named if not path.endswith("...") and not (ROOT / path).exists()] == []

@@ -62,7 +62,7 @@ MISTAKES = {
     "a stage where a recipe is wanted": ("train run {configs}/training/tae/01_64px.yaml --output r --lake {root}/lake", 2, "no recipe"),
     "a stage without a lake": (STAGE, 2, "--data.lake"),
     "a stage's lake that is not there": (STAGE + " --data.lake {root}/nowhere", 2, "nowhere"),
-    "a wrong number of GPUs": ("train plan {configs}/models/video_dit/5b.yaml --gpus 7 --mesh shard=8", 2, "8 GPUs, --gpus says 7"),
+    "a wrong number of GPUs": ("train plan {configs}/models/video_dit/tiny.yaml --gpus 7 --mesh shard=8", 2, "8 GPUs, --gpus says 7"),
     "an unknown GPU": ("train plan {configs}/models/video_dit/30b.yaml --gpu h1000", 2, "h1000.*h100"),
     "no prompt": ("generate --model {root}/no_weights --output x.mp4", 2, "--prompt"),
     "an output of no known kind": ("generate --model {root}/no_weights --prompt x --output x.avi", 2, "x.avi.*mp4"),
