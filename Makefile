@@ -16,7 +16,7 @@ OUTPUT ?= demo
 WORLD ?= world
 export MOVIEGEN_DEMO_VIDEOS := $(DEMO_VIDEOS)
 
-.PHONY: help setup demo world test test-all test-airflow lint format bench clean constraints
+.PHONY: help setup demo world test test-all test-airflow lint format bench docs clean constraints
 .DEFAULT_GOAL := help
 
 help:
@@ -27,6 +27,7 @@ help:
 	@echo "make lint        ruff and the import rules"
 	@echo "make test-airflow  the DAG's tests, in an environment of their own"
 	@echo "make bench       every benchmark: ratios against peers and physical limits"
+	@echo "make docs        the documentation as pages, offline: site/index.html"
 	@echo "make clean       remove what was made in this clone (the cache stays; make clean CACHE=1 removes it too)"
 
 setup: .venv/.ready-$(DEPS_KEY) $(DEMO_VIDEOS)/.complete
@@ -85,13 +86,16 @@ test-airflow: setup $(AIRFLOW)/.complete
 	@MOVIEGEN_BIN="$(CURDIR)/$(BIN)/moviegen" "$(AIRFLOW)/bin/python" -m pytest -q -m airflow -o addopts="--import-mode=importlib" -o timeout= tests/dags
 
 bench: setup
-	@failed=""; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || failed="$$failed $$script"; done; \
+	@failed=""; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python tools/bench.py $$script || failed="$$failed $$script"; done; \
 	if [ -n "$$failed" ]; then echo "a promise is missed in:$$failed"; exit 1; fi
+
+docs: setup
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict -q && echo "open site/index.html"
 
 constraints: setup
 	@"$(DEPS)/bin/python" -m pip freeze --exclude-editable
 
 clean:
-	@rm -rf .venv .venv-airflow demo build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf .venv .venv-airflow demo build dist site .schemas .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	@if [ -n "$(CACHE)" ]; then rm -rf "$(MOVIEGEN_CACHE)"; fi

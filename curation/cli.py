@@ -13,6 +13,8 @@ CURATE = Command(
     "raw video to shards: ingest, split, score, embed, filter, caption, shard, check, report",
     "curation.cli:curate",
     "curation",
+    below=(("", "curation.cli:VERBS"),),
+    files=(("rules", "curation.filters:RulesFile"), ("buckets", "moviegen.contracts.bucket:BucketSet")),
 )
 STATS = Command("stats", "ask DuckDB what is in a lake and why a clip was dropped", "curation.cli:stats", "curation")
 
@@ -84,7 +86,7 @@ def curate(argv: Sequence[str]) -> int:
 
     close = difflib.get_close_matches(verb, VERBS, 1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
-    raise UsageError(f"moviegen curate: no verb {verb!r}{hint} moviegen curate --help lists them")
+    raise UsageError(f"moviegen curate: no verb {verb!r}{hint}; moviegen curate --help lists them")
 
 
 def _usage() -> str:

@@ -61,6 +61,14 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class RulesFile:
+    """What a file of rules holds; the list alone will do, too."""
+
+    rules: tuple[Rule, ...]
+    """Bounds, in the order of the funnel."""
+
+
+@dataclass(frozen=True)
 class Decision:
     """Kept or not, and why."""
 

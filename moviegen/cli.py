@@ -8,8 +8,10 @@ import importlib
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
+from pathlib import Path
 
 from moviegen import __version__
 from moviegen.errors import MovieGenError
@@ -24,9 +26,25 @@ class Command:
     main: str
     extra: str = ""
     """The extra that installs what it needs, for the error when something is missing."""
+    below: tuple[tuple[str, str], ...] = ()
+    """Its own verbs, for completion and the reference: words after it -> dotted path `module:NAMES` of what may follow them."""
+    files: tuple[tuple[str, str], ...] = ()
+    """Files it reads beside its `--config`, for `moviegen config schema`: kind -> dotted path `module:Class` of their dataclass."""
 
 
 COMMANDS = (
+    Command(
+        "completion",
+        "what a shell needs to complete verbs and settings by the tab key",
+        "moviegen.completion:main",
+        "completion",
+    ),
+    Command(
+        "config",
+        "a verb's settings as they would be and where each comes from; JSON schemas for editors",
+        "moviegen.config_cli:main",
+        below=(("", "moviegen.config_cli:VERBS"),),
+    ),
     Command(
         "demo",
         "curate a small dataset, train tiny models on it, generate clips, look at the report",
@@ -36,7 +54,15 @@ COMMANDS = (
     Command("doctor", "what is installed, what is missing, and the command that mends it", "moviegen.doctor:main"),
     Command("edit", "edit a video as an instruction says", "moviegen.pipelines.edit_cli:main", "models"),
     Command(
-        "eval", "measure what models make, with intervals; blind studies", "moviegen.evaluation.command:main", "eval"
+        "eval",
+        "measure what models make, with intervals; blind studies",
+        "moviegen.evaluation.command:main",
+        "eval",
+        below=(
+            ("", "moviegen.evaluation.command:VERBS"),
+            ("ab", "moviegen.evaluation.ab.command:VERBS"),
+            ("vbench", "moviegen.evaluation.vbench:VERBS"),
+        ),
     ),
     Command("export", "a trained model as a folder for the hub, with its card", "moviegen.hub.command:main", "models"),
     Command(
@@ -93,7 +119,7 @@ def usage(verbs: dict[str, Command]) -> str:
             *lines,
             "",
             "moviegen <verb> --help shows a verb's options with examples; --debug before the verb shows tracebacks.",
-            "example: moviegen curate run --input videos/ --lake lake/",
+            "example: moviegen curate run --input videos/ --lake lake/ --config configs/curation/demo.yaml",
         ]
     )
 
@@ -102,6 +128,10 @@ def main(argv: list[str] | None = None) -> int:
     """Runs one verb. Exit codes: 0 done, 1 bug, 2 usage, 3 too many failed inputs, 4 a check failed, 5 the disk refused,
     130, 143 and 129 on signals."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks what could come next
+        from moviegen.completion import complete
+
+        return complete(commands())
     debug = "--debug" in arguments[:1] or bool(os.environ.get("MOVIEGEN_DEBUG"))
     if arguments[:1] == ["--debug"]:
         arguments = arguments[1:]
@@ -121,14 +151,18 @@ def main(argv: list[str] | None = None) -> int:
     except MovieGenError as error:
         if debug:
             raise
-        return _say(f"{error}", error.exit_code)
+        return _say(with_next(str(error), command) if error.exit_code == 2 else str(error), error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except OSError as error:
+        if debug or (told := refused_path(error)) is None:
+            raise
+        return _say(*told)
     except KeyboardInterrupt:
         return _say("interrupted; the same command goes on where it stopped", 130)
     except Terminated as stop:
         return _say("terminated; the same command goes on where it stopped", 128 + stop.signal)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
 
 
 def run_command(command: Command, argv: list[str]) -> int:
@@ -146,6 +180,42 @@ def run_command(command: Command, argv: list[str]) -> int:
         raise UsageError(
             f"moviegen {command.name} needs the package {error.name!r}, which is not installed: {wanted}"
         ) from error
+
+
+def with_next(message: str, command: Command) -> str:
+    """The message, with the help to read where it names no command, no flag and no right name."""
+    import re
+
+    has_next = re.search(r"moviegen \w+ |moviegen \w+$|--\w|did you mean|pip install", message, re.IGNORECASE)
+    return message if has_next else f"{message}\nmoviegen {command.name} --help shows what it takes"
+
+
+def refused_path(error: OSError) -> tuple[str, int] | None:
+    """(message, exit code) of a path that the disk refuses, or that is no folder or no file; None of any other error."""
+    import errno
+
+    from moviegen.disk import REFUSED, refusal
+
+    if error.filename is None:
+        return None
+    path = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(error.filename)
+    kinds = {
+        errno.EEXIST: "a file is there",
+        errno.ENOTDIR: "a file is where a folder is wanted",
+        errno.EISDIR: "a folder",
+    }
+    if error.errno in kinds:
+        return f"{path}: {kinds[error.errno]}; name another path (--output, --lake)", 2
+    return (refusal(error, Path(path), None), 5) if error.errno in REFUSED else None
+
+
+def names_below(command: Command, words: Sequence[str] = ()) -> list[str]:
+    """The verbs that may follow a verb and these words after it; empty where its settings begin."""
+    path = dict(command.below).get(" ".join(words))
+    if path is None:
+        return []
+    module, _, name = path.partition(":")
+    return list(getattr(importlib.import_module(module), name))
 
 
 class Terminated(BaseException):

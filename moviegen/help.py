@@ -1,11 +1,12 @@
 """The text of `--help`: what a verb is for, its settings with their defaults, examples; all from the dataclass of the config."""
 
 import argparse
+import json
 import shutil
 import textwrap
 import types
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
 from pathlib import PurePath
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -41,6 +42,25 @@ class Section:
     """It is null unless the YAML has it."""
 
 
+def help_json(
+    config_class: type,
+    *,
+    prog: str,
+    summary: str,
+    examples: Sequence[str],
+    add_flags: Callable[[Any], None],
+    positionals: Sequence[str] = (),
+) -> str:
+    """All that `help_text` tells, as one JSON object: for editors, and for the reference among the docs."""
+    about = {"prog": prog, "summary": summary, "examples": list(examples), "positionals": list(positionals)}
+    listed = {
+        "flags": [*_FLAGS, *flags_of(add_flags)],
+        "settings": list(options(config_class)),
+        "sections": list(sections_of(config_class)),
+    }
+    return json.dumps(about | {name: [asdict(each) for each in rows] for name, rows in listed.items()}, indent=1)
+
+
 def help_text(
     config_class: type,
     *,
@@ -59,7 +79,8 @@ def help_text(
     shown = [option for option in settings if not is_short or is_usual(option.name, usual)]
     head = " ".join([prog, *(f"[{name.upper()}]" for name in positionals), "[--setting value ...]"])
     parts = [f"usage: {head}\n", *_wrapped(summary, width), ""]
-    own = Option("help", "", "this text" + ("; --help --full: every setting" if usual else ""), "")
+    every = "; --help --full: every setting" if usual else ""
+    own = Option("help", "", f"this text{every}; --help --json: all of it as JSON", "")
     parts += ["flags:", *_lines([own, *_FLAGS, *flags_of(add_flags)], width), ""]
     bare = [option for option in shown if is_short or not option.section]
     parts += ["usual settings:" if is_short else "settings:", *_lines(_with_bare(bare, positionals), width), ""]
@@ -123,7 +144,7 @@ def flags_of(add_flags: Callable[[Any], None]) -> Iterator[Option]:
     add_flags(parser)
     for action in parser._actions:
         shape = "" if action.nargs == 0 else action.dest.upper()
-        yield Option(action.dest, shape, action.help or "", "" if action.nargs == 0 else _typed(action.default))
+        yield Option(action.dest, shape, action.help or "", "" if action.nargs == 0 else typed(action.default))
 
 
 def options(config_class: type, prefix: str = "", values: Any = None) -> Iterator[Option]:
@@ -134,9 +155,9 @@ def options(config_class: type, prefix: str = "", values: Any = None) -> Iterato
         default = _default(field) if values is None else getattr(values, field.name)
         name = prefix + field.name
         if inner is None or default is None:
-            typed = "" if default is MISSING else _typed(default)
+            text = "" if default is MISSING else typed(default)
             shape = "SECTION" if inner is not None else _shape(hint)
-            yield Option(name, shape, texts.get(field.name, ""), typed, prefix.rstrip("."))
+            yield Option(name, shape, texts.get(field.name, ""), text, prefix.rstrip("."))
         if inner is not None:
             yield from options(inner, f"{name}.", None if default in (None, MISSING) else default)
 
@@ -171,16 +192,16 @@ def _default(field: Any) -> Any:
     return field.default_factory() if field.default_factory is not MISSING else field.default
 
 
-def _typed(value: Any) -> str:
+def typed(value: Any) -> str:
     """A value as one types it on the command line or in YAML."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if is_dataclass(value):
-        return _typed({field.name: getattr(value, field.name) for field in fields(value)})
+        return typed({field.name: getattr(value, field.name) for field in fields(value)})
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {_typed(each)}" for key, each in value.items()) + "}"
+        return "{" + ", ".join(f"{key}: {typed(each)}" for key, each in value.items()) + "}"
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_typed, value)) + "]"
+        return "[" + ", ".join(map(typed, value)) + "]"
     return str(value) if not isinstance(value, str) else value or "''"
 
 

@@ -10,8 +10,8 @@ _TYPES = {
     "int": "a whole number",
     "str": "a word",
     "bool": "true or false",
-    "list": "a list",
-    "tuple": "a list",
+    "list": "a list ([A, B])",
+    "tuple": "a list ([A, B])",
     "dict": "a mapping",
     "pathlib.Path": "a path",
     "fractions.Fraction": "a number",
@@ -21,6 +21,7 @@ _TYPES = {
 _UNION = re.compile(
     r"Does not validate against any of the Union subtypes Subtypes: \[(?P<types>.*?)\] Errors: .* Given value: (?P<value>.*)$"
 )
+_LITERAL = re.compile(r"Expected a typing\.Literal\[(?P<choices>.*?)\]\.? Got value: (?P<value>.*)$")
 _EXPECTED = re.compile(r"Expected a <class '(?P<type>[\w.]+)'>\.? Got value: (?P<value>.*)$")
 
 
@@ -48,6 +49,9 @@ def plain(message: str) -> str:
     if union := _UNION.search(message):
         types = [word for word in re.findall(r"<class '([\w.]+)'>", union["types"]) if word != "NoneType"]
         return message[: union.start()] + f"wanted {' or '.join(map(_type, types))}, got {union['value']}"
+    if literal := _LITERAL.search(message):
+        choices = re.findall(r"'([^']*)'", literal["choices"])
+        return message[: literal.start()] + f"wanted one of {', '.join(choices)}, got {literal['value']}"
     if expected := _EXPECTED.search(message):
         if expected["value"] == "None":
             return message[: expected.start()] + f"not given, and it must be: {_type(expected['type'])}"

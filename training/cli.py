@@ -1,6 +1,7 @@
 """The verb `moviegen train`."""
 
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ TRAIN = Command(
     "shards to weights: fit, overfit, report, validate, run, encode, plan, measure, average, export",
     "training.cli:train",
     "training",
+    below=(("", "training.cli:VERBS"),),
 )
 
 VERBS = {
@@ -80,6 +82,12 @@ def train(argv: Sequence[str]) -> int:
         )
     import importlib
 
+    if (
+        argv[0] in ("fit", "validate") and "_ARGCOMPLETE" in os.environ
+    ):  # Lightning's own parser takes seconds to answer
+        from moviegen.completion import offer
+
+        offer(re.findall(r"^  (--[\w.]+)", FIT_HELP, re.MULTILINE))
     if argv[0] in ("fit", "validate") and {"-h", "--help"} & set(argv[1:]) and "--full" not in argv:
         print(FIT_HELP.format(verb=argv[0]))
         return 0

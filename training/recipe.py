@@ -82,6 +82,8 @@ class Recipe:
 def load_recipe(path: Path | str) -> Recipe:
     """The recipe of a YAML file, its stages' files put in place. Raises UsageError naming the file and what is off."""
     values = load_yaml(path)
+    if isinstance(values, dict) and "model" in values and "stages" not in values:
+        raise UsageError(f"{path}: a stage, no recipe; one stage alone: moviegen train fit --config {path}")
     try:
         return Recipe(tuple(_stage(row) for row in values["stages"]), dict(values.get("needs") or {}))
     except (KeyError, TypeError, ValueError) as error:

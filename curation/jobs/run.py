@@ -1,11 +1,17 @@
 """The jobs in their order, and one run of some of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from contextlib import nullcontext
 from importlib import import_module
+from pathlib import Path
 
 from curation.config import CaptionConfig, CurateConfig
+from curation.filters import Rule, load_rules, missing_score
 from curation.progress import Progress
+from moviegen.config import load_config
+from moviegen.contracts.bucket import BucketSet
+from moviegen.contracts.lake import lake_at
+from moviegen.errors import UsageError
 
 from .parts import Runner
 from .session import Session, hold_lock
@@ -51,20 +57,37 @@ def run_jobs(
 
 
 def check_tools(config: CurateConfig, names: Sequence[str]) -> None:
-    """Raises UsageError for what a detector, embedder or captioner lacks, such as its weights: before hours of other work, not after."""
+    """Raises UsageError for a file of rules or buckets that cannot be read, a rule that nobody measures, and what a detector, embedder or
+    captioner lacks, such as its weights: before hours of other work, not after."""
     from curation.detectors import load_detector
     from curation.embedders import load_embedder
 
     from .copies import copy_rules
 
+    rules = load_rules(config.filter.rules) if {"score", "embed", "filter"} & set(names) else []
+    if {"filter", "shard"} & set(names):
+        load_config(BucketSet, config.shard.bucket_set)
     if "score" in names:
-        for name, params in config.score.detectors.items():
-            load_detector(name, params)
+        detectors = [load_detector(name, params) for name, params in config.score.detectors.items()]
+        if "filter" in names and not lake_at(config.lake).batches(
+            "scores"
+        ):  # of an older run there may be other scores
+            _check_measured(
+                config.filter.rules, rules, {metric for detector in detectors for metric in detector.metrics}
+            )
     loaded = {name: load_embedder(name, params) for name, params in config.embed.embedders.items() if "embed" in names}
     if config.dedup is not None and config.dedup.embedder in loaded:
         copy_rules(loaded[config.dedup.embedder], config.dedup)
     if "caption" in names:
         _check_captioners(config.caption)
+
+
+def _check_measured(file: Path, rules: Sequence[Rule], metrics: Set[str]) -> None:
+    for rule in rules:
+        if rule.if_missing == "error" and rule.metric not in metrics:
+            raise UsageError(
+                f"{file}: {missing_score(rule)} --config configs/curation/demo.yaml has detectors and rules that fit"
+            )
 
 
 def _check_captioners(config: CaptionConfig) -> None:

@@ -126,7 +126,9 @@ def _explained(error: Exception) -> str:
         return f"{error}\nviews and tables: {', '.join(relations())}"
     if "base table" in str(error) or "not allowed to" in str(error):
         return f"a lake is only read here; what it holds, the jobs of moviegen curate wrote ({error})"
-    return str(error)
+    if isinstance(error, duckdb.BinderException):
+        return f'{error}\nmoviegen stats LAKE "describe TABLE" shows a table\'s columns'
+    return f"{error}\nmoviegen stats LAKE lists tables and views; a query begins with select or from"
 
 
 def relations() -> list[str]:

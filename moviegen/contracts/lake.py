@@ -86,12 +86,17 @@ def existing_lake(root: Path) -> "Lake":
                 f"{lake.place}: no lake there; make one with moviegen curate run --input VIDEOS --lake {lake.place}"
             )
         return lake
-    if not root.is_dir():
-        raise UsageError(f"{root}: no such folder, so no lake; is the path right from here ({Path.cwd()})?")
-    if not (root / "_commits").is_dir():
+    make = f"make one with moviegen curate run --input VIDEOS --lake {root}"
+    if root.is_file() or "*" in root.name:
         raise UsageError(
-            f"{root}: a folder, but no lake (it has no _commits); make one with moviegen curate run --input VIDEOS --lake {root}"
+            f"{root}: {'a file' if root.is_file() else 'a pattern'}, no lake; give the folder that has _commits, or {make}"
         )
+    if not root.is_dir():
+        raise UsageError(
+            f"{root}: no such folder, so no lake; is the path right from here ({Path.cwd()})? If so, {make}"
+        )
+    if not (root / "_commits").is_dir():
+        raise UsageError(f"{root}: a folder, but no lake (it has no _commits); {make}")
     return Lake(root)
 
 
@@ -209,12 +214,14 @@ class Lake:
         return status.st_size, (status.st_ino, status.st_size, status.st_mtime_ns)
 
     def read_commit(self, table: str, batch: str) -> Commit:
-        """What is committed of (table, batch); an empty commit when nothing is. Raises ValueError naming a broken file."""
+        """What is committed of (table, batch); an empty commit when nothing is. Raises UsageError naming a broken file."""
         try:
             text = self.commit_text(table, batch)
             return Commit(table, batch) if text is None else decode_commit(text)
         except ValueError as error:
-            raise ValueError(f"{self.commit_path(table, batch)}: {error}") from error
+            raise UsageError(
+                f"{self.commit_path(table, batch)}: {error}; is the lake of another version of moviegen? moviegen --version"
+            ) from error
 
     def write_commit(self, commit: Commit) -> bool:
         """Replaces the commit file atomically. Returns False, and touches nothing, when it already says just that."""

@@ -30,9 +30,12 @@ class ImportConfig:
     """Print the result as JSON."""
 
 
+VERBS = ("export", "import")
+
+
 def main(argv: Sequence[str]) -> int:
     """`export` or `import`."""
-    verbs = {"export": export_main, "import": import_main}
+    verbs = dict(zip(VERBS, (export_main, import_main), strict=True))
     if not argv or argv[0] not in verbs:
         wanted = "usage: moviegen eval vbench export|import [options]"
         if argv and argv[0] not in ("-h", "--help"):

@@ -9,6 +9,8 @@ from moviegen.errors import MovieGenError
 class MediaError(MovieGenError):
     """A media file that cannot be used: which file, what, why."""
 
+    exit_code = 2
+
 
 class UnreadableMediaError(MediaError):
     """The file is no media, is cut off, or is damaged."""

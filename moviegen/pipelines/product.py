@@ -18,7 +18,7 @@ from moviegen.models.tae import TAE
 from moviegen.models.text import TextEncoder
 from moviegen.models.upsampler import Upsampler
 from moviegen.models.vision import load_image_encoder, save_image_encoder
-from moviegen.pipelines.video import INDEX_FILE, INDEX_FORMAT, load_text_encoder, save_text_encoder
+from moviegen.pipelines.video import INDEX_FILE, INDEX_FORMAT, load_text_encoder, save_text_encoder, wrong_index
 from moviegen.weights import load_model, save_model
 
 NETWORKS: dict[str, type[nn.Module]] = {
@@ -89,10 +89,7 @@ def load_product(folder: Path | str, pipeline: str, device: str = "cpu") -> Prod
 def _index_of(folder: Path, pipeline: str) -> dict[str, Any]:
     index = _index(folder)
     if index.get("format") != INDEX_FORMAT or index.get("pipeline") != pipeline:
-        raise UsageError(
-            f"{folder / INDEX_FILE}: wanted format {INDEX_FORMAT} of a {pipeline}, got {index.get('format')} of "
-            f"{index.get('pipeline')}"
-        )
+        raise UsageError(wrong_index(folder / INDEX_FILE, index, pipeline))
     return index
 
 

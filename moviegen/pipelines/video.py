@@ -260,9 +260,22 @@ def read_index(folder: Path) -> dict[str, Any]:
             f"{folder} is no video model: {INDEX_FILE} is missing; `moviegen train run` writes one as its last stage's model/"
         ) from None
     except (json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
-        raise UsageError(f"{path}: {error}") from error
-    if index.get("format") != INDEX_FORMAT or index.get("pipeline") != "VideoPipeline":
         raise UsageError(
-            f"{path}: wanted format {INDEX_FORMAT} of a VideoPipeline, got {index.get('format')} of {index.get('pipeline')}"
-        )
+            f"{path}: cannot be read: {error}; export the model again: moviegen train export --help"
+        ) from error
+    if index.get("format") != INDEX_FORMAT or index.get("pipeline") != "VideoPipeline":
+        raise UsageError(wrong_index(path, index, "VideoPipeline"))
     return index
+
+
+def wrong_index(path: Path, index: dict[str, Any], wanted: str) -> str:
+    """What is wrong with a product's index, and for the folder of another product the command that takes it."""
+    found = index.get("pipeline")
+    verb = f"; that is for moviegen {VERB_OF[found]} --model {path.parent}" if found in VERB_OF else ""
+    return f"{path}: wanted format {INDEX_FORMAT} of a {wanted}, got {index.get('format')} of {found}{verb}"
+
+
+VERB_OF = {
+    "VideoPipeline": "generate", "UpsamplePipeline": "upsample", "SoundtrackPipeline": "soundtrack", "EditPipeline": "edit",
+    "PersonalPipeline": "personalize",
+}  # fmt: skip

@@ -1,3 +1,5 @@
+import errno
+import os
 import subprocess
 import sys
 
@@ -5,7 +7,7 @@ import pytest
 
 from moviegen import cli
 from moviegen.cli import Command, commands, main
-from moviegen.errors import CheckFailedError, FailedInputsError, UsageError
+from moviegen.errors import CheckFailedError, DiskError, FailedInputsError, UsageError
 
 
 def test_every_verb_of_every_package_is_listed(capsys):
@@ -27,7 +29,13 @@ def test_a_mistyped_verb_is_guessed(capsys):
 
 @pytest.mark.parametrize(
     ("error", "code"),
-    [(UsageError("a"), 2), (FailedInputsError("b"), 3), (CheckFailedError("c"), 4), (KeyboardInterrupt(), 130)],
+    [
+        (UsageError("--a"), 2),
+        (FailedInputsError("b"), 3),
+        (CheckFailedError("c"), 4),
+        (DiskError("d"), 5),
+        (KeyboardInterrupt(), 130),
+    ],
 )
 def test_errors_become_one_line_and_their_exit_code(monkeypatch, capsys, error, code):
     def fail(command, argv):
@@ -40,7 +48,10 @@ def test_errors_become_one_line_and_their_exit_code(monkeypatch, capsys, error, 
 
 @pytest.mark.parametrize(
     ("message", "line"),
-    [("no file x", "moviegen: no file x"), ("moviegen curate run: no file x", "moviegen curate run: no file x")],
+    [
+        ("no file x --y", "moviegen: no file x --y"),
+        ("moviegen curate run: no file x", "moviegen curate run: no file x"),
+    ],
 )
 def test_an_error_says_once_who_it_is_from(monkeypatch, capsys, message, line):
     def fail(command, argv):
@@ -49,6 +60,36 @@ def test_an_error_says_once_who_it_is_from(monkeypatch, capsys, message, line):
     monkeypatch.setattr(cli, "run_command", fail)
     main(["doctor"])
     assert capsys.readouterr().err.strip() == line
+
+
+def test_an_error_that_names_no_next_step_is_given_the_help(monkeypatch, capsys):
+    def fail(command, argv):
+        raise UsageError("no file x")
+
+    monkeypatch.setattr(cli, "run_command", fail)
+    main(["doctor"])
+    assert capsys.readouterr().err == "moviegen: no file x\nmoviegen doctor --help shows what it takes\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(errno.ENOSPC, 5), (errno.EACCES, 5), (errno.EROFS, 5), (errno.ENOTDIR, 2), (errno.EISDIR, 2)]
+)
+def test_what_the_disk_refuses_is_told_by_its_path(monkeypatch, capsys, number, code):
+    def fail(command, argv):
+        raise OSError(number, os.strerror(number), "there/file")
+
+    monkeypatch.setattr(cli, "run_command", fail)
+    assert main(["doctor"]) == code
+    assert "there/file" in capsys.readouterr().err
+
+
+def test_another_error_of_the_system_is_a_bug_and_keeps_its_traceback(monkeypatch):
+    def fail(command, argv):
+        raise OSError(errno.ECHILD, "no child")
+
+    monkeypatch.setattr(cli, "run_command", fail)
+    with pytest.raises(OSError, match="no child"):
+        main(["doctor"])
 
 
 def test_debug_shows_the_traceback(monkeypatch):

@@ -25,6 +25,9 @@ example: moviegen eval ab make out/ours out/theirs --prompts configs/prompts/sma
 """
 
 
+VERBS = ("make", "score", "sigma", "power")
+
+
 @dataclass(frozen=True)
 class PowerConfig:
     """How sure a study of so many items is, of two models that are nearly alike."""
@@ -45,12 +48,7 @@ class SigmaConfig:
 
 def main(argv: Sequence[str]) -> int:
     """Runs one verb."""
-    verbs = {
-        "make": make_main,
-        "score": score_main,
-        "sigma": sigma_main,
-        "power": power_main,
-    }
+    verbs = dict(zip(VERBS, (make_main, score_main, sigma_main, power_main), strict=True))
     if not argv or argv[0] in ("-h", "--help", "help"):
         print(USAGE, end="")
         return 0 if argv else 2
