@@ -35,6 +35,10 @@ class RunConfig:
     """Time of single stages by name, `DD:HH:MM:SS`: `--max_time.t2i_64px 00:00:02:00`; a stage ends at this or at its steps."""
     flags: dict[str, str] = field(default_factory=dict)
     """Further flags of single stages by name: `--flags.t2i_64px "--model.optimizer.lr 3e-4"`."""
+    until: str | None = None
+    """Name of the stage to end with: those before it, and it."""
+    list: bool = False
+    """Only print the stages as JSON, in order: name, verb, folder."""
     dry_run: bool = False
     """Only tell what would be done."""
 
@@ -49,10 +53,14 @@ def run(argv: Sequence[str]) -> int:
         positionals=("recipe",),
     )  # fmt: skip
     recipe = load_recipe(config.recipe)
+    if config.list:
+        print(json.dumps([{"name": s.name, "verb": s.verb, "folder": recipe.folder(s.name)} for s in recipe.stages]))
+        return 0
     _check_names(recipe, config)
     existing_lake(Path(config.lake))
     waiting: set[str] = set()
-    for stage in recipe.stages:
+    stages = _until(recipe, config.until)
+    for stage in stages:
         if after := sorted(stage.sources & waiting):
             say(f"{recipe.folder(stage.name)}: to do, after {', '.join(after)}")
             waiting.add(stage.name)
@@ -63,9 +71,18 @@ def run(argv: Sequence[str]) -> int:
         if not is_done:
             waiting.add(stage.name)
     if not waiting:
-        last = Path(config.output) / recipe.folder(recipe.stages[-1].name)
-        say(f"all {len(recipe.stages)} stages are done; the model: {last / 'model'}")
+        last = Path(config.output) / recipe.folder(stages[-1].name)
+        say(f"all {len(stages)} stages are done; the model: {last / 'model'}")
     return 0
+
+
+def _until(recipe: Recipe, name: str | None) -> tuple[RecipeStage, ...]:
+    """The stages up to the one named. Raises UsageError when there is none of that name."""
+    names = [stage.name for stage in recipe.stages]
+    if name is not None and name not in names:
+        near = difflib.get_close_matches(name, names, 1) or names[:1]
+        raise UsageError(f"--until {name}: the recipe has no such stage; did you mean {near[0]}? ({', '.join(names)})")
+    return recipe.stages[: names.index(name) + 1] if name is not None else recipe.stages
 
 
 def run_stage(recipe: Recipe, stage: RecipeStage, config: RunConfig) -> tuple[int, bool]:
