@@ -103,10 +103,12 @@ def _run(verb: str, argv: list[str]) -> int:
     from moviegen.contracts.store import url_of
     from moviegen.errors import UsageError
     from moviegen.messages import printable
+    from moviegen.observe.metrics import write_metrics
 
     from .accounting import account, enforce_limit, stale_shards
     from .config import CurateConfig, find_files
     from .jobs.run import JOBS, run_jobs
+    from .observed import gauges
     from .progress import Progress
     from .spark import SparkRunner
 
@@ -155,6 +157,7 @@ def _run(verb: str, argv: list[str]) -> int:
         with progress.heartbeat():
             _close_run(config, session.did_work, progress)
     result = account(config.lake, config.subset, config.batch)
+    write_metrics(f"curate_{verb}", {"batch": config.batch, "subset": config.subset}, gauges(session, result))
     print(printable("\n".join(result.lines())))
     if verb == "filter" and (stale := stale_shards(config)):
         print(f"{stale}: `moviegen curate caption` and `shard`, or `run`, with the same config, make them again")

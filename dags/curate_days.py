@@ -1,6 +1,6 @@
 """A batch a day: the videos of `<inputs>/2026-11-21` become batch `2026-11-21`. Days that were missed, or that new settings shall do again:
 
-    airflow backfill create --dag-id curate_days --from-date 2026-11-01 --to-date 2026-11-20 --max-active-runs 1
+airflow backfill create --dag-id curate_days --from-date 2026-11-01 --to-date 2026-11-20 --max-active-runs 1
 """
 
 from pathlib import Path
@@ -28,15 +28,14 @@ def curate_days():
     def has_videos(inputs: str, day: str) -> bool:
         return (Path(inputs) / day).is_dir()
 
-    @task(multiple_outputs=True)
+    @task
     def settings(day: str, params: dict | None = None) -> dict:
         given = dict(params or {})
-        folder = str(Path(given.pop("inputs")) / day)
-        return {"run": {**given, "inputs": {day: folder}}, "batches": [{**given, "batch": day, "input": folder}]}
+        return {**given, "batches": {day: str(Path(given["inputs"]) / day)}}
 
-    told = settings("{{ ds }}")
-    has_videos("{{ params.inputs }}", "{{ ds }}") >> told
-    curate(told, SHARDS)
+    run = settings("{{ ds }}")
+    has_videos("{{ params.inputs }}", "{{ ds }}") >> run
+    curate(run, SHARDS)
 
 
 curate_days()

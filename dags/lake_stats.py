@@ -20,12 +20,12 @@ def lake_stats():
     def views(run: dict) -> list[dict]:
         return [{"view": name} for name in run["views"]]
 
-    told = settings()
+    run = settings()
     Moviegen.partial(
-        task_id="stats", words=("stats", "{lake}", "{view}", "--json"), answers=True,
+        task_id="stats", words=("stats", "{lake}", "{view}", "--json"), answers=True, given=run,
         map_index_template="{{ task.each['view'] }}",
-    ).expand(given=[told["run"]], each=views(told["run"]))  # fmt: skip
-    report("report", given=told["run"])
+    ).expand(each=views(run))  # fmt: skip
+    report("report", given=run)
 
 
 lake_stats()

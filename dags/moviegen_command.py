@@ -76,7 +76,9 @@ class Moviegen(BaseOperator):
                 lines.append(line)
         code = self._process.returncode
         if code in FINAL:
-            raise AirflowFailException(f"{' '.join(words[:2])}: exit code {code}, {FINAL[code]}: the lines above say what")
+            raise AirflowFailException(
+                f"{' '.join(words[:2])}: exit code {code}, {FINAL[code]}: the lines above say what"
+            )
         if code:
             raise RuntimeError(f"{' '.join(words[:2])}: exit code {code}")
         return "".join(lines) if self.answers else ""

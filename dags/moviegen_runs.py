@@ -25,20 +25,24 @@ FROM_EVENT = ("batches", "lake", "config", "subset", "master")
 """What an event of `SHARDS` tells its consumers."""
 
 
-@task(multiple_outputs=True)
+@task
 def settings(own: tuple[str, ...] = (), params: dict | None = None) -> dict:
-    """`run`: the form, with what the asset's event says of the lake, but for the `own` names; `batches`: one such record a batch."""
+    """The form, with what the asset's event says of the lake, but for the `own` names."""
     given = dict(params or {})
     for events in (get_current_context().get("triggering_asset_events") or {}).values():
         given |= {name: events[-1].extra[name] for name in FROM_EVENT if name in events[-1].extra and name not in own}
-    batches = given.pop("batches", {"default": None})
-    records = [{**given, "batch": name, "input": folder} for name, folder in sorted(batches.items())]
-    return {"run": {**given, "inputs": batches}, "batches": records}
+    return given
 
 
-def curate(told, outlet: Asset) -> None:
-    """All jobs over the batches that `settings` told, the detectors one by one, then the checks that fail a run, then the report."""
-    batches, run = told["batches"], told["run"]
+@task
+def batches_of(run: dict) -> list[dict]:
+    """What a task of one batch is told: a record a batch, in the order of their names."""
+    return [{**run, "batch": name, "input": folder} for name, folder in sorted(run["batches"].items())]
+
+
+def curate(run, outlet: Asset) -> None:
+    """All jobs over the batches of a run's settings, the detectors one by one, then the checks that fail a run, then the report."""
+    batches = batches_of(run)
     detectors = Moviegen(
         task_id="detectors", answers=True, given=run,
         words=("curate", "detectors", "--config", "{config}", "--lake", "{lake}", "--json"),
@@ -52,23 +56,23 @@ def curate(told, outlet: Asset) -> None:
     caption = job("caption", "caption").expand(given=batches)
     shard = job("shard", "shard").expand(given=batches)
     ingest >> split >> score >> embed >> select >> caption >> shard
-    checked = checks(told)
+    checked = checks(run, batches)
     shard >> checked
     done = published(outlet)(run)
     checked >> done
     done >> report("report", given=run)
 
 
-def checks(told) -> list:
+def checks(run, batches) -> list:
     """Tasks that look at what was made and fail the run, each for one kind of wrong."""
     of_lake = ("curate", "check", "{lake}", "--only")
     of_batch = ("--batch", "{batch}", "--subset", "{subset}", "--min_kept", "{min_kept}", "--max_kept", "{max_kept}")
     by_lake = [
-        Moviegen(task_id=f"check_{kind}", words=(*of_lake, kind), given=told["run"])
+        Moviegen(task_id=f"check_{kind}", words=(*of_lake, kind), given=run)
         for kind in ("parts", "schema", "queries", "shards")
     ]
     by_batch = [
-        Moviegen.partial(task_id=f"check_{kind}", words=(*of_lake, kind, *of_batch)).expand(given=told["batches"])
+        Moviegen.partial(task_id=f"check_{kind}", words=(*of_lake, kind, *of_batch)).expand(given=batches)
         for kind in ("rows", "funnel")
     ]
     return by_lake + by_batch
@@ -84,7 +88,6 @@ def published(outlet: Asset):
 
     @task(outlets=[outlet], task_id="publish")
     def publish(run: dict):
-        extra = {name: run[name] for name in (*FROM_EVENT, "output") if name in run}
-        yield Metadata(outlet, {**extra, "batches": run.get("inputs", {})})
+        yield Metadata(outlet, {name: run[name] for name in (*FROM_EVENT, "output") if name in run})
 
     return publish

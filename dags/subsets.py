@@ -3,7 +3,7 @@ personalisation and editing sets, beside the shards."""
 
 from airflow.sdk import Asset, Param, dag
 from moviegen_command import RETRIES, Moviegen, job
-from moviegen_runs import PARAMS, SHARDS, TEXT, curate, published, settings
+from moviegen_runs import PARAMS, SHARDS, TEXT, batches_of, curate, published, settings
 
 AUDIO = Asset("moviegen_audio", uri="x-moviegen://lake/audio")
 OWN = ("lake", "config", "subset")
@@ -30,12 +30,10 @@ def curate_set(kind: str):
         doc_md=__doc__,
     )  # fmt: skip
     def make():
-        told = settings()
-        made = job(kind, kind).expand(given=told["batches"])
-        checked = Moviegen(
-            task_id="check_shards", words=("curate", "check", "{lake}", "--only", "shards"), given=told["run"]
-        )
-        made >> checked >> published(outlet)(told["run"])
+        run = settings()
+        made = job(kind, kind).expand(given=batches_of(run))
+        checked = Moviegen(task_id="check_shards", words=("curate", "check", "{lake}", "--only", "shards"), given=run)
+        made >> checked >> published(outlet)(run)
 
     return make()
 

@@ -1,5 +1,5 @@
-"""Shards to models: the stages of a recipe, when new shards are there. A stage that is done is skipped, one that was killed goes on from its
-newest checkpoint."""
+"""Shards to models: the stages of a recipe, when new shards are there. A stage that is done is skipped, one that was killed goes on
+from its newest checkpoint."""
 
 from airflow.sdk import Asset, Param, dag
 from moviegen_command import RETRIES, Moviegen
@@ -19,13 +19,13 @@ PARAMS = {
 @dag(schedule=[SHARDS], params=PARAMS, max_active_runs=1, default_args=RETRIES, tags=["moviegen"], doc_md=__doc__)
 def train_stages():
     """A mapped task a stage, each up to and with its own: whichever is tried first, the stages run in order."""
-    run = settings()["run"]
+    run = settings()
     train = ("train", "run", "{recipe}", "--lake", "{lake}", "--subset", "{subset}", "--output", "{output}")
     stages = Moviegen(task_id="stages", words=(*train, "--list"), answers=True, given=run)
     stage = Moviegen.partial(
-        task_id="stage", words=(*train, "--until", "{name}", "{more}"), max_active_tis_per_dagrun=1,
+        task_id="stage", words=(*train, "--until", "{name}", "{more}"), max_active_tis_per_dagrun=1, given=run,
         map_index_template="{{ task.each['name'] }}",
-    ).expand(given=[run], each=stages.output)  # fmt: skip
+    ).expand(each=stages.output)  # fmt: skip
     stage >> published(MODEL)(run)
 
 

@@ -4,13 +4,15 @@ import difflib
 import json
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from moviegen.config import parse_config
-from moviegen.contracts.lake import existing_lake
+from moviegen.contracts.lake import existing_lake, lake_at
 from moviegen.errors import UsageError
+from moviegen.observe.lineage import Data, traced
 from training.cli import say
 from training.recipe import Recipe, RecipeStage, load_recipe
 
@@ -88,7 +90,8 @@ def _until(recipe: Recipe, name: str | None) -> tuple[RecipeStage, ...]:
 def run_stage(recipe: Recipe, stage: RecipeStage, config: RunConfig) -> tuple[int, bool]:
     """Runs one stage, or with `dry_run` tells what would be done; gives its exit code and whether it is done now."""
     if stage.fit is None:
-        return 0, _run_other(recipe, stage, config)
+        with nullcontext() if config.dry_run else _traced(recipe, stage, config):
+            return 0, _run_other(recipe, stage, config)
     from training.fit import fit, look
     from training.stage import set_aside
 
@@ -100,7 +103,18 @@ def run_stage(recipe: Recipe, stage: RecipeStage, config: RunConfig) -> tuple[in
     if state.changes:
         aside = set_aside(folder)
         say(f"{folder.name}: settings changed ({state.changes[0]}), so it starts anew; the old one is kept in {aside}")
-    return fit(argv), True
+    with _traced(recipe, stage, config) as stopped:
+        if code := fit(argv):
+            stopped()
+    return code, True
+
+
+def _traced(recipe: Recipe, stage: RecipeStage, config: RunConfig) -> AbstractContextManager:
+    """Lineage of a stage: the shards, or what it takes from elsewhere, and its folder."""
+    taken = [Data(str(path)) for path in recipe.inputs(stage, Path(config.output), config.needs).values()]
+    lake = [] if "data.latents" in stage.inputs else [Data(f"{lake_at(config.lake).place}/shards")]
+    made = [Data(str(Path(config.output) / recipe.folder(stage.name)))]
+    return traced(f"train.{stage.name}", [*lake, *taken], lambda: made)
 
 
 def limits(stage: RecipeStage, config: RunConfig) -> str:

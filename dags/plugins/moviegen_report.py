@@ -28,10 +28,14 @@ app = FastAPI(title="moviegen reports", docs_url=None, redoc_url=None, openapi_u
 def report_file(lake: str, root: str | None) -> Path:
     """The report of a lake below `root`. Raises HTTPException saying what is missing."""
     if not root:
-        raise HTTPException(404, "MOVIEGEN_REPORTS is not set where Airflow's server runs: the folder below which lakes lie")
+        raise HTTPException(
+            404, "MOVIEGEN_REPORTS is not set where Airflow's server runs: the folder below which lakes lie"
+        )
     path = (Path(lake) / REPORT).resolve()
     if not path.is_relative_to(Path(root).resolve()) or not path.is_file():
-        raise HTTPException(404, f"no report of this lake below MOVIEGEN_REPORTS; write it: moviegen curate report {lake}")
+        raise HTTPException(
+            404, f"no report of this lake below MOVIEGEN_REPORTS; write it: moviegen curate report {lake}"
+        )
     return path
 
 
