@@ -130,7 +130,8 @@ def _encode_missing(config: EncodeConfig, source: ShardSource, made: str) -> Non
     """Encodes this rank's shards that are not encoded, in as many processes as asked for."""
     mine = source.subset.shards[config.rank :: config.world_size]
     missing = [shard for shard in mine if read_record(_latent_path(config, shard, made)) is None]
-    if not missing:
+    has_texts = not config.frozen_texts or (Path(config.output) / "latents" / NO_TEXT_FILE).exists()
+    if not missing and has_texts:
         return
     Path(config.output).mkdir(parents=True, exist_ok=True)
     encoders = open_encoders(config, "cpu" if config.processes > 1 else None)

@@ -11,7 +11,8 @@ import yaml
 from moviegen.config import parse_config
 from moviegen.errors import UsageError
 
-from .bill import Settings
+from .bill import ContextKind, Settings
+from .divisible import check_divisible
 from .gpus import GPU, Rates, find_gpu
 from .job import Job, jobs, unplanned
 from .mesh import Mesh, parse_mesh
@@ -93,7 +94,10 @@ def plan(argv: Sequence[str]) -> int:
     gpu = replace(gpu, dollars_per_hour=config.price or gpu.dollars_per_hour)
     values = _content(config.model)
     if "stages" in values or "model" in values:
-        bills = [_bill_of_job(config, gpu, job) for job in jobs(config.model, config.resolution, config.begin)]
+        planned = jobs(config.model, config.resolution, config.begin)
+        free = [(job, _gpus_of(config, job)) for job in planned if not (config.mesh or job.mesh)]
+        check_divisible(free, gpu.per_node, is_recipe="stages" in values)
+        bills = [_bill_of_job(config, gpu, job) for job in planned]
     else:
         bills = [_bill_of_size(config, gpu)]
     if config.json:
@@ -103,6 +107,13 @@ def plan(argv: Sequence[str]) -> int:
     else:
         print("\n".join([*as_text(bills[0], config.top), "", *_assumed(config, gpu, bills)]))
     return 0 if all(bill.fits for bill in bills) else CANNOT_FIT
+
+
+def _gpus_of(config: PlanConfig, job: Job) -> int:
+    """GPUs of a stage: its own flag's, the command's, those of its strategy's mesh, or 64."""
+    own = config.gpus_of.get(job.name) or config.gpus
+    wanted = parse_mesh(config.mesh, own) if config.mesh else job.mesh
+    return own or job.gpus or (wanted.gpus if wanted else 64)
 
 
 def _content(path: Path) -> dict[str, Any]:
@@ -138,7 +149,7 @@ def _bill_of_size(config: PlanConfig, gpu: GPU) -> Bill:
 def _bill_of_job(config: PlanConfig, gpu: GPU, job: Job) -> Bill:
     own = config.gpus_of.get(job.name) or config.gpus
     wanted = parse_mesh(config.mesh, own) if config.mesh else job.mesh
-    gpus = own or job.gpus or (wanted.gpus if wanted else 64)
+    gpus = _gpus_of(config, job)
     total = sum(each.share for each in job.batches)
     shapes = [
         Shape(
@@ -163,14 +174,16 @@ def _bill_of_job(config: PlanConfig, gpu: GPU, job: Job) -> Bill:
         raise UsageError(
             f"moviegen train plan: {job.name}: the mesh of its strategy has {wanted.gpus} GPUs, --gpus says {gpus}"
         )
-    return _planned(bill, config, settings, wanted)
+    return _planned(bill, config, settings, wanted, None if config.mesh else job.context_kind)
 
 
 def _pixels(sample: Sequence[int]) -> int:
     return sample[2] * sample[3] if len(sample) == 4 else 0
 
 
-def _planned(bill: Bill, config: PlanConfig, settings: Settings, wanted: Mesh | None) -> Bill:
+def _planned(
+    bill: Bill, config: PlanConfig, settings: Settings, wanted: Mesh | None, kind: ContextKind | None = None
+) -> Bill:
     """The bill with its plans; with the nearest ones that fit where the mesh asked for does not."""
     if wanted is not None and bill.trace.kind in AUTOENCODERS and wanted.context * wanted.tensor > 1:
         raise UsageError(
@@ -181,15 +194,17 @@ def _planned(bill: Bill, config: PlanConfig, settings: Settings, wanted: Mesh | 
             f"moviegen train plan: {bill.name}: {bill.trace.num_heads} heads are not divided by tensor {wanted.tensor}; each part of a "
             "matrix has whole heads"
         )
-    found = _found(bill, config, settings, wanted)
+    found = _found(bill, config, settings, wanted, kind)
     fitting = [each for each in found if each.fits(bill.gpu)]
     if fitting or wanted is None:
         return replace(bill, plans=tuple(fitting or found))
     return replace(bill, refused=found[0], plans=tuple(nearest(_found(bill, config, settings, None), wanted, bill.gpu)))
 
 
-def _found(bill: Bill, config: PlanConfig, settings: Settings, mesh: Mesh | None) -> list[Plan]:
-    found = plans(bill.trace, bill.shapes, bill.gpus, bill.gpu, config.rates, settings, mesh)
+def _found(
+    bill: Bill, config: PlanConfig, settings: Settings, mesh: Mesh | None, kind: ContextKind | None = None
+) -> list[Plan]:
+    found = plans(bill.trace, bill.shapes, bill.gpus, bill.gpu, config.rates, settings, mesh, kind)
     if not found:
         samples = sorted({shape.samples for shape in bill.shapes})
         raise UsageError(

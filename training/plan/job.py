@@ -16,6 +16,7 @@ from moviegen.models.catalog import KINDS
 from training.config import load_yaml
 from training.recipe import Recipe, RecipeStage, load_recipe
 
+from .bill import ContextKind
 from .frozen import VISION_PARAMETERS, VISION_TOKENS, Frozen, autoencoder, texts, together
 from .mesh import DIMS, Mesh
 from .shapes import Batches, batches
@@ -63,6 +64,8 @@ class Job:
     frozen: Frozen
     mesh: Mesh | None
     """As `trainer.strategy` says."""
+    context_kind: ContextKind | None
+    """As `trainer.strategy` says; None: the quicker one."""
     gpus: int
     """As the trainer says: devices x nodes; 0 when it does not."""
     assumed: tuple[str, ...]
@@ -139,7 +142,7 @@ def _job(
     devices = trainer.get("devices", 0)
     return Job(
         name, kind, config, batches(kind, config, values["data"], side[0]), max(0, int(trainer.get("max_steps") or 0)),
-        values.get("ema", {}) is not None, frozen, mesh_of(settings.get("mesh")),
+        values.get("ema", {}) is not None, frozen, mesh_of(settings.get("mesh")), settings.get("context_kind"),
         devices * int(trainer.get("num_nodes") or 1) if isinstance(devices, int) and devices > 0 else 0, said + more, encoders, tae,
     )  # fmt: skip
 

@@ -8,6 +8,9 @@ from training.parallel.mesh import MeshSizes as Mesh
 
 from .gpus import GPU, Rates
 
+MAX_GROUP = 64
+"""GPUs that share a sample at most: our decision."""
+
 
 def parse_mesh(text: str, gpus: int) -> Mesh:
     """The mesh of `shard=8,context=2` or of `1x8x2x1`; the rest of `gpus` (0: any number) are replicas. Raises UsageError."""
@@ -45,10 +48,15 @@ def meshes(gpus: int, num_heads: int, per_node: int) -> Iterator[Mesh]:
     """Every mesh worth looking at: heads divide by context x tensor (all-to-all gives each GPU whole heads), tensor stays in a node."""
     for tensor in _powers(min(8, per_node, gpus)):
         for context in divisors(gpus // tensor):
-            if gpus % (tensor * context) or num_heads % (tensor * context) or context * tensor > 64:
+            if gpus % (tensor * context) or num_heads % (tensor * context) or context * tensor > MAX_GROUP:
                 continue
             data = gpus // (tensor * context)
             yield from (Mesh(data // shard, shard, context, tensor) for shard in divisors(data))
+
+
+def groups(num_heads: int) -> list[int]:
+    """GPUs that one batch's sample may be divided among in `meshes`: sizes of context x tensor, in order."""
+    return [size for size in range(1, MAX_GROUP + 1) if num_heads % size == 0]
 
 
 def receive_rate(gpu: GPU, inner: int, size: int, rates: Rates) -> float:

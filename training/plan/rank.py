@@ -56,14 +56,15 @@ def plans(
     rates: Rates,
     settings: Settings,
     mesh: Mesh | None = None,
+    kind: ContextKind | None = None,
 ) -> list[Plan]:
-    """Plans from quick to slow; one that does not fit stands after all that do, the smallest first. `mesh`: only that one.
+    """Plans from quick to slow; one that does not fit stands after all that do, the smallest first. `mesh`, `kind`: only that one.
 
     Of each mesh and kind of context parallelism the quickest: the size of a micro-batch, and as few recomputed blocks as fit.
     """
     found = []
     for each in [mesh] if mesh else meshes(gpus, trace.num_heads, gpu.per_node):
-        kinds = _kinds(trace.num_heads, each)
+        kinds = (kind,) if kind and each.context > 1 else _kinds(trace.num_heads, each)
         if all(shape.samples >= each.data_parallel for shape in shapes):
             found += [_best(trace, shapes, each, gpu, rates, replace(settings, context_kind=kind)) for kind in kinds]
     return sorted(found, key=lambda plan: (not plan.fits(gpu), plan.step_s if plan.fits(gpu) else plan.memory.total))

@@ -124,6 +124,16 @@ def test_ranks_in_any_order_write_what_one_writes(cached, flags, tmp_path, capsy
     assert contents(tmp_path / "texts") == contents(cached)
 
 
+def test_features_of_no_text_that_were_lost_are_made_again_alone(cached, flags, tmp_path, monkeypatch):
+    folder = tmp_path / "texts"
+    shutil.copytree(cached, folder)
+    (folder / "latents" / NO_TEXT_FILE).unlink()
+    (folder / "stage.json").unlink()
+    monkeypatch.setattr("training.encode.encode_shard", lambda *_: pytest.fail("a shard is encoded again"))
+    assert run_encode(config_of(flags, folder))
+    assert contents(folder) == contents(cached)
+
+
 def test_a_tar_that_goes_and_comes_back_is_not_encoded_again(cached, toy_lake, flags, tmp_path, monkeypatch):
     lake, folder = tmp_path / "lake", tmp_path / "texts"
     shutil.copytree(toy_lake, lake)

@@ -1,6 +1,7 @@
 """The plan's formulas against the flop counter, a memory tracker on a real step, the paper's table and published arithmetic."""
 
 import json
+import re
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -241,6 +242,16 @@ def test_eight_h100_cannot_hold_it_and_eight_h200_can(repo_root, capsys):
 def test_what_cannot_be_planned_is_said(repo_root, flags, said):
     with pytest.raises(UsageError, match=said):
         train(["plan", str(repo_root / "configs/models/video_dit/tiny.yaml"), *flags])
+
+
+def test_a_recipe_names_every_stage_with_too_many_gpus_and_a_number_that_does(repo_root):
+    recipe = str(repo_root / "configs/recipes/personalize.yaml")
+    with pytest.raises(UsageError) as refused:
+        train(["plan", recipe, "--gpus", "100000"])
+    advice = dict(re.findall(r"--gpus_of\.(\w+) (\d+)", str(refused.value)))
+    assert set(advice) == {"personal_identity", "personal_long", "personal_natural", "personal_finetune"}
+    flags = [word for stage, gpus in advice.items() for word in (f"--gpus_of.{stage}", gpus)]
+    assert train(["plan", recipe, *flags]) == 0
 
 
 def test_heads_that_do_not_divide_are_planned_with_gathered_keys(repo_root, capsys):

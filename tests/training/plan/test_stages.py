@@ -96,6 +96,10 @@ def test_the_mesh_of_a_stage_s_strategy_is_looked_at(repo_root, tmp_path, capsys
     assert bill["refused"]["memory"]["total"] > GPUS["h100"].memory >= bill["plans"][0]["memory"]["total"]
     assert train(["plan", str(stage), "--mesh", "shard=2", "--gpus", "64"]) == 4
     assert "the nearest that fits is" in capsys.readouterr().out
+    for kind in ("gather", "ulysses"):
+        values["trainer"]["strategy"]["init_args"]["context_kind"] = kind
+        stage.write_text(yaml.safe_dump(values))
+        assert {plan["context_kind"] for plan in planned(capsys, stage)[1]["plans"]} == {kind}
     with pytest.raises(UsageError, match="its strategy has 512 GPUs"):
         train(["plan", str(stage), "--gpus", "64"])
 
