@@ -17,6 +17,7 @@ pytestmark = pytest.mark.airflow
 VIDEOS = 4
 MORE = ["--score.detectors", "{probe: {}, motion: {}, audio: {}}", "--spark.start_above_s", "0", "--shard.max_samples", "2",
         "--spark.options", "{spark.executor.memory: 512m}", "--spark.max_inputs_per_task", "1"]  # fmt: skip
+RULES = "rules:\n  - {name: moves, metric: motion.vmaf, min: 0}\n"
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,13 @@ def videos(moviegen, tmp_path_factory):
     for name, seed in (("a", 0), ("b", 1)):
         words = ["world", folder / name, "--num_clips", VIDEOS, "--seed", seed, "--faults", "false"]
         subprocess.run([moviegen, *map(str, words)], check=True)
+    (folder / "rules.yaml").write_text(RULES)
     return folder
+
+
+@pytest.fixture(scope="module")
+def more(videos):
+    return [*MORE, "--filter.rules", str(videos / "rules.yaml")]
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +60,10 @@ def master(moviegen, repo_root):
         process.terminate()
 
 
-def words(videos, lake, repo_root, batch, master):
+def words(videos, lake, repo_root, batch, master, more):
     config = repo_root / "configs" / "curation" / "demo.yaml"
     return ["curate", "run", "--config", str(config), "--input", str(videos / batch), "--lake", str(lake), "--batch", batch,
-            "--subset", "demo", "--spark.master", master, *MORE]  # fmt: skip
+            "--subset", "demo", "--spark.master", master, *more]  # fmt: skip
 
 
 def tars(lake):
@@ -73,16 +80,16 @@ def every_file(lake):
     }
 
 
-def test_the_tars_are_the_same_everywhere(standalone, moviegen, videos, master, repo_root, tmp_path):
+def test_the_tars_are_the_same_everywhere(standalone, moviegen, videos, more, master, repo_root, tmp_path):
     for name, where in (("local", "local[*,4]"), ("cluster", master)):
         for batch in ("a", "b"):
-            subprocess.run([moviegen, *words(videos, tmp_path / name, repo_root, batch, where)], check=True)
+            subprocess.run([moviegen, *words(videos, tmp_path / name, repo_root, batch, where, more)], check=True)
     wanted = tars(tmp_path / "local")
     assert len(wanted) >= 4
     assert tars(tmp_path / "cluster") == wanted
 
     lake = tmp_path / "airflow"
-    conf = {"batches": {"a": str(videos / "a"), "b": str(videos / "b")}, "lake": str(lake), "more": MORE, "master": master,
+    conf = {"batches": {"a": str(videos / "a"), "b": str(videos / "b")}, "lake": str(lake), "more": more, "master": master,
             "config": str(repo_root / "configs" / "curation" / "demo.yaml")}  # fmt: skip
     airflow = Path(sys.executable).parent
     environment = standalone.settings(
