@@ -22,16 +22,16 @@ FORM = {name: param for name, param in PARAMS.items() if name != "batches"}
     doc_md=__doc__,
 )
 def curate_days():
-    """One day; a day without a folder is skipped."""
+    """One day; a day without a folder is skipped. Whether there is anything at a url, `ingest` finds out."""
 
     @task.short_circuit
     def has_videos(inputs: str, day: str) -> bool:
-        return (Path(inputs) / day).is_dir()
+        return "://" in inputs or (Path(inputs) / day).is_dir()
 
     @task
     def settings(day: str, params: dict | None = None) -> dict:
         given = dict(params or {})
-        return {**given, "batches": {day: str(Path(given["inputs"]) / day)}}
+        return {**given, "batches": {day: f"{given['inputs']}/{day}"}}
 
     run = settings("{{ ds }}")
     has_videos("{{ params.inputs }}", "{{ ds }}") >> run
