@@ -1,5 +1,5 @@
-"""A batch through Airflow, its scheduler and `spark-submit` on a standalone cluster: killed in the middle, tried again, run again; the
-tars of the same command on `local[*,4]` and on the cluster without Airflow."""
+"""Batches through Airflow and its scheduler: killed in the middle, tried again, run again; by `spark-submit` on a standalone cluster. The
+tars are those of the same command on `local[*,4]` and on the cluster without Airflow."""
 
 import hashlib
 import os
@@ -14,10 +14,9 @@ import pytest
 
 pytestmark = pytest.mark.airflow
 
-VIDEOS = 4
-MORE = ["--score.detectors", "{probe: {}, motion: {}, audio: {}}", "--spark.start_above_s", "0", "--shard.max_samples", "2",
-        "--spark.options", "{spark.executor.memory: 512m}", "--spark.max_inputs_per_task", "1"]  # fmt: skip
-RULES = "rules:\n  - {name: moves, metric: motion.vmaf, min: 0}\n"
+VIDEOS = 2
+MORE = ["--score.detectors", "{probe: {}, audio: {}}", "--shard.max_samples", "1", "--spark.max_inputs_per_task", "1"]  # fmt: skip
+RULES = "rules:\n  - {name: wide, metric: probe.width, min: 0}\n"
 
 
 @pytest.fixture(scope="module")
@@ -80,40 +79,79 @@ def every_file(lake):
     }
 
 
-def test_the_tars_are_the_same_everywhere(standalone, moviegen, videos, more, master, repo_root, tmp_path):
-    for name, where in (("local", "local[*,4]"), ("cluster", master)):
-        for batch in ("a", "b"):
-            subprocess.run([moviegen, *words(videos, tmp_path / name, repo_root, batch, where, more)], check=True)
-    wanted = tars(tmp_path / "local")
-    assert len(wanted) >= 4
-    assert tars(tmp_path / "cluster") == wanted
+@pytest.fixture(scope="module")
+def local(moviegen, videos, more, repo_root, tmp_path_factory):
+    """Tars of both batches by hand, on Spark in this machine's own processes."""
+    lake = tmp_path_factory.mktemp("local") / "lake"
+    for batch in ("a", "b"):
+        typed = words(videos, lake, repo_root, batch, "local[*,4]", [*more, "--spark.start_above_s", "0"])
+        subprocess.run([moviegen, *typed], check=True)
+    assert list((lake / "_logs" / "spark-events").iterdir())
+    assert len(tars(lake)) >= 4
+    return tars(lake)
 
-    lake = tmp_path / "airflow"
-    conf = {"batches": {"a": str(videos / "a"), "b": str(videos / "b")}, "lake": str(lake), "more": more, "master": master,
-            "config": str(repo_root / "configs" / "curation" / "demo.yaml")}  # fmt: skip
+
+def form(videos, lake, repo_root, more, master, *batches):
+    config = str(repo_root / "configs" / "curation" / "demo.yaml")
+    return {
+        "batches": {name: str(videos / name) for name in batches},
+        "lake": str(lake),
+        "more": more,
+        "master": master,
+        "config": config,
+    }
+
+
+def airflow_here(standalone, moviegen, folder, master):
     airflow = Path(sys.executable).parent
-    environment = standalone.settings(
-        airflow.parent, tmp_path / "home", standalone.free_port(), master, moviegen.with_name("python"), tmp_path
-    )
-    environment |= {"MOVIEGEN_RETRY_DELAY_S": "5"}
-    with standalone.airflow(airflow / "airflow", environment) as running:
+    python = moviegen.with_name("python")
+    environment = standalone.settings(airflow.parent, folder / "home", standalone.free_port(), master, python, folder)
+    return standalone.airflow(airflow / "airflow", environment | {"MOVIEGEN_RETRY_DELAY_S": "5"})
+
+
+def test_a_task_that_is_killed_is_tried_again_and_a_run_run_again_changes_nothing(
+    standalone, moviegen, videos, more, local, repo_root, tmp_path
+):
+    lake = tmp_path / "lake"
+    conf = form(videos, lake, repo_root, more, "local[*,4]", "a", "b")
+    with airflow_here(standalone, moviegen, tmp_path, None) as running:
         running.unpause("curate_videos")
         killed = kill_in_the_middle(lake, "shard")
         assert running.run("curate_videos", conf, "first") == "success"
-        assert killed(), "the driver of the job was never seen at work"
-        tries = {
-            row["task_id"]: row["try_number"]
-            for row in running.tasks("curate_videos", "first")
-            if row["try_number"] > 1
-        }
-        assert set(tries) == {"shard"}
-        assert tars(lake) == wanted
+        assert killed(), "the job was never seen at work"
+        tries = {row["task_id"] for row in running.tasks("curate_videos", "first") if row["try_number"] > 1}
+        assert tries == {"shard"}
+        assert tars(lake) == local
         before = every_file(lake)
         assert running.run("curate_videos", conf, "again") == "success"
-        changed = {name for name, content in every_file(lake).items() if before.get(name) != content}
-        assert changed == set()
-        assert running.call("GET", "assets/events")["total_entries"] >= 2
+        assert {name for name, content in every_file(lake).items() if before.get(name) != content} == set()
+        assert running.call("GET", "assets/events")["total_entries"] == 2
         check_report(running, lake)
+
+
+def test_a_cluster_gives_the_same_tars_with_and_without_airflow(
+    standalone, moviegen, videos, more, local, master, repo_root, tmp_path
+):
+    wanted = {
+        path: sha256
+        for path, sha256 in local.items()
+        if path in tars_of_a(moviegen, videos, more, master, repo_root, tmp_path)
+    }
+    more = [*more, "--spark.options", "{spark.executor.memory: 512m}"]
+    with airflow_here(standalone, moviegen, tmp_path, master) as running:
+        running.unpause("curate_videos")
+        conf = form(videos, tmp_path / "airflow", repo_root, more, master, "a")
+        assert running.run("curate_videos", conf, "cluster") == "success"
+    assert tars(tmp_path / "airflow") == tars(tmp_path / "cluster") == wanted
+
+
+def tars_of_a(moviegen, videos, more, master, repo_root, folder):
+    """Those that the command leaves on the cluster, of the first batch."""
+    options = ["--spark.options", "{spark.executor.memory: 512m}"]
+    subprocess.run(
+        [moviegen, *words(videos, folder / "cluster", repo_root, "a", master, [*more, *options])], check=True
+    )
+    return tars(folder / "cluster")
 
 
 def check_report(running, lake):
@@ -135,21 +173,19 @@ def check_report(running, lake):
 
 
 def kill_in_the_middle(lake, verb):
-    """Kills, once, the driver of a job when a first tar of its second batch is being written; `killed()` says whether it was."""
+    """Kills, once, the command of a job as soon as its first tar is there; `killed()` says whether it did."""
     found = threading.Event()
 
     def watch():
         deadline = time.monotonic() + 3600
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and not found.is_set():
             if any(lake.glob("shards/**/*.tar")):
                 for process in psutil.process_iter(["cmdline"]):
                     line = process.info["cmdline"] or []
-                    if verb in line and str(lake) in line and any(word.endswith("moviegen_driver.py") for word in line):
+                    if "curate" in line and verb in line and str(lake) in line:
                         process.kill()
                         found.set()
-                if found.is_set():
-                    return
-            time.sleep(0.02)
+            time.sleep(0.01)
 
     threading.Thread(target=watch, daemon=True).start()
     return found.is_set
