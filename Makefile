@@ -16,7 +16,7 @@ OUTPUT ?= demo
 WORLD ?= world
 export MOVIEGEN_DEMO_VIDEOS := $(DEMO_VIDEOS)
 
-.PHONY: help setup demo world test test-all test-airflow lint format bench docs clean constraints
+.PHONY: help setup demo world test test-all airflow test-airflow lint format bench docs clean constraints
 .DEFAULT_GOAL := help
 
 help:
@@ -25,7 +25,8 @@ help:
 	@echo "make world [WORLD=world]  the laboratory: films, shards, models of every product, one page of what they can do (4 hours)"
 	@echo "make setup       only set up; then: . .venv/bin/activate && moviegen --help"
 	@echo "make lint        ruff and the import rules"
-	@echo "make test-airflow  the DAG's tests, in an environment of their own"
+	@echo "make airflow     Airflow with the DAGs and a Spark cluster on this machine; a toy batch run through it [ONCE=1: and end]"
+	@echo "make test-airflow  the DAGs' tests, in an environment of their own"
 	@echo "make bench       every benchmark: ratios against peers and physical limits"
 	@echo "make docs        the documentation as pages, offline: site/index.html"
 	@echo "make clean       remove what was made in this clone (the cache stays; make clean CACHE=1 removes it too)"
@@ -74,13 +75,20 @@ lint: setup
 format: setup
 	@$(BIN)/python -m ruff check --fix . && $(BIN)/python -m ruff format .
 
-AIRFLOW := $(if $(NO_CACHE),$(CURDIR)/.venv-airflow,$(MOVIEGEN_CACHE)/airflow/$(DEPS_KEY))
+AIRFLOW_KEY := $(shell $(PYTHON) -c 'import hashlib, platform; print("py" + platform.python_version() + "-" + hashlib.sha256(open("dags/constraints.txt", "rb").read()).hexdigest()[:12])' 2>/dev/null)
+AIRFLOW := $(if $(NO_CACHE),$(CURDIR)/.venv-airflow,$(MOVIEGEN_CACHE)/airflow/$(AIRFLOW_KEY))
+AIRFLOW_OUTPUT ?= airflow-demo
 
-$(AIRFLOW)/.complete: dags/constraints.txt | .venv/.ready-$(DEPS_KEY)
+$(AIRFLOW)/.complete:
 	@echo "setting up Airflow in an environment of its own (about 2 minutes)"
 	@rm -rf "$(AIRFLOW)" && mkdir -p "$(dir $(AIRFLOW))" && $(PYTHON) -m venv "$(AIRFLOW)"
-	@"$(AIRFLOW)/bin/python" -m pip install -q --disable-pip-version-check -c dags/constraints.txt apache-airflow pytest
+	@"$(AIRFLOW)/bin/python" -m pip install -q --disable-pip-version-check -c dags/constraints.txt apache-airflow apache-airflow-providers-apache-spark pytest
 	@touch "$@"
+
+airflow: setup $(AIRFLOW)/.complete
+	@$(BIN)/moviegen world --output "$(AIRFLOW_OUTPUT)/videos/toy" --num_clips 12
+	@$(BIN)/python -m curation.cluster --workers 2 -- $(BIN)/python tools/airflow_standalone.py --airflow "$(AIRFLOW)" --home "$(AIRFLOW_OUTPUT)/airflow" --master {master} \
+		--conf '{"batches": {"toy": "$(abspath $(AIRFLOW_OUTPUT))/videos/toy"}, "lake": "$(abspath $(AIRFLOW_OUTPUT))/lake", "config": "$(CURDIR)/configs/curation/demo.yaml"}' $(if $(ONCE),--once)
 
 test-airflow: setup $(AIRFLOW)/.complete
 	@MOVIEGEN_BIN="$(CURDIR)/$(BIN)/moviegen" "$(AIRFLOW)/bin/python" -m pytest -q -m airflow -o addopts="--import-mode=importlib" -o timeout= tests/dags
@@ -96,6 +104,6 @@ constraints: setup
 	@"$(DEPS)/bin/python" -m pip freeze --exclude-editable
 
 clean:
-	@rm -rf .venv .venv-airflow demo build dist site .schemas .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf .venv .venv-airflow demo airflow-demo build dist site .schemas .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	@if [ -n "$(CACHE)" ]; then rm -rf "$(MOVIEGEN_CACHE)"; fi

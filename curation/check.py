@@ -1,19 +1,23 @@
 """Checks of a whole lake: queries that must return no row, parts and tars that must be what was committed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from moviegen.contracts.clip import file_sha256
 from moviegen.contracts.lake import Lake, lake_at
 from moviegen.contracts.sample import decode_sample
 from moviegen.contracts.shard import Shard, ShardError, committed_tar, read_members
-from moviegen.contracts.tables import SAMPLES, SET_SAMPLES, SET_SHARDS, SHARDS, TABLES
+from moviegen.contracts.tables import SAMPLES, SET_SAMPLES, SET_SHARDS, SHARDS, TABLES, Table
 
 from .gc import stray_tars
-from .rows import read_table
+from .rows import arrow_schema, read_table
 from .sets import read_set_shard
 from .stats.duck import check_names, open_lake, run_check
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MAX_ROWS = 3
 """Rows of a failed query that are shown."""
@@ -33,7 +37,7 @@ def check_lake(root: Path, read_media: bool = True) -> list[Problem]:
     found = list(part_problems(lake))
     # a part that cannot be fetched cannot be asked either; in a folder one of other bytes can
     if not any(lake.store is not None or "missing" in problem.what for problem in found):
-        found += query_problems(root)
+        found += drifted if (drifted := list(schema_problems(lake))) else query_problems(root)
         found += [*shard_problems(lake), *set_problems(lake)] if read_media else ()
     return found
 
@@ -72,6 +76,39 @@ def part_problems(lake: Lake) -> Iterator[Problem]:
                 yield Problem("parts", f"{path}: its bytes are not those committed (sha256 differs)")
             elif (num_rows := pq.ParquetFile(path).metadata.num_rows) != part.num_rows:
                 yield Problem("parts", f"{path}: {num_rows} rows, committed were {part.num_rows}")
+
+
+def schema_problems(lake: Lake) -> Iterator[Problem]:
+    """Committed parts whose columns are not those of `contracts/tables.py`: another version wrote them, or somebody else."""
+    import pyarrow.parquet as pq
+
+    for table in TABLES:
+        for part in lake.committed_parts(table):
+            try:
+                found = pq.read_schema(lake.file(part.path, part.sha256))
+            except (OSError, ValueError):
+                continue  # missing or changed: `part_problems` says so
+            if odd := differences(TABLES[table], column_types(found)):
+                yield Problem(
+                    "schema",
+                    f"{part.path}: {'; '.join(odd)}; write {table} again: moviegen curate {TABLES[table].written_by[0]}",
+                )
+
+
+def differences(table: Table, found: Mapping[str, str]) -> list[str]:
+    """How columns that were found, name -> Arrow type, differ from a table's."""
+    wanted = column_types(arrow_schema(table))
+    lacking = [f"no column {name}" for name in wanted if name not in found]
+    odd = [f"unknown column {name}" for name in found if name not in wanted]
+    other = [
+        f"{name} is {found[name]}, wanted {kind}" for name, kind in wanted.items() if found.get(name, kind) != kind
+    ]
+    return lacking + odd + other
+
+
+def column_types(schema: "pa.Schema") -> dict[str, str]:
+    """Column -> type in words; Parquet calls what is in a list by another name."""
+    return {field.name: str(field.type).replace("<element: ", "<item: ") for field in schema}
 
 
 def query_problems(root: Path) -> Iterator[Problem]:

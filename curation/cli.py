@@ -33,6 +33,7 @@ VERBS = {
     "report": "write one offline HTML file about a lake",
     "timeline": "draw a video's signals, shots and clips over time",
     "find": "clips like a text or a clip, by their embeddings",
+    "detectors": "the detectors of a config, in the order they run",
     "explain": "every score, rule and fate of a clip or a video",
     "whatif": "the funnel that other rules would make, in seconds; nothing is changed",
     "gc": "delete what no commit names: leftovers of killed runs, replaced tars and parts",
@@ -54,6 +55,8 @@ USUAL = {
 """Settings that the help of a job shows, beside the lake, batch and subset: without `--full` not all of more than a hundred."""
 
 ELSEWHERE = {
+    "check": "curation.check_verb:check",
+    "detectors": "curation.detector_list:detectors",
     "find": "curation.find:find",
     "explain": "curation.explain:explain",
     "whatif": "curation.whatif:whatif",
@@ -69,8 +72,6 @@ def curate(argv: Sequence[str]) -> int:
     if verb in ("", "-h", "--help", "help"):
         print(_usage())
         return 0 if verb else 2
-    if verb == "check":
-        return _check(rest)
     if verb == "report":
         return _report(rest)
     if verb == "timeline":
@@ -104,10 +105,12 @@ def _run(verb: str, argv: list[str]) -> int:
     from moviegen.contracts.store import url_of
     from moviegen.errors import UsageError
     from moviegen.messages import printable
+    from moviegen.observe.metrics import write_metrics
 
     from .accounting import account, enforce_limit, stale_shards
     from .config import CurateConfig, find_files
     from .jobs.run import JOBS, run_jobs
+    from .observed import gauges
     from .progress import Progress
     from .spark import SparkRunner
 
@@ -116,6 +119,8 @@ def _run(verb: str, argv: list[str]) -> int:
         parser.add_argument("--retry_failed", action="store_true", help="do again what failed before")
         parser.add_argument("--replace", action="store_true", help="let go of clips that other settings made")
         parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
+        if verb == "score":
+            parser.add_argument("--until", help="name of the detector to end with: those that run before it, and it")
 
     summary = VERBS[verb][0].upper() + VERBS[verb][1:] + "."
     given = " --input videos/" if verb in ("run", "ingest") else ""
@@ -132,6 +137,10 @@ def _run(verb: str, argv: list[str]) -> int:
         usual=("lake", "batch", "subset", *USUAL[verb]),
     )
     config = find_files(config, _config_files(argv))
+    if getattr(flags, "until", None) is not None:
+        from .detector_list import until
+
+        config = until(config, flags.until)
     if config.input is not None and url_of(config.input) is None and not config.input.expanduser().is_dir():
         raise UsageError(f"--input {config.input}: no such folder")  # before there is a lake
     progress = Progress(quiet=flags.quiet)
@@ -150,6 +159,7 @@ def _run(verb: str, argv: list[str]) -> int:
         with progress.heartbeat():
             _close_run(config, session.did_work, progress)
     result = account(config.lake, config.subset, config.batch)
+    write_metrics(f"curate_{verb}", {"batch": config.batch, "subset": config.subset}, gauges(session, result))
     print(printable("\n".join(result.lines())))
     if verb == "filter" and (stale := stale_shards(config)):
         print(f"{stale}: `moviegen curate caption` and `shard`, or `run`, with the same config, make them again")
@@ -181,54 +191,17 @@ def _config_files(argv: Sequence[str]) -> list[Path]:
 def _close_run(config, did_work: bool, progress) -> None:
     """Checks the lake, and writes the report when something is new."""
     from .check import check_lake
+    from .check_verb import raise_problems
     from .stats.report import is_current, report_place, write_reports
 
     places: tuple[str, ...] = (report_place(config.lake),)
     is_new = did_work or not is_current(config.lake)
     progress.doing("check")
-    _raise_problems(check_lake(config.lake, read_media=is_new), config.lake)
+    raise_problems(check_lake(config.lake, read_media=is_new), config.lake)
     progress.doing("report")
     if is_new:
         places = write_reports(config.lake, config.subset)
     progress.say(f"report: {', '.join(places)}")
-
-
-@dataclass(frozen=True)
-class CheckConfig:
-    """Which lake is checked, and how deeply."""
-
-    lake: Path
-    """Folder of the lake."""
-    read_media: bool = True
-    """Hash every tar and open every sample."""
-
-
-def _check(argv: list[str]) -> int:
-    from moviegen.config import parse_config
-    from moviegen.contracts.lake import lake_at
-    from moviegen.contracts.store import with_urls
-    from moviegen.messages import printable
-
-    from .check import check_lake, stray_notice
-
-    examples = ["moviegen curate check lake/", "moviegen curate check lake/ --read_media false"]
-    config, _ = parse_config(
-        CheckConfig, argv, prog="moviegen curate check", summary="Look for anything that must not be in a lake.",
-        examples=examples, positionals=["lake"],
-    )  # fmt: skip
-    if notice := stray_notice(lake_at(config.lake)):
-        print(printable(f"{with_urls(str(config.lake))}: {notice}"))
-    _raise_problems(check_lake(config.lake, config.read_media), config.lake)
-    print(with_urls(f"{config.lake}: nothing wrong found"))
-    return 0
-
-
-def _raise_problems(problems: list, lake: Path) -> None:
-    from moviegen.errors import CheckFailedError
-
-    if problems:
-        lines = "\n".join(f"  {problem.check}: {problem.what}" for problem in problems)
-        raise CheckFailedError(f"{lake}: {len(problems)} things that must not be:\n{lines}")
 
 
 @dataclass(frozen=True)

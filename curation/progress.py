@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from moviegen.messages import printable
+from moviegen.observe.lines import is_json, tell
 
 QUIET_S = 10.0
 """Seconds between two plain lines of one job."""
@@ -33,12 +33,12 @@ class Progress:
         """Prints a line."""
         self._spoke = self._clock()
         if not self._quiet:
-            print(printable(text), file=sys.stderr, flush=True)
+            tell(text, job=self._label, done=self._done, total=self._total)
 
     def start(self, label: str, total: int) -> None:
         """A job begins with `total` inputs to do."""
         self.doing(label, total)
-        if not self._quiet and sys.stderr.isatty():
+        if not self._quiet and sys.stderr.isatty() and not is_json():
             self._bar = _bar(label, total)
 
     def doing(self, label: str, total: int = 0) -> None:

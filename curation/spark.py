@@ -59,6 +59,8 @@ class SparkConfig:
     gpus_per_task: float = 0.0
     """Share of a GPU that a task takes whose detector or captioner says `device: cuda`: 0.5, two share one. Such tasks are a stage of
     their own, and only they wait for a GPU. 0: Spark is not told of GPUs."""
+    event_log: bool = True
+    """Keep Spark's event log in `_logs/spark-events` of the lake: its history server shows it. A run that starts no Spark writes none."""
     options: dict[str, str] | None = None
     """More of Spark's own settings, `spark.x.y: value`."""
 
@@ -106,6 +108,8 @@ def start_session(config: SparkConfig, log: Path) -> "SparkSession":
         "spark.python.worker.idleTimeoutSeconds": str(round(config.hung_after_s)),
         "spark.python.worker.killOnIdleTimeout": "true",
     }
+    if config.event_log:
+        settings |= _event_log(log.parent / EVENTS)
     if config.is_local or "//127.0.0.1:" in config.master:
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         settings |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
@@ -123,6 +127,21 @@ def start_session(config: SparkConfig, log: Path) -> "SparkSession":
             return builder.getOrCreate()
     except Exception as error:
         raise _not_started(config, log, error) from error
+
+
+EVENTS = "spark-events"
+"""Folder of the event logs, beside Spark's log."""
+
+
+def _event_log(folder: Path) -> dict[str, str]:
+    with writing_below(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    return {
+        "spark.eventLog.enabled": "true",
+        "spark.eventLog.dir": folder.resolve().as_uri(),
+        "spark.eventLog.rolling.enabled": "false",
+        "spark.eventLog.compress": "true",
+    }
 
 
 def _cluster_settings(code: Path) -> dict[str, str]:

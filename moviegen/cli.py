@@ -15,6 +15,7 @@ from pathlib import Path
 
 from moviegen import __version__
 from moviegen.errors import MovieGenError
+from moviegen.observe.lines import check_format, tell
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,7 @@ def main(argv: list[str] | None = None) -> int:
         return _say(f"no verb {arguments[0]!r}{_nearest(arguments[0], list(verbs))}; moviegen --help lists them", 2)
     _take_signals()
     try:
+        check_format()
         return run_command(command, arguments[1:])
     except MovieGenError as error:
         if debug:
@@ -253,12 +255,10 @@ def _nearest(name: str, names: list[str]) -> str:
 
 def _say(message: str, code: int) -> int:
     from moviegen.contracts.store import with_urls
-    from moviegen.messages import printable
 
-    text = printable(with_urls(message))
-    print(
-        text if text.startswith("moviegen ") else f"moviegen: {text}", file=sys.stderr
-    )  # the verb may have said who it is
+    text = with_urls(message)
+    # the verb may have said who it is
+    tell(text if text.startswith("moviegen ") else f"moviegen: {text}", "error", exit_code=code)
     return code
 
 

@@ -2,15 +2,18 @@
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
-# a busy machine is no failed property, and the same commit passes or fails alike everywhere
-settings.register_profile("moviegen", deadline=None, derandomize=True)
-settings.register_profile("search", deadline=None, max_examples=1000)  # new examples at every run
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "moviegen"))
+with suppress(ModuleNotFoundError):  # Airflow's environment has none
+    from hypothesis import settings
+
+    # a busy machine is no failed property, and the same commit passes or fails alike everywhere
+    settings.register_profile("moviegen", deadline=None, derandomize=True)
+    settings.register_profile("search", deadline=None, max_examples=1000)  # new examples at every run
+    settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "moviegen"))
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -3,11 +3,11 @@
 import os
 import re
 import signal
-import sys
 from collections.abc import Sequence
 
 from moviegen.cli import Command
 from moviegen.errors import UsageError
+from moviegen.observe.lines import tell
 
 TRAIN = Command(
     "train",
@@ -112,4 +112,4 @@ def _usage() -> str:
 
 def say(message: str) -> None:
     """One line on stderr, where chatter goes."""
-    print(message, file=sys.stderr, flush=True)
+    tell(message)

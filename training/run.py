@@ -4,13 +4,15 @@ import difflib
 import json
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from moviegen.config import parse_config
-from moviegen.contracts.lake import existing_lake
+from moviegen.contracts.lake import existing_lake, lake_at
 from moviegen.errors import UsageError
+from moviegen.observe.lineage import Data, traced
 from training.cli import say
 from training.recipe import Recipe, RecipeStage, load_recipe
 
@@ -35,6 +37,10 @@ class RunConfig:
     """Time of single stages by name, `DD:HH:MM:SS`: `--max_time.t2i_64px 00:00:02:00`; a stage ends at this or at its steps."""
     flags: dict[str, str] = field(default_factory=dict)
     """Further flags of single stages by name: `--flags.t2i_64px "--model.optimizer.lr 3e-4"`."""
+    until: str | None = None
+    """Name of the stage to end with: those before it, and it."""
+    list: bool = False
+    """Only print the stages as JSON, in order: name, verb, folder."""
     dry_run: bool = False
     """Only tell what would be done."""
 
@@ -49,10 +55,14 @@ def run(argv: Sequence[str]) -> int:
         positionals=("recipe",),
     )  # fmt: skip
     recipe = load_recipe(config.recipe)
+    if config.list:
+        print(json.dumps([{"name": s.name, "verb": s.verb, "folder": recipe.folder(s.name)} for s in recipe.stages]))
+        return 0
     _check_names(recipe, config)
     existing_lake(Path(config.lake))
     waiting: set[str] = set()
-    for stage in recipe.stages:
+    stages = _until(recipe, config.until)
+    for stage in stages:
         if after := sorted(stage.sources & waiting):
             say(f"{recipe.folder(stage.name)}: to do, after {', '.join(after)}")
             waiting.add(stage.name)
@@ -63,15 +73,25 @@ def run(argv: Sequence[str]) -> int:
         if not is_done:
             waiting.add(stage.name)
     if not waiting:
-        last = Path(config.output) / recipe.folder(recipe.stages[-1].name)
-        say(f"all {len(recipe.stages)} stages are done; the model: {last / 'model'}")
+        last = Path(config.output) / recipe.folder(stages[-1].name)
+        say(f"all {len(stages)} stages are done; the model: {last / 'model'}")
     return 0
+
+
+def _until(recipe: Recipe, name: str | None) -> tuple[RecipeStage, ...]:
+    """The stages up to the one named. Raises UsageError when there is none of that name."""
+    names = [stage.name for stage in recipe.stages]
+    if name is not None and name not in names:
+        near = difflib.get_close_matches(name, names, 1) or names[:1]
+        raise UsageError(f"--until {name}: the recipe has no such stage; did you mean {near[0]}? ({', '.join(names)})")
+    return recipe.stages[: names.index(name) + 1] if name is not None else recipe.stages
 
 
 def run_stage(recipe: Recipe, stage: RecipeStage, config: RunConfig) -> tuple[int, bool]:
     """Runs one stage, or with `dry_run` tells what would be done; gives its exit code and whether it is done now."""
     if stage.fit is None:
-        return 0, _run_other(recipe, stage, config)
+        with nullcontext() if config.dry_run else _traced(recipe, stage, config):
+            return 0, _run_other(recipe, stage, config)
     from training.fit import fit, look
     from training.stage import set_aside
 
@@ -85,7 +105,18 @@ def run_stage(recipe: Recipe, stage: RecipeStage, config: RunConfig) -> tuple[in
     if state.changes:
         aside = set_aside(folder)
         say(f"{folder.name}: settings changed ({state.changes[0]}), so it starts anew; the old one is kept in {aside}")
-    return fit(argv), True
+    with _traced(recipe, stage, config) as stopped:
+        if code := fit(argv):
+            stopped()
+    return code, True
+
+
+def _traced(recipe: Recipe, stage: RecipeStage, config: RunConfig) -> AbstractContextManager:
+    """Lineage of a stage: the shards, or what it takes from elsewhere, and its folder."""
+    taken = [Data(str(path)) for path in recipe.inputs(stage, Path(config.output), config.needs).values()]
+    lake = [] if "data.latents" in stage.inputs else [Data(f"{lake_at(config.lake).place}/shards")]
+    made = [Data(str(Path(config.output) / recipe.folder(stage.name)))]
+    return traced(f"train.{stage.name}", [*lake, *taken], lambda: made)
 
 
 def _tell(argv: Sequence[str], folder: Path, ends: str) -> bool:

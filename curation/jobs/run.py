@@ -1,17 +1,19 @@
 """The jobs in their order, and one run of some of them."""
 
 from collections.abc import Callable, Sequence, Set
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from pathlib import Path
 
 from curation.config import CaptionConfig, CurateConfig
 from curation.filters import Rule, load_rules, missing_score
+from curation.observed import inputs_of, outputs_of
 from curation.progress import Progress
 from moviegen.config import load_config
 from moviegen.contracts.bucket import BucketSet
 from moviegen.contracts.lake import lake_at
 from moviegen.errors import UsageError
+from moviegen.observe.lineage import traced
 
 from .parts import Runner
 from .session import Session, hold_lock
@@ -52,8 +54,13 @@ def run_jobs(
     session = Session(config, runner, progress or Progress(), dry_run, retry_failed, replace)
     with nullcontext() if dry_run else hold_lock(config.lake):
         for name in names:
-            job(name)(session)
+            with nullcontext() if dry_run else _traced(name, session):
+                job(name)(session)
     return session
+
+
+def _traced(name: str, session: Session) -> AbstractContextManager:
+    return traced(f"curate.{name}", inputs_of(name, session), lambda: outputs_of(name, session))
 
 
 def check_tools(config: CurateConfig, names: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""The DAG in Airflow itself; `make test-airflow` runs these in Airflow's own environment."""
+"""The DAGs in Airflow itself; `make test-airflow` runs these in Airflow's own environment."""
 
 import json
 import os
@@ -9,13 +9,37 @@ import pytest
 
 pytestmark = pytest.mark.airflow
 
-IDS = ["ingest", "split", "score", "embed", "filter", "caption", "shard", "check", "report"]
+CURATE = ["ingest", "split", "score", "embed", "filter", "caption", "shard"]
+CHECKS = {f"check_{kind}" for kind in ("parts", "schema", "queries", "shards", "rows", "funnel")}
+DAGS = {"curate_videos", "curate_days", "curate_audio", "curate_personal", "curate_edits", "lake_stats", "train_stages"}
 
 FAKE = """#!{python}
 import json, os, sys
+words = sys.argv[1:]
 with open({log!r}, "a") as file:
-    file.write(json.dumps(sys.argv[1:]) + "\\n")
-sys.exit(4 if os.environ.get("FAIL_AT") in sys.argv else 0)
+    file.write(json.dumps(words) + "\\n")
+if "detectors" in words:
+    print(json.dumps([{{"detector": "motion"}}, {{"detector": "ocr"}}]))
+if "--list" in words:
+    print(json.dumps([{{"name": "tae_64px"}}, {{"name": "t2v_64px"}}]))
+if words[0] == "stats":
+    print(json.dumps([]))
+sys.exit(4 if os.environ.get("FAIL_AT") in words else 0)
+"""
+
+RUN = """
+import json, os, sys
+from pathlib import Path
+from airflow.dag_processing.dagbag import BundleDagBag
+
+folder = os.environ["AIRFLOW__CORE__DAGS_FOLDER"]
+bag = BundleDagBag(folder, bundle_path=Path(folder), bundle_name="dags-folder")
+found = {"errors": bag.import_errors, "dags": sorted(bag.dags), "tasks": {}, "states": {}}
+for name, dag in bag.dags.items():
+    found["tasks"][name] = [task.task_id for task in dag.topological_sort()]
+for name, conf in json.loads(sys.argv[1]):
+    found["states"][name] = str(bag.dags[name].test(run_conf=conf).state)
+print("RESULT", json.dumps(found))
 """
 
 
@@ -26,8 +50,9 @@ def airflow_home(tmp_path_factory, repo_root):
     settings = {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(repo_root / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(repo_root / "dags" / "plugins"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__PARALLELISM": "2",
+        "MOVIEGEN_RETRIES": "0",
         "PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}",
     }
     environment = os.environ | settings
@@ -35,69 +60,90 @@ def airflow_home(tmp_path_factory, repo_root):
     return environment
 
 
-def test_the_folder_imports_without_errors(airflow_home, repo_root):
-    script = (
-        "from airflow.dag_processing.dagbag import DagBag; import json, os;"
-        "bag = DagBag(os.environ['AIRFLOW__CORE__DAGS_FOLDER']);"
-        "dag = bag.dags['curate_videos'];"
-        "print('RESULT', json.dumps([bag.import_errors, [t.task_id for t in dag.topological_sort()], sorted(dag.params)]))"
-    )
-    done = subprocess.run([sys.executable, "-c", script], env=airflow_home, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    line = next(line for line in done.stdout.splitlines() if line.startswith("RESULT"))
-    errors, ids, params = json.loads(line.partition(" ")[2])
-    assert errors == {}
-    assert ids == IDS
-    assert params == ["batch", "config", "input", "lake", "master"]
-
-
-def test_each_task_types_its_command(airflow_home, tmp_path):
-    calls = run_dag(airflow_home, tmp_path, 0)
-    assert [call[:2] for call in calls] == [["curate", name] for name in IDS]
-    assert calls[0][calls[0].index("--input") + 1] == "in; touch pwned"
-    assert all(call[call.index("--lake") + 1] == "L" for call in calls[:7])
-    assert calls[7] == ["curate", "check", "L"]
-
-
-def test_a_failed_command_fails_the_run_and_nothing_follows(airflow_home, tmp_path):
-    calls = run_dag(airflow_home | {"FAIL_AT": "score"}, tmp_path, 1)
-    assert {call[1] for call in calls} == {"ingest", "split", "score"}
-
-
-def run_dag(environment, folder, code):
-    """Runs the DAG with a command that only writes down how it was called."""
+def run_dags(environment, folder, runs, **more):
+    """What the DAG folder holds, how runs ended, and every command that was typed, by a command that only writes down how it was called."""
     log, binary = folder / "calls.jsonl", folder / "moviegen"
+    log.unlink(missing_ok=True)
     binary.write_text(FAKE.format(python=sys.executable, log=str(log)))
     binary.chmod(0o755)
-    conf = json.dumps({"input": "in; touch pwned", "lake": "L"})
-    command = [sys.executable, "-m", "airflow", "dags", "test", "curate_videos", "--conf", conf]
     done = subprocess.run(
-        command,
-        env=environment | {"MOVIEGEN_BIN": str(binary)},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode != 0) == bool(code), done.stdout[-3000:] + done.stderr[-3000:]
+        [sys.executable, "-c", RUN, json.dumps(runs)], cwd=folder, capture_output=True, text=True, check=False,
+        env=environment | {"MOVIEGEN_BIN": str(binary), **more},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    found = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("RESULT")).partition(" ")[2])
+    return found, [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+
+
+@pytest.fixture(scope="module")
+def typed(airflow_home, tmp_path_factory):
+    """All DAGs, run with odd names; what they typed."""
+    folder = tmp_path_factory.mktemp("typed")
+    conf = {"batches": {"b": "in; touch pwned", "a": "A"}, "lake": "L", "more": ["--dedup.threshold", "0.8"]}
+    small = {"lake": "L", "subset": "S"}
+    runs = [["curate_videos", conf], ["lake_stats", small], ["train_stages", {**small, "output": "R"}]]
+    runs += [[f"curate_{kind}", {"batches": {"a": "A"}, "lake": "L"}] for kind in ("audio", "personal", "edits")]
+    found, calls = run_dags(airflow_home, folder, runs)
     assert not (folder / "pwned").exists()
-    return [json.loads(line) for line in log.read_text().splitlines()]
+    return found, calls
 
 
-def test_real_videos_become_shards(airflow_home, tmp_path, repo_root):
+def test_the_folder_imports_without_errors(typed):
+    found, _ = typed
+    assert found["errors"] == {}
+    assert set(found["dags"]) == DAGS
+    ids = found["tasks"]["curate_videos"]
+    assert [each for each in ids if each in CURATE] == CURATE
+    assert set(ids[ids.index("shard") + 1 : ids.index("publish")]) >= CHECKS
+    assert ids[-1] == "report"
+
+
+def test_every_dag_ends_well_where_its_commands_do(typed):
+    found, _ = typed
+    assert set(found["states"].values()) == {"success"}
+
+
+def test_batches_and_detectors_are_mapped_and_come_in_order(typed):
+    calls = [call for call in typed[1] if call[0] == "curate" and "L" in call]
+    first = calls[: next(n for n, call in enumerate(calls) if call[1] == "report")]
+    batches = [(call[1], value(call, "--batch")) for call in first if call[1] in CURATE and call[1] != "score"]
+    assert batches == [(job, batch) for job in CURATE if job != "score" for batch in ("a", "b")]
+    scored = {(value(call, "--batch"), value(call, "--until")) for call in first if call[1] == "score"}
+    assert scored == {(batch, detector) for batch in ("a", "b") for detector in ("motion", "ocr")}
+    [b] = [call for call in first if call[1] == "ingest" and value(call, "--batch") == "b"]
+    assert value(b, "--input") == "in; touch pwned"
+    assert value(b, "--dedup.threshold") == "0.8"
+    assert {value(call, "--only") for call in first if call[1] == "check"} == {each[6:] for each in CHECKS}
+
+
+def test_stages_are_mapped(typed):
+    stages = [call for call in typed[1] if call[0] == "train"]
+    assert [value(call, "--until") for call in stages if "--until" in call] == ["tae_64px", "t2v_64px"]
+
+
+def test_our_parsers_take_every_command(typed, repo_root):
+    moviegen = our_command()
+    kinds = {(*call[:2], *sorted(word for word in call if word.startswith("--"))): call for call in typed[1]}
+    assert len(kinds) > 12
+    for call in kinds.values():
+        done = subprocess.run(
+            [moviegen, *call, "--print_config"], cwd=repo_root, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, (call, done.stderr)
+
+
+def test_a_failed_check_fails_the_run_and_no_asset_is_published(airflow_home, tmp_path):
+    found, calls = run_dags(airflow_home, tmp_path, [["curate_videos", {"lake": "L"}]], FAIL_AT="funnel")
+    assert found["states"] == {"curate_videos": "failed"}
+    assert "report" not in {call[1] for call in calls}
+
+
+def value(call, flag):
+    return call[call.index(flag) + 1]
+
+
+def our_command():
     moviegen = os.environ.get("MOVIEGEN_BIN")
     if not moviegen:
         pytest.skip("MOVIEGEN_BIN is not set: make test-airflow sets it")
-    subprocess.run(
-        [moviegen, "world", "--output", tmp_path / "videos", "--num_clips", "2", "--faults", "false"], check=True
-    )
-    conf = {
-        "input": str(tmp_path / "videos"),
-        "lake": str(tmp_path / "lake"),
-        "config": str(repo_root / "configs" / "curation" / "demo.yaml"),
-    }
-    command = [sys.executable, "-m", "airflow", "dags", "test", "curate_videos", "--conf", json.dumps(conf)]
-    done = subprocess.run(command, env=airflow_home, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert list((tmp_path / "lake").glob("shards/*/*/*.tar"))
-    assert (tmp_path / "lake" / "report.html").exists()
+    return moviegen

@@ -1,5 +1,6 @@
 """Recipes: order, what is passed on, what is skipped, resumed or run again."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -73,6 +74,29 @@ def test_a_second_run_does_nothing_and_says_so(run, recipe, toy_lake, capsys):
         "04_t2v: done, 2 steps",
     ]
     assert said[4].startswith("all 4 stages are done; the model: ")
+
+
+def test_the_stages_can_be_listed_and_run_up_to_one(run, recipe, toy_lake, tmp_path, capsys):
+    assert train(argv(recipe, toy_lake, run, "--list")) == 0
+    assert [stage["name"] for stage in json.loads(capsys.readouterr().out)] == list(NAMES)
+    assert train(argv(recipe, toy_lake, tmp_path / "new", "--until", "encode", "--dry-run")) == 0
+    told = capsys.readouterr().err
+    assert "02_encode" in told
+    assert "t2i" not in told
+    with pytest.raises(UsageError, match=r"--until t2vv: the recipe has no such stage; did you mean t2v\?"):
+        train(argv(recipe, toy_lake, run, "--until", "t2vv"))
+
+
+def test_a_stage_that_is_run_leaves_its_lineage(recipe, toy_lake, tmp_path, monkeypatch):
+    monkeypatch.setenv("MOVIEGEN_LINEAGE", str(tmp_path / "lineage.jsonl"))
+    assert train(argv(recipe, toy_lake, tmp_path / "run", "--until", "tae")) == 0
+    events = [json.loads(line) for line in (tmp_path / "lineage.jsonl").read_text().splitlines()]
+    assert [(event["job"]["name"], event["eventType"]) for event in events] == [
+        ("train.tae", "START"),
+        ("train.tae", "COMPLETE"),
+    ]
+    assert events[1]["inputs"][0]["name"] == f"{toy_lake}/shards"
+    assert events[1]["outputs"][0]["name"] == str(tmp_path / "run" / "01_tae")
 
 
 def test_dry_run_tells_and_does_nothing(run, recipe, toy_lake, tmp_path, capsys):

@@ -1,0 +1,93 @@
+"""What a run is told, by the form of Trigger or by the asset that started it, and the tasks that several DAGs share."""
+
+from airflow.sdk import Asset, Metadata, Param, get_current_context, task
+from moviegen_command import Moviegen, MoviegenReport, job, job_in_order
+
+SHARDS = Asset("moviegen_shards", uri="x-moviegen://lake/shards")
+"""Updated when a batch is in checked shards; the event says in which lake."""
+
+TEXT = {"type": "string", "minLength": 1}
+SHARE = {"type": "number", "minimum": 0, "maximum": 1}
+
+PARAMS = {
+    "batches": Param({"default": "videos"}, type="object", description="batch -> folder of its videos"),
+    "lake": Param("lake", **TEXT, description="folder of the lake"),
+    "config": Param("configs/curation/demo.yaml", **TEXT, description="YAML of the curation"),
+    "subset": Param("demo", **TEXT, description="selection that the rules make, and its shards"),
+    "master": Param("local[*,4]", **TEXT, description="Spark's master"),
+    "more": Param([], type="array", items={"type": "string"}, description="more settings: --filter.rules, my.yaml"),
+    "min_kept": Param(0.0, **SHARE, description="share of the clips that must be in shards, else the run fails"),
+    "max_kept": Param(1.0, **SHARE, description="and that may be"),
+}
+"""The form of a curation."""
+
+FROM_EVENT = ("batches", "lake", "config", "subset", "master")
+"""What an event of `SHARDS` tells its consumers."""
+
+
+@task
+def settings(own: tuple[str, ...] = (), params: dict | None = None) -> dict:
+    """The form, with what the asset's event says of the lake, but for the `own` names."""
+    given = dict(params or {})
+    for events in (get_current_context().get("triggering_asset_events") or {}).values():
+        given |= {name: events[-1].extra[name] for name in FROM_EVENT if name in events[-1].extra and name not in own}
+    return given
+
+
+@task
+def batches_of(run: dict) -> list[dict]:
+    """What a task of one batch is told: a record a batch, in the order of their names."""
+    return [{**run, "batch": name, "input": folder} for name, folder in sorted(run["batches"].items())]
+
+
+def curate(run, outlet: Asset) -> None:
+    """All jobs over the batches of a run's settings, the detectors one by one, then the checks that fail a run, then the report."""
+    batches = batches_of(run)
+    detectors = Moviegen(
+        task_id="detectors", answers=True, given=run,
+        words=("curate", "detectors", "--config", "{config}", "--lake", "{lake}", "--json"),
+    )  # fmt: skip
+    ingest = job("ingest", "ingest", "--input", "{input}").expand(given=batches)
+    split = job("split", "split").expand(given=batches)
+    score = job("score", "score", "--until", "{detector}").expand(given=batches, each=detectors.output)
+    embed = job("embed", "embed").expand(given=batches)
+    # one task for all batches, in order: what a batch keeps decides what later ones drop
+    select = job_in_order("filter", "filter", batches)
+    caption = job("caption", "caption").expand(given=batches)
+    shard = job("shard", "shard").expand(given=batches)
+    ingest >> split >> score >> embed >> select >> caption >> shard
+    checked = checks(run, batches)
+    shard >> checked
+    done = published(outlet)(run)
+    checked >> done
+    done >> report("report", given=run)
+
+
+def checks(run, batches) -> list:
+    """Tasks that look at what was made and fail the run, each for one kind of wrong."""
+    of_lake = ("curate", "check", "{lake}", "--only")
+    of_batch = ("--batch", "{batch}", "--subset", "{subset}", "--min_kept", "{min_kept}", "--max_kept", "{max_kept}")
+    by_lake = [
+        Moviegen(task_id=f"check_{kind}", words=(*of_lake, kind), given=run)
+        for kind in ("parts", "schema", "queries", "shards")
+    ]
+    by_batch = [
+        Moviegen.partial(task_id=f"check_{kind}", words=(*of_lake, kind, *of_batch)).expand(given=batches)
+        for kind in ("rows", "funnel")
+    ]
+    return by_lake + by_batch
+
+
+def report(task_id: str, given):
+    """The report of a lake and subset, with a button that opens it."""
+    return MoviegenReport(task_id=task_id, words=("curate", "report", "{lake}", "--subset", "{subset}"), given=given)
+
+
+def published(outlet: Asset):
+    """A task that tells whoever waits for the asset where its data lie."""
+
+    @task(outlets=[outlet], task_id="publish")
+    def publish(run: dict):
+        yield Metadata(outlet, {name: run[name] for name in (*FROM_EVENT, "output") if name in run})
+
+    return publish
