@@ -1,4 +1,4 @@
-"""`moviegen curate card`: the dataset card and the metadata that make the shards folder a dataset repository, as it is, for the hub's viewer."""
+"""`moviegen curate card`: the card and the metadata that make the shards folder a dataset repository for the hub's viewer."""
 
 import html
 import re
@@ -28,7 +28,14 @@ FOLDER = "shards"
 CARD = "README.md"
 METADATA = "metadata.parquet"
 
-SIZES = (("n<1K", 10**3), ("1K<n<10K", 10**4), ("10K<n<100K", 10**5), ("100K<n<1M", 10**6), ("1M<n<10M", 10**7), ("10M<n<100M", 10**8))
+SIZES = (
+    ("n<1K", 10**3),
+    ("1K<n<10K", 10**4),
+    ("10K<n<100K", 10**5),
+    ("100K<n<1M", 10**6),
+    ("1M<n<10M", 10**7),
+    ("10M<n<100M", 10**8),
+)
 """The hub's names for numbers of samples, and what they stay below."""
 
 
@@ -63,11 +70,15 @@ def card(argv: Sequence[str]) -> int:
 
 
 def write_card(config: CardConfig) -> list[str]:
-    """Where it wrote: the metadata of each subset with shards, then the card. Raises UsageError when there is no shard, or one that does not count."""
+    """Where it wrote: the metadata of each subset with shards, then the card.
+
+    Raises UsageError when there is no shard, or a tar that does not count.
+    """
     lake = existing_lake(config.lake)
     if strays := stray_tars(lake):
         raise UsageError(
-            f"{lake.place}: {len(strays)} tars lie there that no commit names, such as {min(strays)}; a dataset repository would hold them too. "
+            f"{lake.place}: {len(strays)} tars lie there that no commit names, such as {min(strays)}; "
+            "a dataset repository would hold them too. "
             f"moviegen curate gc {lake.place} deletes them"
         )
     connection = open_lake(config.lake)
@@ -107,7 +118,9 @@ def about_subset(connection: "duckdb.DuckDBPyConnection", name: str) -> AboutSub
     def of_subset(asked: str) -> list[dict]:
         return ask(connection, asked, [name]).records()
 
-    totals = of_subset("select sum(num_samples)::bigint as n, sum(size_bytes)::bigint as size from shards where subset = ?")[0]
+    totals = of_subset(
+        "select sum(num_samples)::bigint as n, sum(size_bytes)::bigint as size from shards where subset = ?"
+    )[0]
     if not totals["n"]:
         return None
     tables = {
@@ -116,9 +129,13 @@ def about_subset(connection: "duckdb.DuckDBPyConnection", name: str) -> AboutSub
         "captioners": of_subset(question("captioners")),
         "rejections": of_subset("from rejections where subset = ?"),
         "sources": of_subset(question("sources")),
-        "sounds": of_subset("select kinds, sum(num_clips)::bigint as num_clips from sound_buckets where subset = ? and state = 'accepted' group by kinds"),
+        "sounds": of_subset(
+            "select kinds, sum(num_clips)::bigint as num_clips from sound_buckets where subset = ? and state = 'accepted' group by kinds"
+        ),
         "words": ask(connection, question("words"), [name, 40]).records(),
-        "failures": ask(connection, "select coalesce(sum(num_inputs), 0)::bigint as n from failures_by_stage").records(),
+        "failures": ask(
+            connection, "select coalesce(sum(num_inputs), 0)::bigint as n from failures_by_stage"
+        ).records(),
     }
     return AboutSubset(name, totals["n"], totals["size"], tables)
 
@@ -132,7 +149,10 @@ def _write_metadata(connection: "duckdb.DuckDBPyConnection", lake: Lake, about: 
 
 
 def card_text(config: CardConfig, lake: Lake, subsets: Sequence[AboutSubset]) -> str:
-    """The README.md: a YAML head that the hub's viewer reads, and what people want to know. Raises UsageError where huggingface_hub is missing."""
+    """The README.md: a YAML head that the hub's viewer reads, and what people want to know.
+
+    Raises UsageError where huggingface_hub is missing.
+    """
     try:
         from huggingface_hub import DatasetCard, DatasetCardData
     except ModuleNotFoundError as error:
@@ -170,12 +190,20 @@ def _configs(subset: str, is_first: bool) -> list[dict]:
 
 def _info(about: AboutSubset) -> dict:
     split = {"name": "train", "num_bytes": about.size_bytes, "num_examples": about.num_samples}
-    return {"config_name": about.name, "splits": [split], "download_size": about.size_bytes, "dataset_size": about.size_bytes}
+    return {
+        "config_name": about.name,
+        "splits": [split],
+        "download_size": about.size_bytes,
+        "dataset_size": about.size_bytes,
+    }
 
 
 def _shown(about: AboutSubset) -> dict:
     """A subset as the template wants it: every text safe in Markdown."""
-    tables = {name: [{key: _cell(key, value) for key, value in row.items()} for row in rows] for name, rows in about.tables.items()}
+    tables = {
+        name: [{key: _cell(key, value) for key, value in row.items()} for row in rows]
+        for name, rows in about.tables.items()
+    }
     facts = about.tables["sources"][0]
     return {
         "name": _markdown(about.name),

@@ -18,7 +18,8 @@ class StatsConfig:
     lake: Path
     """Folder of the lake; the word `compare` compares two."""
     question: str | None = None
-    """A view, a table, a query in quotes, or `-`: questions from standard input. Left out: a shell on a terminal, else the lake at a glance."""
+    """A view, a table, a query in quotes, or `-`: questions from standard input.
+    Left out: the lake at a glance, and on a terminal a shell."""
     output: Path | None = None
     """File for the answer: .csv, .json, .parquet or .txt."""
     export: Path | None = None
@@ -45,12 +46,14 @@ def stats(argv: Sequence[str]) -> int:
 
         return compare(argv[1:])
 
+    given = [f"--question={word}" if word == "-" else word for word in argv]  # no flag, whatever it begins with
+
     def add_flags(parser) -> None:
         parser.add_argument("--json", action="store_true", help="a JSON array of objects")
         parser.add_argument("--csv", action="store_true", help="CSV with a header")
 
     config, flags = parse_config(
-        StatsConfig, argv, prog="moviegen stats", summary="Ask DuckDB what is in a lake.",
+        StatsConfig, given, prog="moviegen stats", summary="Ask DuckDB what is in a lake.",
         examples=EXAMPLES, add_flags=add_flags, positionals=["lake", "question"],
     )  # fmt: skip
     form = "json" if flags.json else "csv" if flags.csv else "table"

@@ -24,7 +24,9 @@ DELIMITERS = " \t\n,()=<>+*/;'\""
 """Characters that end a word."""
 
 BEFORE_RELATION = re.compile(r"\b(from|join|describe|summarize|pivot|show|table)\s+\S*$", re.I)
-MENTIONED = re.compile(r"\b(?:from|join)\s+(\w+)(?:\s+(?:as\s+)?(?!where\b|join\b|left\b|inner\b|group\b|order\b|using\b|on\b|limit\b)(\w+))?", re.I)
+NO_ALIAS = "where|join|left|inner|full|group|order|using|on|limit|having"
+
+MENTIONED = re.compile(rf"\b(?:from|join)\s+(\w+)(?:\s+(?:as\s+)?(?!(?:{NO_ALIAS})\b)(\w+))?", re.I)
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,9 @@ def concept_map(connection: "duckdb.DuckDBPyConnection", subset: str) -> Concept
     cells, shape = on_grid(flat)
     about = {row["clip_id"]: row for row in rows}
     places = tuple(
-        Place(clip_id, int(column), int(row), about[clip_id]["state"], about[clip_id]["concept"], about[clip_id]["words"])
+        Place(
+            clip_id, int(column), int(row), about[clip_id]["state"], about[clip_id]["concept"], about[clip_id]["words"]
+        )
         for clip_id, (column, row) in zip(clips.ids, cells, strict=True)
     )
     return ConceptMap(names[0], how, *shape, places, rows[0]["num_all"])
@@ -91,23 +93,30 @@ limit ?
 
 
 def project(vectors: np.ndarray) -> tuple[np.ndarray, str]:
-    """(C, 2) places of vectors (C, D), and how they were found: t-SNE, or for few clips or without scikit-learn two principal components."""
+    """(C, 2) places of vectors (C, D), and how they were found: t-SNE; of few clips, or without
+    scikit-learn, two principal components."""
     if len(vectors) < FEW:
         return _principal(vectors), "the two principal components of their vectors"
     if importlib.util.find_spec("sklearn") is None:
-        words = "the two principal components of their vectors; with scikit-learn (moviegen[notebooks]) neighbours would lie closer, by t-SNE"
+        words = "the two principal components of their vectors; with scikit-learn neighbours would lie closer, by t-SNE"
         return _principal(vectors), words
     from sklearn.manifold import TSNE
 
-    places = TSNE(perplexity=min(30, len(vectors) / 4), init="pca", metric="cosine", random_state=0).fit_transform(vectors)
-    return places.astype(np.float64), "t-SNE of their vectors: neighbours mean something, distances across the map do not"
+    places = TSNE(perplexity=min(30, len(vectors) / 4), init="pca", metric="cosine", random_state=0).fit_transform(
+        vectors
+    )
+    return places.astype(
+        np.float64
+    ), "t-SNE of their vectors: neighbours mean something, distances across the map do not"
 
 
 def _principal(vectors: np.ndarray) -> np.ndarray:
     centred = vectors.astype(np.float64) - vectors.mean(axis=0)
     left, sizes, _ = np.linalg.svd(centred, full_matrices=False)
     left, sizes = left[:, :2], sizes[:2]
-    left = left * np.sign(left[np.argmax(np.abs(left), axis=0), np.arange(left.shape[1])])  # the sign is nobody's choice
+    left = left * np.sign(
+        left[np.argmax(np.abs(left), axis=0), np.arange(left.shape[1])]
+    )  # the sign is nobody's choice
     return np.pad(left * sizes, ((0, 0), (0, 2 - left.shape[1])))
 
 

@@ -91,7 +91,12 @@ def collect(connection: "duckdb.DuckDBPyConnection", lake: Lake, subset: str) ->
     content["num_copies"] = sum(len(group.copies) for group in content["copies"].groups)
     content["caption_samples"] = [(row, pictures.made(row.clip_id)) for row in content["caption_samples"]]
     content["num_left_out"] = pictures.num_left_out
-    shown = {"timelines": content["tracks"], "map": found, "duplicates": content["copies"].num_all, "sound": content["sounds"]}
+    shown = {
+        "timelines": content["tracks"],
+        "map": found,
+        "duplicates": content["copies"].num_all,
+        "sound": content["sounds"],
+    }
     content["sections"] = [(name, words) for name, words in SECTIONS if shown.get(name, True)]
     content["headline"] = headline(content)
     return content
@@ -139,11 +144,15 @@ def headline(content: dict) -> str:
     if not clips:
         return f"{number(files)} files, and no clip yet."
     kept = dict(by_clip)["accepted"]
-    shards = f"{number(kept)} of {number(clips)} clips ({100 * kept / clips:.3g} %, {span(dict(hours)['accepted']) or '0'})"
-    text = f"{number(files)} files were cut into {number(clips)} clips; {shards} are in shards, from {number(dict(by_file)['accepted'])} files."
+    shards = (
+        f"{number(kept)} of {number(clips)} clips ({100 * kept / clips:.3g} %, {span(dict(hours)['accepted']) or '0'})"
+    )
+    text = f"{number(files)} files were cut into {number(clips)} clips; {shards} are in shards."
     worst = content["rejections"][:3]
     if worst:
-        text += " Most were lost to " + ", ".join(f"{row['reason']} ({number(row['num_clips'])})" for row in worst) + "."
+        text += (
+            " Most were lost to " + ", ".join(f"{row['reason']} ({number(row['num_clips'])})" for row in worst) + "."
+        )
     if failed := dict(by_file)["failed"]:
         text += f" {number(failed)} files failed."
     return text
@@ -188,7 +197,10 @@ def sheets(connection: "duckdb.DuckDBPyConnection", pictures: Pictures, subset: 
 
     found = [sheet("kept", "some of the clips that every rule keeps", "kept", 2 * CLIPS_A_SHEET)]
     for rule in rules:
-        for rejected, about in ((True, "rejected, nearest to the bound first"), (False, "kept, nearest to the bound first")):
+        for rejected, about in (
+            (True, "rejected, nearest to the bound first"),
+            (False, "kept, nearest to the bound first"),
+        ):
             title = f"{rule['rule']}: {rule['bound']}"
             found.append(sheet(title, about, "nearest", rule["rule"], rejected, CLIPS_A_SHEET))
     return [each for each in found if each.thumbs]

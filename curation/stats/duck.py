@@ -130,7 +130,10 @@ def ask(connection: "duckdb.DuckDBPyConnection", question: str, parameters: list
 def ask_arrow(connection: "duckdb.DuckDBPyConnection", question: str, parameters: list | None = None) -> "pa.Table":
     """The answer as an Arrow table, with DuckDB's types. Raises UsageError as `ask` does."""
     with explained():
-        return connection.execute(_query(connection, question), parameters or []).to_arrow_table()
+        found = connection.sql(_query(connection, question), params=parameters or [])
+        if found is None:
+            raise UsageError("that is no question: it has no rows to write")
+        return found.to_arrow_table()
 
 
 def _query(connection: "duckdb.DuckDBPyConnection", question: str) -> str:

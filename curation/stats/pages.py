@@ -52,9 +52,11 @@ def number(value: object) -> str:
 
 
 def span(hours: float | None) -> str:
-    """Hours as people read them: `2.6 min` below one; an empty text for None."""
+    """Hours as people read them: `2.6 min` below one, `52 s` below a minute; an empty text for None."""
     if hours is None:
         return ""
+    if 0 < hours < 1 / 60:
+        return f"{3600 * hours:.3g} s"
     return f"{60 * hours:.3g} min" if 0 < hours < 1 else f"{hours:,.1f} h" if hours else "0"
 
 

@@ -139,7 +139,9 @@ def _nearest(name: str, names: Names) -> str:
     return f"; did you mean {close!r}?" if close else ""
 
 
-def run_lines(connection: "duckdb.DuckDBPyConnection", lake: Lake, lines: Iterable[str], out: TextIO, mode: str) -> None:
+def run_lines(
+    connection: "duckdb.DuckDBPyConnection", lake: Lake, lines: Iterable[str], out: TextIO, mode: str
+) -> None:
     """Answers the questions of a file or a pipe, one after another. Raises UsageError at the first that is wrong."""
     shell = Shell(connection, lake, names_of(connection), out, mode)
     for line in [*lines, ""]:

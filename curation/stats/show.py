@@ -41,7 +41,10 @@ FORMS = {".csv": "csv", ".json": "json", ".txt": "table"}
 
 
 def write_answer(connection: "duckdb.DuckDBPyConnection", question: str, path: Path) -> int:
-    """Writes the answer as its file's name ends, `.parquet` with DuckDB's own types; the number of rows. The file appears whole or not at all."""
+    """Writes the answer as its file's name ends, `.parquet` with DuckDB's own types; the number of rows.
+
+    The file appears whole or not at all.
+    """
     suffix = path.suffix.lower()
     if suffix == ".parquet":
         return write_parquet(ask_arrow(connection, question), path)

@@ -11,6 +11,7 @@ from curation.signals.table import slice_signals
 from moviegen.contracts.lake import Lake
 
 from .duck import ask
+from .timeline import OF_METRIC, WITHIN_SHOTS, between_shots
 
 if TYPE_CHECKING:
     import duckdb
@@ -18,11 +19,8 @@ if TYPE_CHECKING:
 WIDTH, ROW_HEIGHT, POINTS = 1000, 56, 500
 """Units of the drawing; points of a line: the highest of each stretch, so that no peak is lost."""
 
-ROWS = (("cut_score", "change"), ("motion", "motion"), ("flow", "flow"), ("luma", "light"))
+ROWS = (("cut_score", "change to the frame before"), ("motion", "motion"), ("flow", "optical flow"), ("luma", "light"))
 """Signals drawn, and their labels."""
-
-OF_METRIC = {"motion.vmaf": "motion", "motion.flow": "flow", "light.luma": "luma"}
-"""Metrics that are the mean of a signal over the clip: their scores and bounds are drawn on its row."""
 
 MAX_VIDEOS = 4
 
@@ -37,6 +35,8 @@ class Span:
     """State of a clip, or transition."""
     words: str
     clip_id: str = ""
+    label: str = ""
+    """What stands on it."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +133,9 @@ def _track(connection, lake: Lake, subset: str, rules: list[dict], video_id: str
     gradual = tuple(_transition(shot, at, seconds, x_of) for shot, at in edges if shot["transition_frames"])
     scores = ask(connection, _SCORES, [[each["clip_id"] for each in clips], list(OF_METRIC)]).rows
     places = {span.clip_id: span for span in spans}
+    for name in WITHIN_SHOTS:
+        if len(signals[name]):
+            signals[name] = np.where(between_shots(shots, len(seconds)), np.nan, signals[name])
     rows = tuple(_row(*each, signals, x_of, [(places[c], m, s) for c, m, s in scores], rules) for each in ROWS)
     about = f"{len(shots)} shot{'' if len(shots) == 1 else 's'}, {len(clips)} clip{'' if len(clips) == 1 else 's'}"
     return Track(Path(uri or video_id).name, video_id, round(end - start, 2), about, cuts, spans, gradual, rows)
@@ -142,26 +145,37 @@ def _clip_span(clip: dict, x_of) -> Span:
     x = x_of(clip["start_s"])
     why = ": ".join(filter(None, (clip["reason"], clip["detail"] or clip["error"])))
     words = f"{clip['state']}{', ' + why if why else ''}; {clip['start_s']:.2f} to {clip['start_s'] + clip['duration_s']:.2f} s"
-    return Span(x, round(x_of(clip["start_s"] + clip["duration_s"]) - x, 1), clip["state"], words, clip["clip_id"])
+    return Span(
+        x,
+        round(x_of(clip["start_s"] + clip["duration_s"]) - x, 1),
+        clip["state"],
+        words,
+        clip["clip_id"],
+        clip["reason"] or clip["state"],
+    )
 
 
 def _transition(shot: dict, at: float, seconds: np.ndarray, x_of) -> Span:
     end = seconds[min(shot["start_frame"] + shot["transition_frames"], len(seconds) - 1)]
-    return Span(x_of(at), round(x_of(end) - x_of(at), 1), "transition", f"{shot['transition']}, {shot['transition_frames']} frames")
+    return Span(
+        x_of(at),
+        round(x_of(end) - x_of(at), 1),
+        "transition",
+        f"{shot['transition']}, {shot['transition_frames']} frames",
+    )
 
 
 def _row(name: str, label: str, signals: dict, x_of, scores: list[tuple[Span, str, float]], rules: list[dict]) -> Row:
     values = np.asarray(signals[name], np.float64)
     known = np.flatnonzero(np.isfinite(values))
     own = [each for each in scores if OF_METRIC[each[1]] == name]
-    bounds = [
-        (bound, rule["bound"])
-        for rule in rules if OF_METRIC.get(rule["metric"]) == name
-        for bound in (rule["min"], rule["max"]) if bound is not None
-    ]  # fmt: skip
+    ruling = [rule for rule in rules if OF_METRIC.get(rule["metric"]) == name]
     shown = [*values[known], *(score for _, _, score in own)]
     low, high = min([0.0, *shown]), max([*shown, 1e-9])
-    high = max([high, *(bound for bound, _ in bounds if bound <= 4 * high)])  # a bound far above is said, not drawn
+    top = 4 * high  # a bound far above is said in the funnel, not drawn: it would flatten all the rest
+    bounds = [(rule["min"], rule["bound"]) for rule in ruling if rule["min"] is not None]
+    bounds += [(rule["max"], rule["bound"]) for rule in ruling if rule["max"] is not None and rule["max"] <= top]
+    high = max([high, *(bound for bound, _ in bounds)])
 
     def y_of(value: float) -> float:
         return round(ROW_HEIGHT - 3 - (value - low) / (high - low) * (ROW_HEIGHT - 6), 1)
@@ -169,7 +183,7 @@ def _row(name: str, label: str, signals: dict, x_of, scores: list[tuple[Span, st
     known = _peaks(values, known)
     points = " ".join(f"{x_of(float(signals['pts_s'][place]))},{y_of(values[place])}" for place in known)
     levels = tuple(Level(span.x, span.width, y_of(score), f"{metric} = {score:.4g}") for span, metric, score in own)
-    lines = tuple(Level(0, WIDTH, y_of(bound), words) for bound, words in bounds if bound <= high)
+    lines = tuple(Level(0, WIDTH, y_of(bound), words) for bound, words in bounds)
     return Row(label, points, low, high, levels, lines)
 
 

@@ -13,5 +13,7 @@ def with_score_columns(rows: "pa.Table") -> "pa.Table":
     scores = [dict(each or ()) for each in rows["scores"].to_pylist()]
     rows = rows.drop_columns(["scores"])
     for metric in sorted({metric for each in scores for metric in each}):
-        rows = rows.append_column(metric.replace(".", "_"), pa.array([each.get(metric) for each in scores], pa.float64()))
+        rows = rows.append_column(
+            metric.replace(".", "_"), pa.array([each.get(metric) for each in scores], pa.float64())
+        )
     return rows

@@ -20,6 +20,8 @@ def exporter_of(target: Path) -> Exporter:
     """What writes that target. Raises UsageError naming the ends of names there are."""
     place = EXPORTERS.get(target.suffix.lower())
     if place is None:
-        raise UsageError(f"--export {target}: wanted a name that ends in {', '.join(EXPORTERS)}; one answer goes into a file by --output")
+        raise UsageError(
+            f"--export {target}: wanted a name that ends in {', '.join(EXPORTERS)}; one answer goes into a file by --output"
+        )
     module, _, function = place.partition(":")
     return getattr(importlib.import_module(module), function)

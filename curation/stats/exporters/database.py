@@ -14,14 +14,19 @@ def export_database(root: Path, target: Path) -> str:
     import duckdb
 
     lake = open_lake(root, views=())
-    with writing(target), atomic_write(target, "page") as temporary:
-        with duckdb.connect(str(temporary)) as file, explained():
-            for name in TABLES:
-                _copy(lake, file, name)
-            for name in VIEWS:
-                file.execute("create view " + name + " as " + (SQL / "views" / f"{name}.sql").read_text())
-    rows = ask(duckdb.connect(str(target), read_only=True), "table_sizes").records()
-    return f"{target}: {len(TABLES)} tables with {sum(row['num_rows'] for row in rows):,} rows, {len(VIEWS)} views; `duckdb {target}` opens it"
+    with (
+        writing(target),
+        atomic_write(target, "page") as temporary,
+        duckdb.connect(str(temporary)) as file,
+        explained(),
+    ):
+        for name in TABLES:
+            _copy(lake, file, name)
+        for name in VIEWS:
+            file.execute("create view " + name + " as " + (SQL / "views" / f"{name}.sql").read_text())
+    with duckdb.connect(str(target), read_only=True) as file:
+        num_rows = sum(row["num_rows"] for row in ask(file, "table_sizes").records())
+    return f"{target}: {len(TABLES)} tables with {num_rows:,} rows, {len(VIEWS)} views; `duckdb {target}` opens it"
 
 
 def _copy(lake, file, name: str) -> None:

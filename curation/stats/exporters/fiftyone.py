@@ -19,7 +19,10 @@ SAMPLES = "samples.json"
 
 
 def export_fiftyone(root: Path, target: Path) -> str:
-    """Writes `target/samples.json` and loads it as the persistent dataset of the folder's name. Raises UsageError where FiftyOne is missing."""
+    """Writes `target/samples.json` and loads it as the persistent dataset of the folder's name.
+
+    Raises UsageError where FiftyOne is missing.
+    """
     samples = video_samples(ask(open_lake(root), (SQL / "exports" / "clips.sql").read_text()))
     text = json.dumps(samples, indent=1, ensure_ascii=False)
     with writing(target / SAMPLES, lambda: len(text)), atomic_write(target / SAMPLES, "page") as temporary:
@@ -28,7 +31,8 @@ def export_fiftyone(root: Path, target: Path) -> str:
         import fiftyone
     except ModuleNotFoundError as error:
         raise UsageError(
-            f"{target / SAMPLES} is written; to load it FiftyOne is needed, which brings a MongoDB: pip install fiftyone, then the same command"
+            f"{target / SAMPLES} is written; to load it FiftyOne is needed, which brings a MongoDB: "
+            "pip install fiftyone, then the same command"
         ) from error
     dataset = fiftyone.Dataset(target.stem, persistent=True, overwrite=True)
     dataset.add_samples([_sample(fiftyone, each) for each in samples])

@@ -27,12 +27,13 @@ def export_lance(root: Path, target: Path) -> str:
     rows = clip_table(open_lake(root))
     with writing(target, lambda: rows.nbytes):
         lance.write_dataset(rows, str(target), mode="overwrite")
-    return f"{target}: {rows.num_rows:,} rows, {len(rows.column_names)} columns; `lance.dataset({str(target)!r})` opens it"
+    return (
+        f"{target}: {rows.num_rows:,} rows, {len(rows.column_names)} columns; `lance.dataset({str(target)!r})` opens it"
+    )
 
 
 def clip_table(connection: "duckdb.DuckDBPyConnection") -> "pa.Table":
     """What is written: clips with a column a metric, `motion_vmaf`, and a fixed-size list an embedder, `vector_clip`."""
-    import pyarrow as pa
 
     rows = with_score_columns(ask_arrow(connection, (SQL / "exports" / "clips.sql").read_text()))
     for embedder in embedder_names(connection):
@@ -50,4 +51,6 @@ def _vectors(connection: "duckdb.DuckDBPyConnection", embedder: str, clip_ids: l
     known = [clip_id in places for clip_id in clip_ids]
     chosen = np.stack([means[places.get(clip_id, 0)] for clip_id in clip_ids]).astype(np.float32)
     kind = pa.list_(pa.float32(), means.shape[1])
-    return pa.FixedSizeListArray.from_arrays(pa.array(chosen.reshape(-1)), type=kind, mask=pa.array([not k for k in known]))
+    return pa.FixedSizeListArray.from_arrays(
+        pa.array(chosen.reshape(-1)), type=kind, mask=pa.array([not k for k in known])
+    )

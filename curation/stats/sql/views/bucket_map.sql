@@ -9,7 +9,7 @@ with lengths as (
         count(*) filter (samples.has_audio) as num_with_sound,
     from samples
     inner join shards using (path, subset)
-    left join clips using (batch, clip_id)
+    left join clips on samples.clip_id = clips.clip_id and samples.batch = clips.batch
     group by all
 )
 
