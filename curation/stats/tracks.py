@@ -120,6 +120,8 @@ def _track(connection, lake: Lake, subset: str, rules: list[dict], video_id: str
     if len(seconds) < 2:
         return None
     start, end = float(seconds[0]), float(seconds[-1] + np.median(np.diff(seconds)))
+    if end <= start:  # a stream without times
+        return None
     scale = WIDTH / (end - start)
 
     def x_of(second: float) -> float:
