@@ -4,7 +4,8 @@
     python benchmarks/eval_clips.py --clips 400        more of the toy world
 
 Clips: scenes of the toy world, and what two encoders of nearly the same quality make of them (H.264 at CRF 30 and 32). Half the
-interval of a mean over the first n of them is printed, and half that of the difference of the two, clip by clip, as `eval diff` has it. Sets: normal features of D numbers, both sets of one distribution, so that the truth is 0. Votes: 40 % wins, 35 % losses.
+interval of a mean over the first n of them is printed, and half that of the difference of the two, clip by clip, as `eval diff` has it.
+Sets: normal features of D numbers, both sets of one distribution, so that the truth is 0. Votes: 40 % wins, 35 % losses.
 """
 
 import argparse
