@@ -25,6 +25,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "detectors": ("open-clip-torch", "facenet-pytorch"),
     "training": ("lightning", "matplotlib", "tensorboard"),
     "eval": ("scipy", "jinja2", "pillow", "pyarrow", "imageio-ffmpeg"),
+    "serve": ("gradio",),
     "yolo": ("ultralytics-opencv-headless",),
 }  # fmt: skip
 """Packages of each role; `yolo` is optional (AGPL-3.0)."""

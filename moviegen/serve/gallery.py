@@ -56,7 +56,8 @@ def read_made(path: Path) -> Recipe | str:
 def recipe_rows(recipe: Recipe) -> list[tuple[str, str]]:
     """(what, how) of a recipe, for people."""
     rows = [("Made by", f"moviegen {recipe.command}")]
-    rows += [(label_of(name), shown(value)) for name, value in recipe.settings.items() if name not in HIDDEN]
+    names = sorted(set(recipe.settings) - set(HIDDEN), key=lambda name: (name not in ("prompt", "instruction"), name))
+    rows += [(label_of(name), shown(recipe.settings[name])) for name in names]
     rows = [(name, value) for name, value in rows if value]
     weights = [sha256 for files in recipe.weights.values() for sha256 in files.values()]
     rows += [("Weights", f"{len(weights)} files, the first {weights[0][:12]}")] if weights else []
