@@ -1,6 +1,7 @@
 """DuckDB over a lake: committed files only, read-only, nothing outside the lake's folder can be opened."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from .compact import table_files
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
 SQL = Path(__file__).parent / "sql"
 
@@ -43,6 +45,18 @@ VIEWS = (
     "concepts",
     "clip_sounds",
     "sound_buckets",
+    "score_percentiles",
+    "score_correlations",
+    "rule_effects",
+    "clip_shapes",
+    "source_formats",
+    "transitions",
+    "batches",
+    "bucket_map",
+    "subset_overlap",
+    "embedders",
+    "caption_words",
+    "clip_captions",
     "eval_failures",
     "eval_tags",
 )
@@ -107,13 +121,34 @@ def _quoted(text: str) -> str:
 
 def ask(connection: "duckdb.DuckDBPyConnection", question: str, parameters: list | dict | None = None) -> Answer:
     """The answer to a view's name or a SQL query. Raises UsageError with DuckDB's own message and the names there are."""
-    import duckdb
-
-    sql = question if " " in question.strip() else "from " + _name(connection, question.strip())
-    try:
-        done = connection.execute(sql, parameters or [])
+    with explained():
+        done = connection.execute(_query(connection, question), parameters or [])
         columns = tuple(column[0] for column in done.description or ())
         return Answer(columns, done.fetchall())
+
+
+def ask_arrow(connection: "duckdb.DuckDBPyConnection", question: str, parameters: list | None = None) -> "pa.Table":
+    """The answer as an Arrow table, with DuckDB's types. Raises UsageError as `ask` does."""
+    with explained():
+        found = connection.sql(_query(connection, question), params=parameters or [])
+        if found is None:
+            raise UsageError("that is no question: it has no rows to write")
+        return found.to_arrow_table()
+
+
+def _query(connection: "duckdb.DuckDBPyConnection", question: str) -> str:
+    """The SQL of a question: itself, or all rows of the view it names."""
+    words = question.strip().rstrip(";").split()
+    return question if len(words) != 1 else "from " + _name(connection, words[0])
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turns DuckDB's errors into UsageErrors."""
+    import duckdb
+
+    try:
+        yield
     except duckdb.Error as error:
         raise UsageError(_explained(error)) from error
 

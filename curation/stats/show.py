@@ -5,15 +5,20 @@ import io
 import json
 import textwrap
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from moviegen.contracts.lake import atomic_write
+from moviegen.disk import writing
+from moviegen.errors import UsageError
 from moviegen.messages import printable
 
-from .duck import SQL, VIEWS, Answer, ask
+from .duck import SQL, VIEWS, Answer, ask, ask_arrow
 from .fit import Table, are_numbers, fit, with_short_ids
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
 MAX_CELL_CHARS = 120
 """Longest cell of a table for people; JSON and CSV have all of it."""
@@ -29,6 +34,36 @@ def show(
     if connection is not None and width is not None:
         answer = with_short_ids(connection, answer)
     return as_table(answer, width)
+
+
+FORMS = {".csv": "csv", ".json": "json", ".txt": "table"}
+"""Form of an answer by the end of its file's name, beside `.parquet`."""
+
+
+def write_answer(connection: "duckdb.DuckDBPyConnection", question: str, path: Path) -> int:
+    """Writes the answer as its file's name ends, `.parquet` with DuckDB's own types; the number of rows.
+
+    The file appears whole or not at all.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        return write_parquet(ask_arrow(connection, question), path)
+    if suffix not in FORMS:
+        raise UsageError(f"{path}: wanted a name that ends in {', '.join([*FORMS, '.parquet'])}")
+    answer = ask(connection, question)
+    text = show(answer, FORMS[suffix])
+    with writing(path, lambda: len(text)), atomic_write(path, "page") as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return len(answer.rows)
+
+
+def write_parquet(table: "pa.Table", path: Path) -> int:
+    """Writes an Arrow table; the number of rows."""
+    import pyarrow.parquet as pq
+
+    with writing(path, lambda: table.nbytes), atomic_write(path, "page") as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+    return table.num_rows
 
 
 def as_json(answer: Answer) -> str:

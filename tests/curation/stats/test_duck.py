@@ -233,6 +233,7 @@ def test_no_check_finds_anything_in_a_right_lake(lake):
 
 
 SPOILED = {
+    "captions_blank": lambda t: t["captions"][0].update(text=" "),
     "clips_outside_shots": lambda t: t["clips"][0].update(num_frames=91),
     "clips_without_video": lambda t: t["videos"].__delitem__(2),
     "copies_not_rejected": lambda t: t.update(copies=[{"subset": "s", "clip_id": "c4", "kept_id": "c1"}]),
@@ -242,10 +243,13 @@ SPOILED = {
     ),
     "keys_twice": lambda t: t["captions"].append(t["captions"][0]),
     "results_without_clip": lambda t: t["scores"].append(t["scores"][0] | {"clip_id": "gone"}),
+    "rules_skipped_unknown": lambda t: t["selection"][0].update(skipped="motion,gone"),
     "samples_not_selected": lambda t: t["samples"].append({"subset": "s", "clip_id": "c3", "path": "p"}),
+    "scores_misnamed": lambda t: t["scores"][0].update(detector="other"),
     "scores_not_finite": lambda t: t["scores"][0].update(score=float("inf")),
     "selection_without_reason": lambda t: t["selection"][2].update(reason=""),
     "shards_miscounted": lambda t: t["shards"][0].update(num_samples=3),
+    "shots_not_whole": lambda t: t["shots"][-1].update(start_frame=91),
     "shots_overlap": lambda t: t["shots"][-1].update(start_frame=80),
     "signals_of_wrong_length": lambda t: t["signals"][0].update(luma=[0.0]),
 }
