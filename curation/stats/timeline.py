@@ -1,13 +1,15 @@
 """A video's signals over time as a picture: where it was cut, what was taken, what moved."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from curation.rows import read_table, read_video
+from curation.rows import read_files, read_table, read_video
 from curation.signals.table import SIGNAL_COLUMNS, slice_signals
 from moviegen.contracts.lake import Lake, atomic_write
+from moviegen.contracts.tables import TABLES
 from moviegen.disk import writing
 from moviegen.errors import UsageError
 
@@ -25,6 +27,7 @@ ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
 """Label and the signals of each row of the picture."""
 
 SIZE_IN = (14.0, 9.0)
+LEGEND = "green kept, red rejected, blue not decided, grey a transition; thick a clip's score, dashed a rule's bound"
 MAX_POINTS = 4000
 """Points of a line: of longer videos the highest of each stretch is drawn, so that no peak is lost."""
 
@@ -45,32 +48,32 @@ def draw_timeline(lake: Lake, video: str, path: Path) -> dict[str, int]:
     signals = slice_signals(parts, 0, sum(len(each["pts"]) for each in parts))
     shots, clips = read_video(lake, "shots", video_id), read_video(lake, "clips", video_id)
     colours = _colours(lake, clips)
+    levels = _levels(lake, clips)
     figure = Figure(figsize=SIZE_IN, layout="constrained")
     axes = figure.subplots(len(ROWS), 1, sharex=True)
     for axis, (label, names) in zip(axes, ROWS, strict=True):
         for name in names:
             values = signals[name]
-            if name in _WITHIN_SHOTS and len(values):
-                values = np.where(_between_shots(shots, len(values)), np.nan, values)
+            if name in WITHIN_SHOTS and len(values):
+                values = np.where(between_shots(shots, len(values)), np.nan, values)
             _line(axis, signals["pts_s"], values, name)
         _mark(axis, signals["pts_s"], shots, clips, colours)
+        _draw_levels(axis, signals["pts_s"], [each for each in levels if OF_METRIC[each.metric] in names])
         axis.set_ylabel(label)
         axis.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize="x-small", borderaxespad=0.2)
     counts = ", ".join(f"{n} {word}{'' if n == 1 else 's'}" for n, word in ((len(shots), "shot"), (len(clips), "clip")))
-    axes[0].set_title(
-        f"{Path(row['uri']).name}: {counts}; green kept, red rejected, blue not decided, grey a transition"
-    )
+    axes[0].set_title(f"{Path(row['uri']).name}: {counts}; {LEGEND}")
     axes[-1].set_xlabel("seconds")
     with writing(path), atomic_write(path, "page") as temporary:
         figure.savefig(temporary, dpi=90, format=path.suffix.lstrip(".") or None)
     return {"shots": len(shots), "clips": len(clips)}
 
 
-_WITHIN_SHOTS = ("motion", "motion_vector", "flow", "flow_residual", "camera_x", "camera_y")
+WITHIN_SHOTS = ("motion", "motion_vector", "flow", "flow_residual", "camera_x", "camera_y")
 """Not drawn from one shot to the next, where nothing moves: what they say there would hide all the rest."""
 
 
-def _between_shots(shots: list[dict], num_frames: int) -> np.ndarray:
+def between_shots(shots: list[dict], num_frames: int) -> np.ndarray:
     """(num_frames,) bool: the first frame of a shot, and the transition that leads into it."""
     between = np.zeros(num_frames, bool)
     for shot in shots:
@@ -102,6 +105,45 @@ def _colours(lake: Lake, clips: list[dict]) -> dict[str, str]:
         if row["clip_id"] in ids and colours[row["clip_id"]] != "tab:green":
             colours[row["clip_id"]] = "tab:green" if row["keep"] else "tab:red"
     return colours
+
+
+OF_METRIC = {"motion.vmaf": "motion", "motion.vector": "motion_vector", "motion.flow": "flow", "light.luma": "luma"}
+"""Metrics that are the mean of a signal over the clip: their scores and bounds are drawn on its row."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """A clip's score, or a rule's bound, on a signal's row."""
+
+    metric: str
+    value: float
+    words: str
+    span: tuple[int, int] | None = None
+    """First frame of the clip and the one after it; None of a bound."""
+
+
+def _levels(lake: Lake, clips: list[dict]) -> list[Level]:
+    """The scores of the clips, and the bounds of all rules, that are drawn on a row."""
+    spans = {clip["clip_id"]: (clip["start_frame"], clip["start_frame"] + clip["num_frames"]) for clip in clips}
+    parts = [part for part in lake.committed_parts("scores") if not spans.keys().isdisjoint(part.keys)]
+    rows = read_files(lake.files(parts), TABLES["scores"], clip_id=list(spans), metric=list(OF_METRIC)) if spans else []
+    found = [Level(row["metric"], row["score"], row["metric"], spans[row["clip_id"]]) for row in rows]
+    bounds = {
+        (row["metric"], bound, row["bound"]) for row in read_table(lake, "rules") for bound in (row["min"], row["max"])
+    }
+    return found + [Level(*each) for each in sorted(bounds, key=str) if each[0] in OF_METRIC and each[1] is not None]
+
+
+def _draw_levels(axis: "Axes", seconds: np.ndarray, levels: list[Level]) -> None:
+    top = axis.get_ylim()[1]
+    for each in levels:
+        if each.span is not None:
+            end = seconds[min(each.span[1], len(seconds) - 1)]
+            axis.hlines(each.value, seconds[each.span[0]], end, color="black", linewidth=2)
+        elif each.value <= 4 * top:  # a bound far above would flatten all the rest
+            axis.axhline(each.value, color="tab:purple", linestyle="--", linewidth=1, label=each.words)
+    if any(each.span is None for each in levels):
+        axis.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize="x-small", borderaxespad=0.2)
 
 
 def _line(axis: "Axes", seconds: np.ndarray, values: np.ndarray, name: str) -> None:
