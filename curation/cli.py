@@ -1,7 +1,6 @@
-"""The verbs `moviegen curate` and `moviegen stats`."""
+"""The verb `moviegen curate`, and where `moviegen stats` is."""
 
 import importlib
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,12 @@ CURATE = Command(
     "curation.cli:curate",
     "curation",
 )
-STATS = Command("stats", "ask DuckDB what is in a lake and why a clip was dropped", "curation.cli:stats", "curation")
+STATS = Command(
+    "stats",
+    "ask DuckDB what is in a lake and why a clip was dropped; compare two; export",
+    "curation.stats.command:stats",
+    "curation",
+)
 
 VERBS = {
     "run": "every job in order, then check and report; goes on where it stopped",
@@ -34,6 +38,7 @@ VERBS = {
     "explain": "every score, rule and fate of a clip or a video",
     "whatif": "the funnel that other rules would make, in seconds; nothing is changed",
     "gc": "delete what no commit names: leftovers of killed runs, replaced tars and parts",
+    "card": "write the dataset card and metadata that make the shards folder a dataset repository",
     "replay": "do a sample of the committed work again and compare it byte for byte",
 }
 
@@ -56,6 +61,7 @@ ELSEWHERE = {
     "explain": "curation.explain:explain",
     "whatif": "curation.whatif:whatif",
     "gc": "curation.gc:gc",
+    "card": "curation.stats.card:card",
     "replay": "curation.replay:replay",
 }
 """Verbs with a file of their own: dotted path of `argv -> exit code`."""
@@ -289,50 +295,4 @@ def _timeline(argv: list[str]) -> int:
     counts = draw_timeline(existing_lake(config.lake), config.video, path)
     words = ", ".join(f"{number} {noun if number != 1 else noun[:-1]}" for noun, number in counts.items())
     print(f"{path}: {words}; kept clips are green, rejected ones red")
-    return 0
-
-
-@dataclass(frozen=True)
-class StatsConfig:
-    """What is asked of which lake."""
-
-    lake: Path
-    """Folder of the lake."""
-    question: str | None = None
-    """A view, a table, or a query in quotes; left out, the lake at a glance."""
-
-
-def stats(argv: Sequence[str]) -> int:
-    """`moviegen stats LAKE [SQL|VIEW]`; returns the exit code."""
-    from moviegen.config import parse_config
-    from moviegen.contracts.lake import existing_lake
-    from moviegen.messages import printable
-
-    from .stats.duck import ask, open_lake
-    from .stats.empty import why_empty
-    from .stats.fit import terminal_width
-    from .stats.show import glance, show
-
-    def add_flags(parser) -> None:
-        parser.add_argument("--json", action="store_true", help="a JSON array of objects")
-        parser.add_argument("--csv", action="store_true", help="CSV with a header")
-
-    examples = ["moviegen stats lake/", "moviegen stats lake/ funnel", "moviegen stats lake/ inputs --json",
-                "moviegen stats lake/ \"select subset, reason, count(*) from selection group by all\" --csv"]  # fmt: skip
-    config, flags = parse_config(
-        StatsConfig, argv, prog="moviegen stats", summary="Ask DuckDB what is in a lake.",
-        examples=examples, add_flags=add_flags, positionals=["lake", "question"],
-    )  # fmt: skip
-    connection = open_lake(config.lake)
-    form = "json" if flags.json else "csv" if flags.csv else "table"
-    width = terminal_width()
-    if config.question is None:
-        text = glance(connection, width)
-    else:
-        answer = ask(connection, config.question)
-        text = show(answer, form, connection, width)
-        if not answer.rows and (why := why_empty(connection, existing_lake(config.lake), config.question.strip())):
-            print(why, file=sys.stderr)
-    # for a program every character as it is, for a terminal none that steers it
-    sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
     return 0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from curation.cli import stats
+from curation.stats.command import stats
 from curation.stats.duck import VIEWS
 from curation.stats.empty import SOURCES
 from moviegen.contracts.tables import TABLES

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.cli import curate, stats
+from curation.cli import curate
+from curation.stats.command import stats
 from curation.stats.duck import Answer
 from curation.stats.fit import GAP, LENGTHS, Table, fit, header, id_length
 from curation.stats.show import as_table
