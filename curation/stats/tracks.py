@@ -16,8 +16,8 @@ from .timeline import OF_METRIC, WITHIN_SHOTS, between_shots
 if TYPE_CHECKING:
     import duckdb
 
-WIDTH, ROW_HEIGHT, POINTS = 1000, 56, 500
-"""Units of the drawing; points of a line: the highest of each stretch, so that no peak is lost."""
+WIDTH, ROW_HEIGHT, HEAD, POINTS = 1000, 66, 16, 500
+"""Units of the drawing, HEAD of them for a row's label; points of a line: the highest of each stretch, so that no peak is lost."""
 
 ROWS = (("cut_score", "change to the frame before"), ("motion", "motion"), ("flow", "optical flow"), ("luma", "light"))
 """Signals drawn, and their labels."""
@@ -180,7 +180,7 @@ def _row(name: str, label: str, signals: dict, x_of, scores: list[tuple[Span, st
     high = max([high, *(bound for bound, _ in bounds)])
 
     def y_of(value: float) -> float:
-        return round(ROW_HEIGHT - 3 - (value - low) / (high - low) * (ROW_HEIGHT - 6), 1)
+        return round(ROW_HEIGHT - 3 - (value - low) / (high - low) * (ROW_HEIGHT - HEAD - 3), 1)
 
     known = _peaks(values, known)
     points = " ".join(f"{x_of(float(signals['pts_s'][place]))},{y_of(values[place])}" for place in known)

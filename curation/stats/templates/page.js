@@ -110,13 +110,14 @@ document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") { search.value = ""; find(); search.blur(); }
     return;
   }
+  if (event.key === "Escape") { $$("dialog[open]").forEach((each) => each.close()); return; }
   if (large && large.open) {
     if (event.key === "ArrowRight" || event.key === "j") turn(1);
     if (event.key === "ArrowLeft" || event.key === "k") turn(-1);
     return;
   }
   if (help.open) { if (event.key === "?") help.close(); return; }
-  if (event.key === "/" && search) { event.preventDefault(); search.scrollIntoView({ block: "center" }); search.focus(); }
+  if (event.key === "/" && search) { event.preventDefault(); search.scrollIntoView({ block: "center", behavior: "instant" }); search.focus(); }
   else if (event.key === "j" || event.key === "n") go(1);
   else if (event.key === "k" || event.key === "p") go(-1);
   else if (event.key === "g") { scrollTo({ top: 0, behavior: "instant" }); markHere(); }

@@ -66,7 +66,7 @@ def test_what_fiftyone_is_given(known_lake, tmp_path, monkeypatch, capsys):
         def add_samples(self, samples):
             made.extend(samples)
 
-    kinds = {name: Recorder for name in ("Sample", "TemporalDetections", "TemporalDetection")}
+    kinds = dict.fromkeys(("Sample", "TemporalDetections", "TemporalDetection"), Recorder)
     monkeypatch.setitem(sys.modules, "fiftyone", SimpleNamespace(Dataset=Dataset, **kinds))
     assert stats([str(known_lake), "--export", str(tmp_path / "known.fiftyone")]) == 0
     records = json.loads((tmp_path / "known.fiftyone" / "samples.json").read_text())

@@ -23,7 +23,9 @@ def page(make_lake, known_tables, tmp_path):
 
 
 def shown(page) -> list[str]:
-    return page.run("[...document.querySelectorAll('ul.captions li')].filter(e => !e.hidden).map(e => e.querySelector('.text').textContent)")
+    return page.run(
+        "[...document.querySelectorAll('ul.captions li')].filter(e => !e.hidden).map(e => e.querySelector('.text').textContent)"
+    )
 
 
 def test_by_keys_alone(page):
