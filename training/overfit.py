@@ -59,7 +59,7 @@ One batch of a stage again and again: its loss must fall below a share of what i
 Exit codes: 0 passed, 4 failed, with what to look at.
 
 examples:
-  moviegen train overfit configs/training/tae/01_64px.yaml --data.lake lake/ --data.tokens_per_batch 32 --model.optimizer.lr 1e-3
+  moviegen train overfit configs/training/tae/01_64px.yaml --data.lake lake/ --data.tokens_per_batch 32
   moviegen train overfit configs/training/video_dit/01_t2i_64px.yaml --model.tae runs/02_encode_64px/model \\
       --data.latents runs/02_encode_64px/latents --model.optimizer.lr 3e-3"""
 
