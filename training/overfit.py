@@ -1,7 +1,7 @@
 """`moviegen train overfit`: one batch, again and again, to see that a stage can learn at all before it is run for days.
 
 The batch, its noise, its t and what is dropped of it are the same in every step (they follow from the batch's number), so nothing is left
-to chance: a network, a loss and an optimiser that are wired rightly learn it by heart. Warm-up and schedule are left out.
+to chance: a network, a loss and an optimiser that are wired rightly learn it by heart. The warm-up is short, the schedule left out.
 """
 
 import contextlib
@@ -22,6 +22,7 @@ from training.callbacks import NonFiniteGuard, Progress
 from training.callbacks.signals import StopOnSignal, Stopped
 from training.cli import say
 from training.data.batch import Batch
+from training.dry_run import main_network
 from training.fit import StageCLI, run_cli
 from training.modules.stage import StageModule
 from training.optim import OptimizerConfig
@@ -34,9 +35,13 @@ SMOOTH = 5
 OWN_FLAGS = {"--steps": int, "--below": float, "--batch": int}
 DEFAULTS: dict[str, Any] = {"--steps": 300, "--below": None, "--batch": 0}
 
-BELOW, BELOW_OF_AUTOENCODERS = 0.1, 0.5
+BELOW, BELOW_OF_AUTOENCODERS, BELOW_OF_LINEAR = 0.1, 0.5, 0.9
 """Shares of the first loss that pass. A flow's loss begins at the velocity's own variance and can come down to nothing; an autoencoder's
-begins lower and ends at what its latents have no room for (our decision, from the tiny sizes)."""
+begins lower and ends at what its latents have no room for; one with a linear path begins as the best linear code of the batch, and has
+to do better than that (our decision)."""
+
+WARMUP_STEPS = 20
+"""Adam's first steps are as large as its rate whatever the gradient, and would throw a good beginning away."""
 
 KEPT = (StopOnSignal, NonFiniteGuard, Progress)
 """Callbacks that stay: nothing is averaged, saved, sampled or validated."""
@@ -46,14 +51,15 @@ HELP = """usage: moviegen train overfit STAGE.yaml [--steps N] [--below SHARE] [
 One batch of a stage again and again: its loss must fall below a share of what it was at the first step. Nothing is kept.
 
   --steps N        most steps [default: 300]; it ends as soon as it has passed
-  --below SHARE    of the first step's loss, for the mean of the last 5 [default: 0.1; of an autoencoder's reconstruction 0.5]
+  --below SHARE    of the first step's loss, for the mean of the last 5 [default: 0.1; of an
+                   autoencoder's reconstruction 0.5, 0.9 where it begins as a linear code]
   --batch NUMBER   which batch [default: 0]
   --setting value  any flag of `moviegen train fit`: --data.lake, --model.tae, --model.optimizer.lr, ...
 
 Exit codes: 0 passed, 4 failed, with what to look at.
 
 examples:
-  moviegen train overfit configs/training/tae/01_64px.yaml --data.lake lake/ --data.tokens_per_batch 32 --model.optimizer.lr 1e-3
+  moviegen train overfit configs/training/tae/01_64px.yaml --data.lake lake/ --data.tokens_per_batch 32
   moviegen train overfit configs/training/video_dit/01_t2i_64px.yaml --model.tae runs/02_encode_64px/model \\
       --data.latents runs/02_encode_64px/latents --model.optimizer.lr 3e-3"""
 
@@ -157,7 +163,8 @@ class OverfitCLI(StageCLI):
         trainer.callbacks = [each for each in trainer.callbacks if isinstance(each, KEPT)] + [self.recorder]  # type: ignore[attr-defined]
         loader_of = datamodule.train_dataloader
         if self.recorder.below is None and model.kind in AUTOENCODERS:
-            self.recorder.below = BELOW_OF_AUTOENCODERS
+            begins_linear = getattr(main_network(model).config, "linear_path", False)
+            self.recorder.below = BELOW_OF_LINEAR if begins_linear else BELOW_OF_AUTOENCODERS
         model.optimizer_config = plain(model.optimizer_config)
 
         @functools.cache  # a TAE asks twice: its linear path is fitted first
@@ -213,8 +220,9 @@ def _made(recorder: Recorder, batch: int) -> type[OverfitCLI]:
 
 
 def plain(optimizer: OptimizerConfig) -> OptimizerConfig:
-    """The optimiser without warm-up, schedule and decay."""
-    return replace(optimizer, schedule="constant", warmup_steps=0, decay_steps=None, weight_decay=0.0)
+    """The optimiser with a short warm-up, without schedule and decay."""
+    warmup = min(WARMUP_STEPS, optimizer.warmup_steps)
+    return replace(optimizer, schedule="constant", warmup_steps=warmup, decay_steps=None, weight_decay=0.0)
 
 
 def settings(steps: int) -> list[str]:

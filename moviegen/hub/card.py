@@ -69,6 +69,8 @@ def training_of(stage: Path) -> Training:
     """What the files of a stage's folder say."""
     result, config = read_stage(stage), _yaml(stage / "config.yaml")
     found = {name.replace("init_args.", ""): _at(config, name) for name in SHOWN}
+    if begun_from := found.get("model.init_from"):  # a card is for others: no path of this machine
+        found["model.init_from"] = "/".join(Path(begun_from).parts[-2:])
     data, starts = stage / "data.json", stage / "starts.jsonl"
     return Training(
         result.name if result else str(config.get("name", "")),

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
@@ -9,8 +10,10 @@ from moviegen.cli import main
 from moviegen.errors import UsageError
 from moviegen.finetune import Shape
 from moviegen.hub.layout import networks_of
+from moviegen.media.write import write_video
 from moviegen.pipelines.video import VideoDefaults, VideoPipeline
 from moviegen.testing.tiny_products import tiny_t2v
+from moviegen.testing.world import render, sample_scene
 
 
 @pytest.fixture(scope="module")
@@ -75,9 +78,11 @@ def test_a_dry_run_prints_the_commands_and_makes_nothing(model, tmp_path, capsys
 @pytest.mark.slow
 def test_a_folder_of_videos_becomes_a_model(model, tmp_path):
     videos, out = tmp_path / "videos", tmp_path / "out"
-    assert main(["world", "--output", str(videos), "--num_clips", "3", "--seed", "5"]) == 0
-    clip = sorted(videos.glob("*.mp4"))[0]
-    clip.with_suffix(".txt").write_text("a paper boat on a pond\n")
+    videos.mkdir()
+    for number in range(2):
+        scene = sample_scene(number)
+        write_video(videos / f"{number}.mp4", np.stack(list(render(scene))), scene.fps)
+    (videos / "0.txt").write_text("a paper boat on a pond\n")
     words = ["finetune", str(videos), "--model", str(model), "--output", str(out), "--lora.rank", "2", "--steps", "3"]
     assert main(words) == 0
     before, after = VideoPipeline.from_pretrained(model), VideoPipeline.from_pretrained(out / "model")
