@@ -11,7 +11,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from pathlib import Path
 
 from moviegen import __version__
 from moviegen.errors import MovieGenError
@@ -158,6 +157,8 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as error:
+        from moviegen.disk import refused_path
+
         if debug or (told := refused_path(error)) is None:
             raise
         return _say(*told)
@@ -190,25 +191,6 @@ def with_next(message: str, command: Command) -> str:
 
     has_next = re.search(r"moviegen \w+ |moviegen \w+$|--\w|did you mean|pip install", message, re.IGNORECASE)
     return message if has_next else f"{message}\nmoviegen {command.name} --help shows what it takes"
-
-
-def refused_path(error: OSError) -> tuple[str, int] | None:
-    """(message, exit code) of a path that the disk refuses, or that is no folder or no file; None of any other error."""
-    import errno
-
-    from moviegen.disk import REFUSED, refusal
-
-    if error.filename is None:
-        return None
-    path = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(error.filename)
-    kinds = {
-        errno.EEXIST: "a file is there",
-        errno.ENOTDIR: "a file is where a folder is wanted",
-        errno.EISDIR: "a folder",
-    }
-    if error.errno in kinds:
-        return f"{path}: {kinds[error.errno]}; name another path (--output, --lake)", 2
-    return (refusal(error, Path(path), None), 5) if error.errno in REFUSED else None
 
 
 def names_below(command: Command, words: Sequence[str] = ()) -> list[str]:

@@ -55,6 +55,21 @@ def refusal(error: OSError, path: Path, num_bytes: int | None) -> str:
     )
 
 
+def refused_path(error: OSError) -> tuple[str, int] | None:
+    """(message, exit code) of a path that the disk refuses, or that is no folder or no file; None of any other error."""
+    if error.filename is None:
+        return None
+    path = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(error.filename)
+    kinds = {
+        errno.EEXIST: "a file is there",
+        errno.ENOTDIR: "a file is where a folder is wanted",
+        errno.EISDIR: "a folder",
+    }
+    if error.errno in kinds:
+        return f"{path}: {kinds[error.errno]}; name another path (--output, --lake)", 2
+    return (refusal(error, Path(path), None), 5) if error.errno in REFUSED else None
+
+
 def megabytes(num_bytes: int) -> str:
     """A size for people."""
     return f"{num_bytes / 1e6:.1f} MB" if num_bytes >= 1e5 else f"{num_bytes / 1e3:.1f} kB"

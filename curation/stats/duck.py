@@ -163,7 +163,7 @@ def _explained(error: Exception) -> str:
         return f"a lake is only read here; what it holds, the jobs of moviegen curate wrote ({error})"
     if isinstance(error, duckdb.BinderException):
         return f'{error}\nmoviegen stats LAKE "describe TABLE" shows a table\'s columns'
-    return f"{error}\nmoviegen stats LAKE lists tables and views; a query begins with select or from"
+    return f"{error}\nmoviegen stats LAKE lists tables and views; anything else is taken for SQL"
 
 
 def relations() -> list[str]:

@@ -77,7 +77,7 @@ def lake_at(place: Path | str) -> "Lake":
     return Lake(Path(place)) if store is None else Lake(store.scratch, store)
 
 
-def existing_lake(root: Path) -> "Lake":
+def existing_lake(root: Path | str) -> "Lake":
     """The lake at `root`. Raises UsageError that tells a wrong path from a folder that is no lake."""
     if url_of(root) is not None:
         lake = lake_at(root)
@@ -86,6 +86,7 @@ def existing_lake(root: Path) -> "Lake":
                 f"{lake.place}: no lake there; make one with moviegen curate run --input VIDEOS --lake {lake.place}"
             )
         return lake
+    root = Path(root)
     make = f"make one with moviegen curate run --input VIDEOS --lake {root}"
     if root.is_file() or "*" in root.name:
         raise UsageError(
