@@ -58,18 +58,10 @@ def fit(
     settings["trainer"] |= {"max_steps": run.steps, "max_time": None, "val_check_interval": run.steps}
     settings["samples"] = {"num_toy_prompts": 0, "num_held_out": 0, "every_steps": run.steps}
     output = run.output / f"{name}-seed{seed}"
-    words = [
-        "train",
-        "fit",
-        "--config",
-        json.dumps(settings),
-        "--output",
-        output,
-        "--model.seed",
-        seed,
-        "--data.seed",
-        seed,
-    ]
+    output.parent.mkdir(parents=True, exist_ok=True)
+    config = output.with_suffix(".yaml")
+    config.write_text(json.dumps(settings, indent=1))  # YAML too
+    words = ["train", "fit", "--config", config, "--output", output, "--model.seed", seed, "--data.seed", seed]
     for setting, path in inputs.items():
         words += [f"--{setting}", path]
     paths = [str(ROOT), str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]

@@ -61,11 +61,11 @@ def mean_answer(
 
 def table_lines(answers: list[Answer]) -> list[str]:
     """The table as lines for a terminal."""
-    lines = [f"{'capability':<12}{'question':<22}{'value':>9}{'95% interval':>19}{'n':>6}{'chance':>9}{'wanted':>9}"]
+    lines = [f"{'capability':<12}{'question':<22}{'value':>9}{'95% interval':>24}{'n':>6}{'chance':>9}{'wanted':>9}"]
     for row in answers:
         interval = f"{shown(row.low, row.unit)} to {shown(row.high, row.unit)}"
         lines.append(
-            f"{row.capability:<12}{row.question:<22}{shown(row.value, row.unit):>9}{interval:>19}{row.n:>6}"
+            f"{row.capability:<12}{row.question:<22}{shown(row.value, row.unit):>9}{interval:>24}{row.n:>6}"
             f"{shown(row.chance, row.unit):>9}{shown(row.wanted, row.unit):>9}"
         )
     return lines

@@ -16,7 +16,7 @@ from .table import TableConfig
 if TYPE_CHECKING:
     from moviegen.pipelines.soundtrack import SoundtrackPipeline
 
-WINDOW_S, OVERLAP_S = 3.0, 1.0
+WINDOW_S, OVERLAP_S = 2.0, 0.5
 """Of a soundtrack: chunks as in training."""
 
 EXTENSION_S = 60

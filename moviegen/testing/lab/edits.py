@@ -22,6 +22,9 @@ MIN_CHANGE = 8
 MAX_LEFT = 0.25
 """Of the squared difference between input and target, within the mask, what may be left for an edit to be done."""
 
+MIN_PSNR_DB = 18.0
+"""Of the mask against the target at least: where input and target are far apart, a quarter of the way would pass as noise does."""
+
 
 @dataclass(frozen=True)
 class Edit:
@@ -96,7 +99,8 @@ def judge_edit(edit: Edit, frames: np.ndarray) -> EditVerdict:
     left = _squared(frames[mask], target[mask]) / max(_squared(before[mask], target[mask]), 1e-9)
     nearest = min(errors, key=lambda words: errors[words])
     outside = None if edit.kind == "style" else psnr(frames[~mask], before[~mask])
-    return EditVerdict(nearest == edit.instruction and left <= MAX_LEFT, nearest, left, outside)
+    is_near = left <= MAX_LEFT and psnr(frames[mask], target[mask]) >= MIN_PSNR_DB
+    return EditVerdict(nearest == edit.instruction and is_near, nearest, left, outside)
 
 
 def frames_like(take: Take, frames: np.ndarray) -> np.ndarray:

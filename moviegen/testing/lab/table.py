@@ -121,7 +121,10 @@ def _measured(name: str, folder: Path, config: TableConfig) -> list[Answer]:
         from moviegen.media.write import write_image
         from moviegen.pipelines.sheet import contact_sheet
 
-        write_image(place.with_suffix(".png"), contact_sheet(asked.clips, asked.titles))
+        write_image(
+            place.with_suffix(".png"),
+            contact_sheet(asked.clips, asked.titles, num_columns=min(8, max(map(len, asked.clips)))),
+        )
     with atomic_write(place) as temporary:
         temporary.write_text(
             json.dumps({"key": key, "answers": [asdict(row) for row in asked.answers]}, indent=1) + "\n"

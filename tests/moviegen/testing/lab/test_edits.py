@@ -35,6 +35,13 @@ def test_another_edit_is_not_this_one():
     assert chance_edit([edit.before]) == 1 / (len(others) + 2)
 
 
+def test_noise_of_the_targets_brightness_is_no_edit():
+    edit = sample_edit(np.random.default_rng([1, 0]), "background")
+    after = frames_like(edit.after, BLANK)
+    noise = np.random.default_rng(0).normal(after.mean(), 60, after.shape).clip(0, 255).astype(np.uint8)
+    assert not judge_edit(edit, noise).is_done
+
+
 def test_damage_outside_of_the_mask_is_measured():
     edit = sample_edit(np.random.default_rng([1, 2]), "remove")
     before, after = frames_like(edit.before, BLANK), frames_like(edit.after, BLANK)
