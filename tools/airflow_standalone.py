@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 HOST = "127.0.0.1"
 POOLS = {"moviegen_lake": "a lake has one writer"}
-START_S, STOP_S, POLL_S = 900.0, 30.0, 2.0
+START_S, STOP_S, POLL_S = 900.0, 30.0, 5.0
 USER = "admin"
 SPARK_CONNECTION = "moviegen_spark"
 
