@@ -4,6 +4,7 @@ python tools/airflow_standalone.py --airflow ENVIRONMENT --home FOLDER --conf '{
 """
 
 import argparse
+import ctypes
 import json
 import os
 import secrets
@@ -134,8 +135,13 @@ def airflow(command: Path, environment: Mapping[str, str]) -> Iterator[Airflow]:
             with open(logs / f"{name}.log", "wb") as log:
                 processes.append(
                     subprocess.Popen(
-                        [command, name, *words], env=environment, stdout=log, stderr=log, start_new_session=True
-                    )
+                        [command, name, *words],
+                        env=environment,
+                        stdout=log,
+                        stderr=log,
+                        start_new_session=True,
+                        preexec_fn=_end_with_parent,
+                    )  # fmt: skip
                 )
         token = _wait(lambda: _token(url, home), processes, logs)
         running = Airflow(url, environment, home, str(command), token)
@@ -150,6 +156,11 @@ def airflow(command: Path, environment: Mapping[str, str]) -> Iterator[Airflow]:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def _end_with_parent() -> None:
+    """Runs in the child: no service outlives a test that was killed."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM, 0, 0, 0)  # PR_SET_PDEATHSIG
 
 
 def _dag_files() -> list[Path]:
