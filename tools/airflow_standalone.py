@@ -33,10 +33,6 @@ class Airflow:
     """A running Airflow."""
 
     url: str
-    environment: Mapping[str, str]
-    home: Path
-    command: str
-    """The `airflow` command of its environment."""
     token: str
 
     def call(self, method: str, path: str, body: dict | None = None) -> dict:
@@ -141,10 +137,10 @@ def airflow(command: Path, environment: Mapping[str, str]) -> Iterator[Airflow]:
                         stderr=log,
                         start_new_session=True,
                         preexec_fn=_end_with_parent,
-                    )  # fmt: skip
+                    )
                 )
         token = _wait(lambda: _token(url, home), processes, logs)
-        running = Airflow(url, environment, home, str(command), token)
+        running = Airflow(url, token)
         _wait(lambda: len(running.call("GET", "dags")["dags"]) >= len(_dag_files()), processes, logs)
         yield running
     finally:
