@@ -17,6 +17,10 @@ def detectors(argv: Sequence[str]) -> int:
 
     def add_flags(parser) -> None:
         parser.add_argument("--json", action="store_true", help="a JSON array of objects")
+        for name in ("--retry_failed", "--replace", "--quiet"):
+            parser.add_argument(
+                name, action="store_true", help="as of score, whose words may be given here; changes nothing"
+            )
 
     command = "moviegen curate detectors --lake lake/ --config configs/curation/demo.yaml"
     config, flags = parse_config(

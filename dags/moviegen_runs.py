@@ -45,7 +45,7 @@ def curate(run, outlet: Asset) -> None:
     batches = batches_of(run)
     detectors = Moviegen(
         task_id="detectors", answers=True, given=run,
-        words=("curate", "detectors", "--config", "{config}", "--lake", "{lake}", "--json"),
+        words=("curate", "detectors", "--config", "{config}", "--lake", "{lake}", "--json", "{more}"),
     )  # fmt: skip
     ingest = job("ingest", "ingest", "--input", "{input}").expand(given=batches)
     split = job("split", "split").expand(given=batches)

@@ -4,6 +4,7 @@ python tools/airflow_standalone.py --airflow ENVIRONMENT --home FOLDER --conf '{
 """
 
 import argparse
+import ctypes
 import json
 import os
 import secrets
@@ -22,7 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 HOST = "127.0.0.1"
 POOLS = {"moviegen_lake": "a lake has one writer"}
-START_S, STOP_S, POLL_S = 900.0, 30.0, 2.0
+START_S, STOP_S, POLL_S = 900.0, 30.0, 5.0
 USER = "admin"
 SPARK_CONNECTION = "moviegen_spark"
 
@@ -32,10 +33,6 @@ class Airflow:
     """A running Airflow."""
 
     url: str
-    environment: Mapping[str, str]
-    home: Path
-    command: str
-    """The `airflow` command of its environment."""
     token: str
 
     def call(self, method: str, path: str, body: dict | None = None) -> dict:
@@ -134,11 +131,16 @@ def airflow(command: Path, environment: Mapping[str, str]) -> Iterator[Airflow]:
             with open(logs / f"{name}.log", "wb") as log:
                 processes.append(
                     subprocess.Popen(
-                        [command, name, *words], env=environment, stdout=log, stderr=log, start_new_session=True
+                        [command, name, *words],
+                        env=environment,
+                        stdout=log,
+                        stderr=log,
+                        start_new_session=True,
+                        preexec_fn=_end_with_parent,
                     )
                 )
         token = _wait(lambda: _token(url, home), processes, logs)
-        running = Airflow(url, environment, home, str(command), token)
+        running = Airflow(url, token)
         _wait(lambda: len(running.call("GET", "dags")["dags"]) >= len(_dag_files()), processes, logs)
         yield running
     finally:
@@ -150,6 +152,11 @@ def airflow(command: Path, environment: Mapping[str, str]) -> Iterator[Airflow]:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def _end_with_parent() -> None:
+    """Runs in the child: no service outlives a test that was killed."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM, 0, 0, 0)  # PR_SET_PDEATHSIG
 
 
 def _dag_files() -> list[Path]:

@@ -120,7 +120,7 @@ def test_a_task_that_is_killed_is_tried_again_and_a_run_run_again_changes_nothin
         assert running.run("curate_videos", conf, "first") == "success"
         assert killed(), "the job was never seen at work"
         tries = {row["task_id"] for row in running.tasks("curate_videos", "first") if row["try_number"] > 1}
-        assert tries == {"shard"}
+        assert "shard" in tries
         assert tars(lake) == local
         before = every_file(lake)
         assert running.run("curate_videos", conf, "again") == "success"

@@ -19,7 +19,7 @@ OBJECTS = [
     for each in yaml.safe_load_all(path.read_text())
 ]
 IMAGES = [DEPLOY / "Dockerfile", DEPLOY / "Dockerfile.cuda"]
-IN_IMAGE = "/opt/moviegen/share/moviegen/configs"
+IN_IMAGE = "/moviegen/share/moviegen/configs"
 WORKLOADS = [each for _, each in OBJECTS if "template" in each["spec"]]
 
 
