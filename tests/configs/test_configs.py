@@ -184,7 +184,8 @@ def test_curation(path):
         return
     flags = ["--config", str(ROOT / path), "--input", "videos", "--lake", "lake"]
     config, _ = parse_config(CurateConfig, flags, prog="test", summary="", examples=())
-    rules = load_rules(find_files(config, ROOT / path).filter.rules)
+    config = find_files(config, ROOT / path)
+    rules = load_rules(config.filter.rules)
     measured = {"probe", *config.score.detectors}
     asked = {rule.metric.partition(".")[0] for rule in rules if rule.if_missing == "error"}
     assert asked <= measured, "a rule ends the run for want of a score"
@@ -196,13 +197,15 @@ def test_curation(path):
 
 def test_the_papers_curation_names_the_weights_it_lacks():
     """Before the first file is opened, and not after hours of scoring."""
-    from curation.config import CurateConfig
+    from curation.config import CurateConfig, find_files
     from curation.jobs.run import check_tools
     from moviegen.config import parse_config
     from moviegen.errors import UsageError
 
-    flags = ["--config", str(ROOT / "curation" / "paper.yaml"), "--input", "videos", "--lake", "lake"]
+    path = ROOT / "curation" / "paper.yaml"
+    flags = ["--config", str(path), "--input", "videos", "--lake", "lake"]
     config, _ = parse_config(CurateConfig, flags, prog="test", summary="", examples=())
+    config = find_files(config, path)
     with pytest.raises(UsageError, match=r"aesthetic: no file weights/.*or say where it is"):
         check_tools(config, ["score"])
     with pytest.raises(UsageError, match=r"embedder sscd: no file weights/sscd.*or say where it is"):
