@@ -165,6 +165,7 @@ def _command(
         streams.append(ffmpeg.input(str(sound[0]), format="f32le", ar=sample_rate, ac=sound[1]).audio)
     settings: dict[str, Any] = {
         "format": container, "vcodec": "libx264", "crf": crf, "preset": preset, "threads": 1,
+        "x264-params": "cpu-independent=1",  # else a processor with AVX-512 writes other pictures than one without
         "pix_fmt": "yuv420p" if width % 2 == height % 2 == 0 else "yuv444p",
         "colorspace": matrix, "color_primaries": "bt709", "color_trc": "bt709", "color_range": "tv",
         "fflags": "+bitexact", "flags:v": "+bitexact", "flags:a": "+bitexact", "map_metadata": -1,
