@@ -63,7 +63,9 @@ class ServeConfig:
                 raise UsageError(f"--{name} is {getattr(self, name)}, wanted more than 0")
         for name in self.allowed_hosts:
             if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
-                raise UsageError(f"--allowed_hosts {name!r}: wanted names of hosts without port, as films.example.org; any host is none")
+                raise UsageError(
+                    f"--allowed_hosts {name!r}: wanted names of hosts without port, as films.example.org; any host is none"
+                )
         if not is_own(self.host) and not self.open_to_network:
             raise UsageError(
                 f"--host {self.host}: others on the network could use the page, which has no password; --host {LOCALHOST} is this "

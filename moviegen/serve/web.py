@@ -72,7 +72,9 @@ def make_app(service: Service, hosts: Sequence[str]) -> FastAPI:
         body_text_color_subdued_dark="*neutral_400",
     )
     page = build_page(service)
-    page.has_launched = True  # mounted pages never have, and until then Gradio takes any file of the machine for an upload
+    page.has_launched = (
+        True  # mounted pages never have, and until then Gradio takes any file of the machine for an upload
+    )
     return gr.mount_gradio_app(
         app, page, "/", footer_links=[], run_history=False, show_error=False, ssr_mode=False, pwa=False,
         enable_monitoring=False, mcp_server=False, max_file_size=f"{service.limits.max_mb}mb", theme=theme,

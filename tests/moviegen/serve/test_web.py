@@ -33,7 +33,9 @@ def test_a_file_is_taken_only_when_it_was_uploaded(client, service, tmp_path):
 
     def send(path: str) -> int:
         data = [{"path": path, "meta": {"_type": "gradio.FileData"}, "url": f"http://127.0.0.1/gradio_api/file={path}"}]
-        return client.post("/gradio_api/run/predict", json={"fn_index": number, "data": data, "session_hash": "a"}).status_code
+        return client.post(
+            "/gradio_api/run/predict", json={"fn_index": number, "data": data, "session_hash": "a"}
+        ).status_code
 
     assert send(str(film)) >= 400
     for address in ("http://127.0.0.1:9/a.mp4", "HTTPS://films.example/a.mp4", "ftp://films.example/a.mp4"):
