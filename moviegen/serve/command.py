@@ -41,7 +41,7 @@ class ServeConfig:
     open_to_network: bool = False
     """Whoever reaches this machine may use the page: there is no password, and the gallery is everybody's."""
     allowed_hosts: tuple[str, ...] = ()
-    """Names by which a browser may ask for the page, beside addresses and this machine's own names: those of a proxy, as [films.example.org]."""
+    """Names that the page answers to beside addresses and this machine's own names: those of a proxy, as [films.example.org]."""
     max_upload_mb: int = 200
     """Largest file that is taken."""
     max_upload_s: float = 120.0

@@ -17,7 +17,6 @@ from moviegen.serve.pool import ModelPool
 from moviegen.serve.products import PRODUCTS, Product
 from moviegen.serve.uploads import PICTURE_SUFFIXES, UploadLimits
 
-
 MOST = {
     "num_videos_per_prompt": 64,
     "num_outputs": 64,

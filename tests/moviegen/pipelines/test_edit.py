@@ -180,7 +180,7 @@ def test_what_is_edited_is_read_in_pieces_and_must_fit_in_memory(source, monkeyp
     assert fps == FPS
     assert np.array_equal(frames, read_video(source))
     monkeypatch.setattr("moviegen.pipelines.edit_input.MAX_BYTES", 3 * 36 * 48 * 16)
-    with pytest.raises(UsageError, match="has 20 frames of 48x36.*at most 16 of this size, 2 s: cut it"):
+    with pytest.raises(UsageError, match=r"has 20 frames of 48x36.*at most 16 of this size, 2 s: cut it"):
         read_input(source)
 
 
