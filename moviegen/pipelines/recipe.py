@@ -145,10 +145,17 @@ def _recipe_of(values: Any, name: str, places: Mapping[str, str]) -> Recipe:
     if not isinstance(values, dict) or values.get("format") != FORMAT:
         raise UsageError(f"{name}: wanted a recipe of format {FORMAT}; written by another version of moviegen?")
     kinds = {"command": str, "settings": dict, "weights": dict, "inputs": dict, "environment": dict}
-    if odd := sorted(key for key, kind in kinds.items() if not isinstance(values.get(key), kind)):
-        raise UsageError(f"{name}: its recipe is damaged: {', '.join(odd)}")
-    source = values.get("digital_source_type", "trainedAlgorithmicMedia")
+    odd = [key for key, kind in kinds.items() if not isinstance(values.get(key), kind)]
+    odd = odd or [key for key in ("inputs", "environment") if not _is_of_words(values[key])]
+    odd = odd or [f"weights of {key}" for key, files in values["weights"].items() if not _is_of_words(files)]
+    if odd:
+        raise UsageError(f"{name}: its recipe is damaged: {', '.join(sorted(odd))}")
+    source = values.get("digital_source_type", Recipe.source)
     return Recipe(**{key: values[key] for key in kinds}, source=source, places=dict(places))
+
+
+def _is_of_words(table: Any) -> bool:
+    return isinstance(table, dict) and all(isinstance(value, str) for value in table.values())
 
 
 def sidecar_of(path: Path) -> Path:
@@ -172,14 +179,13 @@ def read_recipe(path: Path) -> Recipe:
 
     path = Path(path)
     text, beside = read_comment(path), _read_sidecar(path)
-    places = beside.get("places", {}) if isinstance(beside.get("places"), dict) else {}
+    places = beside["places"] if _is_of_words(beside.get("places")) else {}
     if text is not None and text.startswith(MARKER):
         return decode_recipe(text, str(path), places)
     if beside:
         return _recipe_of(beside, str(sidecar_of(path)), places)
-    raise UsageError(
-        f"{path}: no recipe in it and no {sidecar_of(path).name} beside it; wanted a file that moviegen made"
-    )
+    name = sidecar_of(path).name
+    raise UsageError(f"{path}: no recipe in it and no {name} beside it; wanted a file that moviegen made")
 
 
 def _read_sidecar(path: Path) -> dict[str, Any]:

@@ -48,7 +48,11 @@ def load_score(name: str, device: str = "cpu") -> Score:
 
 
 def _metric(name: str) -> Score:
+    from moviegen.evaluation.flow import lack
     from moviegen.evaluation.samples import measure_frames
+
+    if name.startswith("flow") and (missing := lack()):
+        raise UsageError(f"--score {name}: {missing}")
 
     def score(frames: np.ndarray, fps: Fraction, prompt: str) -> float:
         found = measure_frames(name, frames, fps)

@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import re
 import socket
 import sys
 import tempfile
@@ -39,6 +40,8 @@ class ServeConfig:
     """0: any that is free."""
     open_to_network: bool = False
     """Whoever reaches this machine may use the page: there is no password, and the gallery is everybody's."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Names that the page answers to beside addresses and this machine's own names: those of a proxy, as [films.example.org]."""
     max_upload_mb: int = 200
     """Largest file that is taken."""
     max_upload_s: float = 120.0
@@ -58,6 +61,11 @@ class ServeConfig:
         for name in ("max_upload_mb", "max_upload_s", "max_waiting", "keep_models"):
             if not getattr(self, name) > 0:
                 raise UsageError(f"--{name} is {getattr(self, name)}, wanted more than 0")
+        for name in self.allowed_hosts:
+            if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
+                raise UsageError(
+                    f"--allowed_hosts {name!r}: wanted names of hosts without port, as films.example.org; any host is none"
+                )
         if not is_own(self.host) and not self.open_to_network:
             raise UsageError(
                 f"--host {self.host}: others on the network could use the page, which has no password; --host {LOCALHOST} is this "
@@ -73,6 +81,12 @@ def is_own(host: str) -> bool:
         return ipaddress.IPv4Address(host).is_loopback
     except ValueError as error:
         raise UsageError(f"--host {host}: wanted an IPv4 address, as {LOCALHOST}, or localhost") from error
+
+
+def host_names(config: ServeConfig) -> list[str]:
+    """Names that the page answers to; never any, or another site's name could be made to lead here (DNS rebinding)."""
+    own = [socket.gethostname(), socket.getfqdn()] if config.open_to_network else []
+    return [name.lower() for name in dict.fromkeys(["localhost", config.host, *own, *config.allowed_hosts])]
 
 
 def main(argv: Sequence[str]) -> int:
@@ -136,7 +150,7 @@ def serve(config: ServeConfig, models: dict[str, Path], device: str, listener: s
         queue = JobQueue(config.max_waiting)
         limits = UploadLimits(config.max_upload_mb, config.max_upload_s)
         service = Service(models, config.output.absolute(), device, limits, queue, ModelPool(config.keep_models))
-        hosts = ["*"] if config.open_to_network else [LOCALHOST, "localhost", config.host]
+        hosts = host_names(config)
         try:
             run_app(service, listener, hosts, lambda: print(address, flush=True))
         finally:

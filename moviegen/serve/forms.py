@@ -10,7 +10,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from moviegen.contracts.bucket import PAPER_ASPECTS
 from moviegen.errors import UsageError
 from moviegen.help import attribute_texts
-from moviegen.pipelines.scoring import NAMES
+from moviegen.pipelines.scoring import SIGNS
 from moviegen.serve.models import own_defaults, tasks_of
 from moviegen.serve.products import Product
 
@@ -21,7 +21,7 @@ PROSE = ("prompt", "instruction", "negative_prompt", "sound", "music")
 
 CHOICES = {
     "aspect": ("", *(f"{each.aspect_width}:{each.aspect_height}" for each in PAPER_ASPECTS)),
-    "score": ("", *NAMES),
+    "score": ("", *SIGNS),
     "finder": ("mtcnn", "none"),
     "segmentation": ("grabcut", "none"),
 }

@@ -1,8 +1,10 @@
 """What lies in the output folder: newest first, with how it was made."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 from moviegen.errors import MovieGenError
@@ -34,9 +36,12 @@ def list_made(folder: Path) -> list[Made]:
     found = []
     for path in folder.iterdir():
         kind = KINDS.get(path.suffix.lower())
-        if kind is None or path.name.startswith(".") or not path.is_file() or path.is_symlink():
+        if kind is None or path.name.startswith("."):
             continue
-        found.append(Made(path.name, kind, path.stat().st_mtime_ns))
+        with suppress(FileNotFoundError):  # removed since
+            status = path.lstat()
+            if S_ISREG(status.st_mode):
+                found.append(Made(path.name, kind, status.st_mtime_ns))
     return sorted(found, key=lambda made: (-made.changed_ns, made.name))
 
 

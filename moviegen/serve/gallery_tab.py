@@ -98,6 +98,6 @@ def _use_on_click(service: Service, button: gr.Button, parts: TabParts, chosen: 
         path = find_made(service.output, name or "")
         if path is None:
             return gr.skip(), gr.skip(), gr.skip(), gr.skip()
-        return markup.kept_input(path), str(path), None, gr.Tabs(selected=parts.product.name)
+        return markup.kept_input(path, service.output), str(path), None, gr.Tabs(selected=parts.product.name)
 
     button.click(use, [chosen], [slot.preview, slot.path, slot.upload, tabs], **QUIET)

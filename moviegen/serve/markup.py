@@ -35,9 +35,9 @@ def player(url: str, kind: str, name: str, words: str = "") -> str:
     return _render("player.html", url=url, kind=kind, name=name, words=words)
 
 
-def kept_input(path: Path) -> str:
-    """An upload, or a file of the gallery, that a form will use."""
-    is_upload = path.parent.name == INPUTS
+def kept_input(path: Path, output: Path) -> str:
+    """An upload, or a file of the gallery `output`, that a form will use."""
+    is_upload = path.parent == output / INPUTS
     kind = KINDS.get(path.suffix.lower(), "video" if path.suffix.lower() != ".jpeg" else "picture")
     url = f"/inputs/{quote(path.name)}" if is_upload else file_url(path)
     return player(url, kind, path.name, "" if is_upload else f"From the gallery: {path.name}")

@@ -28,7 +28,9 @@ def build_page(service: Service) -> gr.Blocks:
         jobs = gr.HTML("", js_on_load=PICK, elem_id="jobs")
 
         def cancel(event: gr.EventData) -> None:
-            service.queue.cancel(int(event._data["job"]))
+            number = (event._data or {}).get("job")
+            if str(number).isdecimal():  # whoever sends the event may put anything into it
+                service.queue.cancel(int(number))
 
         jobs.click(cancel, None, None, **QUIET)
         _keep_true(service, page, [*(each.job for each in parts), gallery.again], jobs, gallery)

@@ -17,6 +17,15 @@ from moviegen.serve.pool import ModelPool
 from moviegen.serve.products import PRODUCTS, Product
 from moviegen.serve.uploads import PICTURE_SUFFIXES, UploadLimits
 
+MOST = {
+    "num_videos_per_prompt": 64,
+    "num_outputs": 64,
+    "best_of": 64,
+    "num_inference_steps": 10_000,
+    "sound_inference_steps": 10_000,
+}
+"""Largest numbers that a page may ask for (our decision)."""
+
 
 class Service:
     """The models, the queue, and the folder of what is made."""
@@ -47,6 +56,7 @@ class Service:
             product, form, filled, inputs, model=self.models[product.flag], device=self.device,
             output=self.new_path(product, filled, inputs), **others,
         )  # fmt: skip
+        check_numbers(config)
         models = [self.models[product.flag], *others.values()]
 
         def work(job: Job) -> str:
@@ -99,6 +109,16 @@ class Service:
 
         torch.set_num_threads(self._num_threads)  # counted by thread: what `reproduce` sets for a job is its own
         return Host(job.progress, self.pool.load, job.take)
+
+
+def check_numbers(config: Any) -> None:
+    """Raises UsageError on a job of more files or steps than a page may ask for: one typing error must not stop everybody."""
+    for name, most in MOST.items():
+        number = getattr(config, name, None)
+        if number is not None and number > most:
+            raise UsageError(
+                f"--{name} is {number}, the page makes at most {most} a job; the command has no such limit"
+            )
 
 
 def one_by_one(config: Any) -> Sequence[Any]:

@@ -143,7 +143,7 @@ def _slot(service: Service, product: Product, name: str) -> Slot:
             kept = take_upload(Path(path or ""), kind, service.output, limits)
         except MovieGenError as error:
             return markup.note(str(error).replace(str(path), Path(path or "").name), is_error=True), "", None
-        return markup.kept_input(kept), str(kept), gr.skip()
+        return markup.kept_input(kept, service.output), str(kept), gr.skip()
 
     upload.upload(take, [upload], [slot.preview, slot.path, upload], **QUIET)
     upload.clear(lambda: ("", ""), None, [slot.preview, slot.path], **QUIET)

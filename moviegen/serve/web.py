@@ -1,5 +1,7 @@
 """The server around the page: files of the gallery, the rules on who may ask and what a page may load, and uvicorn."""
 
+import ipaddress
+import json
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,7 +12,7 @@ import uvicorn
 from fastapi import FastAPI, HTTPException
 from fastapi.responses import FileResponse
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,6 +20,11 @@ from moviegen.serve.gallery import find_made
 from moviegen.serve.page import build_page
 from moviegen.serve.service import Service
 from moviegen.serve.uploads import INPUTS, PICTURE_SUFFIXES, VIDEO_SUFFIXES
+
+MAX_EVENT_BYTES = 4 << 20
+"""Of what a page sends about a button, uploads aside."""
+
+ADDRESSES = ("http:", "https:", "ftp:")
 
 STYLE = Path(__file__).with_name("style.css")
 
@@ -34,9 +41,10 @@ HEADERS = {
 
 
 def make_app(service: Service, hosts: Sequence[str]) -> FastAPI:
-    """The page with its files, for requests to one of these hosts (`*`: any)."""
+    """The page with its files, for requests to an address or to one of these names."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
+    app.add_middleware(NoFilesOfOthers)
+    app.add_middleware(KnownHostOnly, hosts=hosts)
     app.add_middleware(OwnPageOnly)
 
     @app.get("/files/{name}")
@@ -63,11 +71,79 @@ def make_app(service: Service, hosts: Sequence[str]) -> FastAPI:
         body_text_color_subdued="*neutral_500",
         body_text_color_subdued_dark="*neutral_400",
     )
+    page = build_page(service)
+    page.has_launched = (
+        True  # mounted pages never have, and until then Gradio takes any file of the machine for an upload
+    )
     return gr.mount_gradio_app(
-        app, build_page(service), "/", footer_links=[], run_history=False, show_error=False, ssr_mode=False, pwa=False,
+        app, page, "/", footer_links=[], run_history=False, show_error=False, ssr_mode=False, pwa=False,
         enable_monitoring=False, mcp_server=False, max_file_size=f"{service.limits.max_mb}mb", theme=theme,
         css_paths=[STYLE], blocked_paths=[str(service.output)],
     )  # fmt: skip
+
+
+class KnownHostOnly:
+    """Refuses requests to other names than these: an address is nobody's name, so none of them can be made to lead here."""
+
+    def __init__(self, app: ASGIApp, hosts: Sequence[str]) -> None:
+        self._app, self._hosts = app, frozenset(hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in ("http", "websocket") and not self._is_known(Headers(scope=scope).get("host", "")):
+            await PlainTextResponse("not a name of this machine; --allowed_hosts takes more", 400)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _is_known(self, host: str) -> bool:
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+            return name in self._hosts or bool(ipaddress.ip_address(name))
+        except ValueError:
+            return False
+
+
+class NoFilesOfOthers:
+    """Refuses events that name a file by a web address: Gradio would fetch it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"].rstrip("/").endswith("/upload"):
+            await self._app(scope, receive, send)
+            return
+        body = b""
+        async for part in Request(scope, receive).stream():
+            body += part
+            if len(body) > MAX_EVENT_BYTES:
+                await PlainTextResponse("too much for an event", 413)(scope, receive, send)
+                return
+        if names_an_address(body):
+            await PlainTextResponse("files are uploaded, not fetched", 400)(scope, receive, send)
+            return
+        parts: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def again() -> Message:
+            return parts.pop() if parts else await receive()
+
+        await self._app(scope, again, send)
+
+
+def names_an_address(body: bytes) -> bool:
+    """Does a JSON text hold an object whose `path` is a web address? (Of an upload `url` is one, of this page.)"""
+    try:
+        pending = [json.loads(body)] if body else []
+    except (ValueError, RecursionError):
+        return False  # no event either
+    while pending:
+        found = pending.pop()
+        if isinstance(found, dict):
+            if str(found.get("path")).strip().lower().startswith(ADDRESSES):
+                return True
+            pending += found.values()
+        elif isinstance(found, list):
+            pending += found
+    return False
 
 
 class OwnPageOnly:

@@ -16,6 +16,7 @@ from moviegen.media.probe import probe
 from moviegen.media.read import read_video
 from moviegen.media.write import write_video
 from moviegen.pipelines.edit import EditOptions, EditPipeline, working_size
+from moviegen.pipelines.edit_input import read_input
 from moviegen.pipelines.masks import apply_mask, read_mask, weight_inside
 
 FPS = Fraction(8)
@@ -172,6 +173,15 @@ def test_a_picture_is_a_video_of_one_frame(edit_model, tmp_path):
     Image.fromarray(clip(1)[0]).save(tmp_path / "a.png")
     assert edit(edit_model, tmp_path / "a.png", tmp_path / "b.png") == 0
     assert Image.open(tmp_path / "b.png").size == (32, 32)
+
+
+def test_what_is_edited_is_read_in_pieces_and_must_fit_in_memory(source, monkeypatch):
+    frames, fps = read_input(source)
+    assert fps == FPS
+    assert np.array_equal(frames, read_video(source))
+    monkeypatch.setattr("moviegen.pipelines.edit_input.MAX_BYTES", 3 * 36 * 48 * 16)
+    with pytest.raises(UsageError, match=r"has 20 frames of 48x36.*at most 16 of this size, 2 s: cut it"):
+        read_input(source)
 
 
 def test_dry_run_writes_nothing(edit_model, source, tmp_path, capsys):

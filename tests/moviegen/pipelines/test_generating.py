@@ -112,7 +112,7 @@ def test_the_best_of_several_is_kept_and_reproduced(video_model, tmp_path, monke
     assert "there already" in capsys.readouterr().err
 
 
-def test_scores_by_name_by_file_and_their_mistakes(tmp_path):
+def test_scores_by_name_by_file_and_their_mistakes(tmp_path, monkeypatch):
     still, moving = np.zeros((4, 16, 16, 3), np.uint8), np.zeros((4, 16, 16, 3), np.uint8)
     moving[::2] = 200
     for name, better, worse in (("motion", moving, still), ("flicker", still, moving), ("frozen", moving, still)):
@@ -121,6 +121,9 @@ def test_scores_by_name_by_file_and_their_mistakes(tmp_path):
     patches = make_clip(0, frames=4)
     for name in ("flow", "flow_fastest"):
         assert load_score(name)(patches, Fraction(8), "") > load_score(name)(patches, Fraction(4), "") > 0
+    monkeypatch.setattr("moviegen.evaluation.flow.find_spec", lambda name: None)
+    with pytest.raises(UsageError, match="--score flow: needs OpenCV"):
+        load_score("flow")
     path = tmp_path / "mean.pt"
     torch.jit.trace(_Mean(), torch.zeros(1, 3, 2, 4, 4)).save(str(path))
     assert load_score(str(path))(moving, Fraction(8), "") == pytest.approx(100 / 255)

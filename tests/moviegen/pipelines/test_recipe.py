@@ -119,6 +119,13 @@ def test_what_is_no_recipe_is_refused(text):
         decode_recipe(text)
 
 
+@pytest.mark.parametrize("damage", [{"weights": {"a": 5}}, {"weights": {"a": {"b": 1}}}, {"inputs": {"a": None}}])
+def test_a_recipe_of_another_shape_is_refused(damage):
+    values = json.loads(encode_recipe(RECIPE).removeprefix(f"{MARKER}: ")) | damage
+    with pytest.raises(UsageError, match=f"its recipe is damaged: .*{next(iter(damage))}"):
+        decode_recipe(f"{MARKER}: {json.dumps(values)}")
+
+
 def test_a_picture_of_someone_else_has_no_recipe(tmp_path, capsys):
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
     assert main(["reproduce", str(tmp_path / "a.png")]) == 2

@@ -10,10 +10,11 @@ from moviegen.pipelines.recipe import read_recipe
 from moviegen.pipelines.video import VideoPipeline
 from moviegen.serve.gallery import find_made, list_made, read_made, recipe_rows
 from moviegen.serve.jobs import JobQueue
+from moviegen.serve.markup import kept_input
 from moviegen.serve.pool import ModelPool
 from moviegen.serve.products import EITHER, PICTURE, VIDEO, product_of
 from moviegen.serve.service import Service
-from moviegen.serve.uploads import UploadLimits, take_upload
+from moviegen.serve.uploads import INPUTS, UploadLimits, take_upload
 from moviegen.testing.tiny_products import tiny_editor, tiny_personalizer, tiny_t2v
 
 QUICK = {"prompt": "a red circle", "num_inference_steps": "1", "num_frames": "3"}
@@ -65,6 +66,7 @@ def test_what_cannot_be_made_is_said_before_it_waits(service):
         ("video", {"prompt": ""}, "give either --prompt"),
         ("video", {"prompt": "a", "best_of": 2}, "--best_of N and --score NAME go together"),
         ("video", {"prompt": "a", "width": "x"}, "Width is 'x'"),
+        ("video", {"prompt": "a", "num_videos_per_prompt": 10**9}, "the page makes at most 64 a job"),
         ("upsample", {}, "Choose a file first: video"),
     ):
         product = product_of(name)
@@ -89,6 +91,15 @@ def test_the_gallery_shows_media_and_their_recipes_alone(service):
         read_made(out / "own.png")
         == "own.png: no recipe in it and no own.png.json beside it; wanted a file that moviegen made"
     )
+
+
+def test_an_output_folder_may_have_the_name_of_the_uploads(tmp_path):
+    out = tmp_path / INPUTS
+    (out / INPUTS).mkdir(parents=True)
+    for path in (out / "a.png", out / INPUTS / "b.png"):
+        write_image(path, np.zeros((8, 8, 3), np.uint8))
+    assert "/files/a.png" in kept_input(out / "a.png", out)
+    assert "/inputs/b.png" in kept_input(out / INPUTS / "b.png", out)
 
 
 def test_uploads_are_looked_at_and_kept_by_content(tmp_path):
