@@ -146,3 +146,9 @@ def test_nothing_is_made_up_of_a_stage_without_files(tmp_path):
         {},
         0,
     )
+
+
+@pytest.mark.parametrize(("text", "step"), [("", None), ('{"step": 1}\n{"step": 2, "com', 1)])
+def test_a_start_cut_by_a_crash_is_left_out(tmp_path, text, step):
+    (tmp_path / "starts.jsonl").write_text(text)
+    assert training_of(tmp_path).start.get("step") == step
