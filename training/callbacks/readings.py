@@ -67,7 +67,9 @@ def _mean(rows: Sequence[Reading]) -> Reading:
         return sum(row.steps * row.step_s * getattr(row, name) for row in rows) / max(1e-12, seconds)
 
     whole = [row.steps * (row.step_s + row.optimizer_s + row.wait_s) for row in rows]
-    known = [(spent, row.samples_per_s) for spent, row in zip(whole, rows, strict=True) if row.samples_per_s >= 0]  # no NaN
+    known = [
+        (spent, row.samples_per_s) for spent, row in zip(whole, rows, strict=True) if row.samples_per_s >= 0
+    ]  # no NaN
     spent_s = sum(spent for spent, _ in known)
     samples = sum(spent * value for spent, value in known) / max(1e-12, spent_s) if known else math.nan
     return Reading(
