@@ -4,8 +4,8 @@ import json
 import subprocess
 from importlib.metadata import version
 
-from training.config import weights_sha256
 from moviegen.contracts.stage import STARTS_FILE, read_starts
+from training.config import weights_sha256
 from training.record import git_state, hidden, packages
 
 

@@ -82,7 +82,10 @@ def test_rows_cut_by_a_crash_are_no_older_ones(tmp_path):
 
 
 def test_a_mean_is_of_the_samples_that_are_known(tmp_path):
-    old, new = Reading(10, "a", 2, 1.0, 0.1, 0.5, 100.0, 1.0, 0.1), Reading(20, "a", 2, 1.0, 0.1, 0.5, 100.0, 1.0, 0.1, 8.0)
+    old, new = (
+        Reading(10, "a", 2, 1.0, 0.1, 0.5, 100.0, 1.0, 0.1),
+        Reading(20, "a", 2, 1.0, 0.1, 0.5, 100.0, 1.0, 0.1, 8.0),
+    )
     assert by_bucket([old, new])[0].samples_per_s == pytest.approx(8.0)
     assert math.isnan(by_bucket([old])[0].samples_per_s)
 
