@@ -28,7 +28,7 @@ import torch
 from skimage.metrics import structural_similarity
 from torch import Tensor
 
-from moviegen.evaluation.validation import validation_psnr
+from moviegen.evaluation.validation import reconstruction_metrics
 from moviegen.media.read import read_video
 from moviegen.models.linear_path import BlockMoments, fit_linear_path
 from moviegen.models.tae import TAE, TAEConfig
@@ -122,7 +122,7 @@ def measure(model: TAE, held_out: Tensor) -> dict[str, float]:
     distance = torch.linalg.vector_norm(places - places.mean(-1, keepdim=True), dim=1)
     ratio = distance / torch.linalg.vector_norm(places.std(-1, correction=0), dim=1)[:, None]
     return {
-        "psnr": validation_psnr(out, held_out),
+        "psnr": reconstruction_metrics(out, held_out)["psnr"],
         "ssim": float(np.mean(ssim)),
         "outliers": float((ratio > 3).float().mean()),
         "farthest": float(ratio.max()),

@@ -77,6 +77,7 @@ COMMANDS = (
         "the laboratory: films and sets with known truth, and what models trained on them can do",
         "moviegen.testing.lab.command:main",
         "models",
+        below=(("", "moviegen.testing.lab.command:VERBS"),),
     ),
     Command(
         "models", "every network and size: parameters, tokens, FLOPs", "moviegen.models.catalog_cli:main", "models"

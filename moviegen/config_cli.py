@@ -77,7 +77,7 @@ def schema(argv: list[str]) -> int:
     return run_command(command, [*words, PRINT_SCHEMA])
 
 
-WITHOUT_SCHEMA = (("train", "fit"), ("train", "validate"))
+WITHOUT_SCHEMA = (("train", "fit"), ("train", "validate"), ("train", "overfit"))
 """Verbs of LightningCLI, whose settings follow from the classes that the YAML names."""
 
 
@@ -130,6 +130,14 @@ def _verb(asked: str, argv: list[str]) -> tuple[Command, list[str], list[str]]:
     command, words, rest = verbs[argv[0]], [], argv[1:]
     while rest and rest[0] in names_below(command, words):
         words.append(rest.pop(0))
+    if names := names_below(command, words):
+        said = " ".join([command.name, *words])
+        got = (
+            f"{said} has no verb {rest[0]!r}"
+            if rest and not rest[0].startswith("-")
+            else f"{said}: say which verb of it"
+        )
+        raise UsageError(f"moviegen config {asked}: {got}; it has {', '.join(names)}")
     return command, words, rest
 
 

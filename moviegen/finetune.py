@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from moviegen.pipelines.video import VideoDefaults
 
 SUBSET = "finetune"
-CAPTIONS = "select caption from samples where subset = 'finetune' order by clip_id"
+CAPTIONS = "select caption, video_id from samples join clips using (clip_id) where subset = 'finetune' order by clip_id"
 FEW = 10
-"""Clips below which none is held out."""
+"""Videos below which none is held out: clips are held out by video, and one may be all that there is."""
 
 MIN_S, MAX_S = 1.0, 16.01
 """Seconds of a clip; its frames are spread evenly over it, and the model is told the rate [S §3.1.4]."""
@@ -111,14 +111,15 @@ def run(config: FinetuneConfig) -> None:
         "curate", "run", "--config", config.curation, "--input", config.videos, "--lake", out / "lake", "--subset", SUBSET,
         "--shard.bucket_set", out / "buckets.yaml",
     )  # fmt: skip
-    captions = [] if config.dry_run else captions_of(steps, out / "lake")
+    clips = [] if config.dry_run else clips_of(steps, out / "lake")
+    captions = [row["caption"] for row in clips]
     steps.title(2, "latents, by the model's own autoencoder")
     steps.run(
         "train", "encode", "--tae", config.model / "tae", "--lake", out / "lake", "--buckets", out / "buckets.yaml",
         "--resolution", shape.resolution, "--output", out / "encode",
     )  # fmt: skip
     steps.title(3, "training: " + ("the whole transformer" if config.full else f"adapters of rank {config.lora.rank}"))
-    steps.run("train", "fit", *fit_words(config, shape, len(captions)))
+    steps.run("train", "fit", *fit_words(config, shape, len({row["video_id"] for row in clips})))
     steps.title(4, "a model folder with its card")
     steps.run("export", out / "run", "--output", out / "model", "--overwrite", show=False)
     steps.title(5, "the same prompt and noise, before and after")
@@ -130,7 +131,7 @@ def run(config: FinetuneConfig) -> None:
         print(f"\n{len(captions)} clips; the model: {out / 'model'}\ntry next:\n  moviegen train report {out / 'run'}")
 
 
-def fit_words(config: FinetuneConfig, shape: "Shape", num_clips: int) -> list[object]:
+def fit_words(config: FinetuneConfig, shape: "Shape", num_videos: int) -> list[object]:
     """Arguments of the training."""
     out = config.output
     adapters = (
@@ -141,18 +142,18 @@ def fit_words(config: FinetuneConfig, shape: "Shape", num_clips: int) -> list[ob
     return [
         "--config", "configs/training/video_dit/11_finetune.yaml", "--output", out / "run", "--model.init_from", config.model,
         "--model.tae", config.model / "tae", "--data.latents", out / "encode" / "latents", "--data.buckets", out / "buckets.yaml",
-        "--data.tokens_per_batch", config.clips_per_step * shape.tokens, "--data.validation.fraction", 0.1 if num_clips >= FEW else 0.0,
+        "--data.tokens_per_batch", config.clips_per_step * shape.tokens, "--data.validation.fraction", 0.1 if num_videos >= FEW else 0.0,
         "--trainer.max_steps", config.steps, "--trainer.val_check_interval", max(1, config.steps // 5),
         "--model.optimizer.lr", config.lr or (2e-5 if config.full else 2e-4), *adapters, "--seed_everything", config.seed,
     ]  # fmt: skip
 
 
-def captions_of(steps: Steps, lake: Path) -> list[str]:
-    """Caption of each clip in the shards. Raises UsageError when no clip was kept."""
+def clips_of(steps: Steps, lake: Path) -> list[dict[str, str]]:
+    """Caption and video_id of each clip in the shards. Raises UsageError when no clip was kept."""
     rows = steps.outputs_of("stats")(lake, CAPTIONS)
     if not rows:
         raise UsageError(f"no clip was kept; why: moviegen stats {lake} inputs")
-    return [row["caption"] for row in rows]
+    return rows
 
 
 def shape_words(model: Path, dry_run: bool) -> list[object]:

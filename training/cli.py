@@ -93,7 +93,7 @@ def train(argv: Sequence[str]) -> int:
         return 0
     if signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL:  # SLURM's notice: what SIGTERM does, whichever verb runs
         signal.signal(signal.SIGUSR1, lambda number, frame: os.kill(os.getpid(), signal.SIGTERM))
-    if argv[0] in ("fit", "validate"):
+    if argv[0] in ("fit", "validate", "overfit"):
         from training.places import check_places
 
         check_places(argv[0], argv[1:])

@@ -261,9 +261,14 @@ def _run(verb: str, argv: Sequence[str], stop: StopOnSignal, look_only: bool = F
 
 
 def run_cli(
-    cli_class: type[StageCLI], verb: str, argv: Sequence[str], stop: StopOnSignal, look_only: bool = False
+    cli_class: type[StageCLI],
+    verb: str,
+    argv: Sequence[str],
+    stop: StopOnSignal,
+    look_only: bool = False,
+    name: str = "",
 ) -> StageCLI:
-    """Runs LightningCLI. Raises UsageError on anything it cannot read."""
+    """Runs LightningCLI; `name`: the verb as it was typed, where it is none of Lightning's. Raises UsageError on what it cannot read."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
     cli = cli_class.__new__(cli_class)
@@ -279,8 +284,8 @@ def run_cli(
         except (argparse.ArgumentError, ValueError) as error:
             if isinstance(error, ValueError) and "Does not validate" not in str(error):
                 raise
-            hint = f"moviegen train {verb} --help shows what can be set"
-            raise UsageError(f"moviegen train {verb}: {explain(str(error), _known())}\n{hint}") from error
+            hint = f"moviegen train {name or verb} --help shows what can be set"
+            raise UsageError(f"moviegen train {name or verb}: {explain(str(error), _known())}\n{hint}") from error
     return cli
 
 

@@ -195,6 +195,7 @@ def overfit(argv: Sequence[str]) -> int:
                 "fit",
                 [*rest, *settings(own["--steps"]), "--output", str(folder)],
                 stop,
+                name="overfit",
             )
     finally:
         shutil.rmtree(folder, ignore_errors=True)

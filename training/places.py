@@ -1,4 +1,4 @@
-"""What a `fit` or `validate` command must name and what must lie there, looked at before Lightning is imported: a wrong path is
+"""What a `fit`, `validate` or `overfit` command must name and what must lie there, looked at before Lightning is imported: a wrong path is
 refused in a second, not after half a minute."""
 
 from collections.abc import Sequence
@@ -21,12 +21,14 @@ FOLDERS = {
 
 
 def check_places(verb: str, argv: Sequence[str]) -> None:
-    """Raises UsageError when the stage's folder is not given or a folder it takes something from is not there."""
+    """Raises UsageError when the stage's folder is not given (`overfit` keeps nothing, and needs none) or a folder it takes something
+    from is not there."""
     if {"-h", "--help", "--print_config"} & {word.split("=")[0] for word in argv}:
         return
-    given = _given(argv)
+    is_bare = verb == "overfit" and argv and not argv[0].startswith("-")  # its first word is the stage's YAML
+    given = _given(["--config", *argv] if is_bare else argv)
     example = " ".join(["moviegen train", verb, *argv])
-    if not given.get("output"):
+    if verb != "overfit" and not given.get("output"):
         raise UsageError(
             f"moviegen train {verb}: give --output RUN, the folder of the stage: {example} --output runs/stage"
         )

@@ -19,7 +19,8 @@ from typing import Any
 
 import torch
 
-STARTS_FILE = "starts.jsonl"
+from moviegen.contracts.stage import STARTS_FILE
+
 SECRET = re.compile(r"(?:^|[._-])(?:\w*key|token|secret|password)$", re.IGNORECASE)
 """In a flag's name: its value is not written down."""
 
@@ -46,18 +47,6 @@ def record_start(folder: Path, step: int, identity: Mapping[str, Any], places: S
     }
     with open(folder / STARTS_FILE, "a") as file:
         file.write(json.dumps(row) + "\n")
-
-
-def read_starts(folder: Path) -> list[dict[str, Any]]:
-    """The lines, oldest first; one cut by a crash is left out."""
-    path = folder / STARTS_FILE
-    found = []
-    for line in path.read_text().splitlines() if path.is_file() else ():
-        try:
-            found.append(json.loads(line))
-        except ValueError:
-            continue
-    return found
 
 
 def hidden(words: Sequence[str]) -> list[str]:

@@ -8,8 +8,10 @@ import json
 import re
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 STAGE_FILE = "stage.json"
+STARTS_FILE = "starts.jsonl"
 KINDS = ("tae", "video_dit", "audio_codec", "audio_dit", "upsampler", "personalize", "edit")
 """What can be trained."""
 
@@ -51,6 +53,18 @@ def decode_stage(text: str) -> StageResult:
     if not isinstance(values, dict) or set(values) != wanted:
         raise ValueError(f"{STAGE_FILE}: wanted the fields {sorted(wanted)}")
     return StageResult(**values)
+
+
+def read_starts(folder: Path) -> list[dict[str, Any]]:
+    """The lines of a stage's `starts.jsonl`, oldest first; one cut by a crash is left out."""
+    path = folder / STARTS_FILE
+    found = []
+    for line in path.read_text().splitlines() if path.is_file() else ():
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            continue
+    return found
 
 
 def stage_folder(number: int, name: str) -> str:

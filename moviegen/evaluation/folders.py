@@ -17,6 +17,9 @@ from moviegen.errors import UsageError
 
 OPEN_CLIP_FILES = ("open_clip_config.json", "open_clip_model.safetensors")
 
+PADDED = ("siglip", "siglip2")
+"""Model types that have only seen texts padded to their whole context."""
+
 WANTED = "wanted a folder of config.json, model.safetensors and preprocessor_config.json, as the transformers library saves a model"
 
 
@@ -99,8 +102,11 @@ class FolderNetwork:
 
     def _read(self, text: str) -> Any:
         limit = self._model.config.text_config.max_position_embeddings - self._taken_positions
-        tokens = self._tokenizer([text], return_tensors="pt", truncation=True, max_length=limit).to(self.device)
-        given = {name: tokens[name] for name in ("input_ids", "attention_mask")}
+        is_padded = self._model.config.model_type in PADDED
+        tokens = self._tokenizer(
+            [text], return_tensors="pt", truncation=True, max_length=limit, padding="max_length" if is_padded else False
+        ).to(self.device)
+        given = {name: tokens[name] for name in ("input_ids", "attention_mask") if name in tokens}
         return pooled(self._model.get_text_features(**given))[0]
 
     @property

@@ -87,6 +87,8 @@ def make_plan(config: EvalConfig) -> Plan:
 
 def _lack(metric: Metric, config: EvalConfig, items: Sequence[Item]) -> str:
     """What a metric needs and is not given; empty when it has all."""
+    if metric.name == "identity.faces" and config.networks.identity is not None and not config.networks.faces:
+        return "needs --networks.faces"
     if metric.weights and config.networks.given(metric.weights) is None:
         return f"needs --networks.{metric.weights}"
     if config.reference is None and (

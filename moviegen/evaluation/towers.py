@@ -20,7 +20,7 @@ from moviegen.evaluation.config import Networks
 from moviegen.evaluation.folders import FolderNetwork
 from moviegen.media.worker import guarded_call
 
-VERSIONS = {"clip": 2, "clap": 1, "viclip": 1}
+VERSIONS = {"clip": 3, "clap": 1, "viclip": 1}
 """Of how each is asked."""
 
 
@@ -105,7 +105,7 @@ class ViClipTower(FromFile):
     @property
     def version(self) -> str:
         """Stands for the network and how it is asked."""
-        return hash_id("viclip", 1, self.sha256)[:16]
+        return hash_id("viclip", VERSIONS["viclip"], self.sha256)[:16]
 
     def see(self, path: Path) -> np.ndarray:
         """(1, D) of frames spread evenly."""

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from huggingface_hub import ModelCard, ModelCardData
 
-from moviegen.contracts.stage import read_stage
+from moviegen.contracts.stage import read_stage, read_starts
 from moviegen.hub.layout import Network, networks_of
 
 CARD_FILE = "README.md"
@@ -71,7 +71,7 @@ def training_of(stage: Path) -> Training:
     found = {name.replace("init_args.", ""): _at(config, name) for name in SHOWN}
     if begun_from := found.get("model.init_from"):  # a card is for others: no path of this machine
         found["model.init_from"] = "/".join(Path(begun_from).parts[-2:])
-    data, starts = stage / "data.json", stage / "starts.jsonl"
+    data, starts = stage / "data.json", read_starts(stage)
     return Training(
         result.name if result else str(config.get("name", "")),
         result.kind if result else "",
@@ -79,7 +79,7 @@ def training_of(stage: Path) -> Training:
         {name: value for name, value in found.items() if value is not None},
         _last_metrics(stage / "metrics.csv"),
         len(json.loads(data.read_text())) if data.is_file() else 0,
-        json.loads(starts.read_text().splitlines()[-1]) if starts.is_file() else {},
+        starts[-1] if starts else {},
     )
 
 

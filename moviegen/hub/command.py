@@ -30,7 +30,7 @@ class ExportConfig:
     base_model: str = ""
     """Hub id of the model it was finetuned from, for the card."""
     overwrite: bool = False
-    """Replace a folder that is there."""
+    """Replace an earlier export that is there; any other folder is kept."""
     dry_run: bool = False
     """Only tell what would be written."""
 
@@ -58,8 +58,11 @@ def export(config: ExportConfig) -> None:
 
     model, stage = places_of(config.model)
     networks = networks_of(model)
+    _check_apart(config.output, model, stage)
     if config.output.exists() and not config.overwrite:
         raise UsageError(f"--output {config.output}: is there already; choose another, or --overwrite to replace it")
+    if config.output.exists() and not _may_be_replaced(config.output):
+        raise UsageError(f"--output {config.output}: is no earlier export, so it is not replaced; choose another")
     dtype = None if config.dtype == "keep" else getattr(torch, config.dtype)
     size = sum(sum(network.sizes.values()) for network in networks)
     chatter = console()
@@ -96,6 +99,28 @@ def places_of(folder: Path) -> tuple[Path, Path | None]:
         )
     parent = folder.absolute().parent
     return folder, parent if (parent / STAGE_FILE).is_file() else None
+
+
+def _check_apart(output: Path, model: Path, stage: Path | None) -> None:
+    """Raises UsageError where writing the output would touch what it is made of."""
+    place = output.resolve()
+    for source in (model, *((stage,) if stage else ())):
+        there = source.resolve()
+        if place.is_relative_to(there) or there.is_relative_to(place):
+            raise UsageError(f"--output {output}: holds or lies in {source}, which is exported; choose another folder")
+
+
+def _may_be_replaced(folder: Path) -> bool:
+    """Is a folder empty, or a model's and no stage's?"""
+    from moviegen.contracts.stage import STAGE_FILE
+    from moviegen.weight_files import has_weights
+
+    if not folder.is_dir() or folder.is_symlink():
+        return False
+    if (folder / "checkpoints").exists() or (folder / STAGE_FILE).exists():
+        return False
+    is_model = (folder / "model_index.json").is_file() or ((folder / "config.json").is_file() and has_weights(folder))
+    return is_model or not any(folder.iterdir())
 
 
 def _take_place(temporary: Path, output: Path) -> None:

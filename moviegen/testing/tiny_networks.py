@@ -21,6 +21,17 @@ def make_clip_folder(folder: Path) -> Path:
     return _with_tokenizer(folder)
 
 
+def make_siglip_folder(folder: Path) -> Path:
+    """A SigLIP of the transformers library, whose tokenizer gives no mask, as the published ones."""
+    from transformers import SiglipConfig, SiglipImageProcessor, SiglipModel
+
+    text = {**_BLOCK, "vocab_size": 8, "max_position_embeddings": 8, "projection_size": 16}
+    vision = {**_BLOCK, "image_size": SIDE_PX, "patch_size": 16}
+    _seeded(SiglipModel, SiglipConfig(text_config=text, vision_config=vision)).save_pretrained(folder)
+    SiglipImageProcessor(size={"height": SIDE_PX, "width": SIDE_PX}).save_pretrained(folder)
+    return _with_tokenizer(folder, model_input_names=["input_ids"])
+
+
 def make_clap_folder(folder: Path) -> Path:
     """A CLAP of the transformers library with tokenizer and feature extractor, which hears 48 kHz."""
     from transformers import ClapConfig, ClapFeatureExtractor, ClapModel
@@ -78,7 +89,7 @@ def _seeded(kind: Any, config: Any) -> Any:
     return kind(config)
 
 
-def _with_tokenizer(folder: Path) -> Path:
+def _with_tokenizer(folder: Path, **settings: Any) -> Path:
     """Words, of which the last token is the end."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
@@ -89,5 +100,5 @@ def _with_tokenizer(folder: Path) -> Path:
     )
     words.pre_tokenizer = pre_tokenizers.Whitespace()
     words.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 2)])
-    PreTrainedTokenizerFast(tokenizer_object=words, **special).save_pretrained(folder)
+    PreTrainedTokenizerFast(tokenizer_object=words, **special, **settings).save_pretrained(folder)
     return folder

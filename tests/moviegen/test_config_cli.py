@@ -69,7 +69,7 @@ def test_a_schema_refuses_a_key_that_is_not_there(capsys):
 def test_every_verb_with_settings_has_a_schema(capsys, tmp_path):
     assert run(capsys, "config", "schema", "--output", str(tmp_path))[0] == 0
     names = {path.stem for path in tmp_path.iterdir()}
-    assert {"-".join(words) for words in leaves()} - names == {"train-fit", "train-validate"}
+    assert {"-".join(words) for words in leaves()} - names == {"train-fit", "train-validate", "train-overfit"}
 
 
 def test_every_setting_comes_as_json_too(capsys):
@@ -84,3 +84,11 @@ def test_a_mistyped_name_is_guessed(capsys, argv):
     code, _, err = run(capsys, *argv)
     assert code == 2
     assert "--help" in err
+
+
+def test_a_verb_that_has_verbs_tells_them(capsys):
+    for asked, got in ((["curate"], "curate: say which verb of it"), (["curate", "rum"], "curate has no verb 'rum'")):
+        code, _, err = run(capsys, "config", "show", *asked)
+        assert code == 2
+        assert f"moviegen config show: {got}; it has " in err
+        assert "run" in err.split("it has ")[1]

@@ -8,7 +8,7 @@ import torch
 
 from moviegen.cli import main
 from moviegen.errors import UsageError
-from moviegen.finetune import Shape
+from moviegen.finetune import FinetuneConfig, Shape, fit_words
 from moviegen.hub.layout import networks_of
 from moviegen.media.write import write_video
 from moviegen.pipelines.video import VideoDefaults, VideoPipeline
@@ -38,6 +38,12 @@ def test_the_shape_is_the_models_own(model):
     assert limit == 128
     assert shape.tokens == 2 * max(5 * 3, 4 * 4)
     assert shape.buckets()["durations"] == [{"min_s": 1.0, "max_s": 16.01, "num_frames": 16}]
+
+
+@pytest.mark.parametrize(("num_videos", "share"), [(1, 0.0), (9, 0.0), (10, 0.1)])
+def test_few_videos_are_all_trained_on(model, tmp_path, num_videos, share):
+    words = fit_words(FinetuneConfig(tmp_path, model, tmp_path / "out"), Shape.of(model), num_videos)
+    assert words[words.index("--data.validation.fraction") + 1] == share
 
 
 def test_aspects_without_positions_and_models_of_images_are_refused(tmp_path):

@@ -75,3 +75,14 @@ def test_a_curve_goes_from_its_first_to_its_last_value():
     assert drawn[3][0] == drawn[0][3] == "⠀"
     assert "logarithmic" in curve_lines([100.0, 1.0])[-1]
     assert curve_lines([math.nan]) == []
+
+
+def test_what_is_not_given_is_said_of_this_verb(dit_stage, tmp_path):
+    with pytest.raises(
+        UsageError, match=r"^moviegen train overfit: this stage reads latents: give --data.latents FOLDER"
+    ):
+        train(["overfit", str(dit_stage)])
+    stage = tmp_path / "tae.yaml"
+    stage.write_text("data: {class_path: training.data.datamodule.ShardDataModule}\n")
+    with pytest.raises(UsageError, match=r"moviegen train overfit .*tae.yaml --data.lake lake$"):
+        train(["overfit", str(stage)])

@@ -4,8 +4,9 @@ import json
 import subprocess
 from importlib.metadata import version
 
+from moviegen.contracts.stage import STARTS_FILE, read_starts
 from training.config import weights_sha256
-from training.record import STARTS_FILE, git_state, hidden, packages, read_starts
+from training.record import git_state, hidden, packages
 
 
 def test_a_stage_says_how_it_was_started_and_on_what(trained_tae):

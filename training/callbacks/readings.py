@@ -3,7 +3,7 @@
 import csv
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 THROUGHPUT_FILE = "throughput.csv"
@@ -40,14 +40,13 @@ class Reading:
 
 
 def read_throughput(path: Path) -> list[Reading]:
-    """The rows of a `throughput.csv`; a last one cut by a crash is left out."""
+    """The rows of a `throughput.csv`; what a crash has cut is left out."""
     if not path.exists():
         return []
     with open(path, newline="") as file:
-        rows = [
-            row for row in list(csv.reader(file))[1:] if len(row) in (len(fields(Reading)) - 1, len(fields(Reading)))
-        ]
-    return [Reading(int(row[0]), row[1], int(row[2]), *map(float, row[3:])) for row in rows if row[-1]]
+        rows = list(csv.reader(line for line in file if line.endswith("\n")))
+    whole = [row for row in rows[1:] if len(row) == len(rows[0])]
+    return [Reading(int(row[0]), row[1], int(row[2]), *map(float, row[3:])) for row in whole if row[-1]]
 
 
 def by_bucket(readings: Iterable[Reading]) -> list[Reading]:
@@ -68,7 +67,11 @@ def _mean(rows: Sequence[Reading]) -> Reading:
         return sum(row.steps * row.step_s * getattr(row, name) for row in rows) / max(1e-12, seconds)
 
     whole = [row.steps * (row.step_s + row.optimizer_s + row.wait_s) for row in rows]
-    samples = sum(spent * row.samples_per_s for spent, row in zip(whole, rows, strict=True)) / max(1e-12, sum(whole))
+    known = [
+        (spent, row.samples_per_s) for spent, row in zip(whole, rows, strict=True) if row.samples_per_s >= 0
+    ]  # no NaN
+    spent_s = sum(spent for spent, _ in known)
+    samples = sum(spent * value for spent, value in known) / max(1e-12, spent_s) if known else math.nan
     return Reading(
         rows[-1].step, rows[-1].bucket, steps, seconds / steps, mean("optimizer_s"), mean("wait_s"), rate("tokens_per_s"),
         rate("tflops"), rate("mfu"), samples,

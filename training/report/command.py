@@ -7,14 +7,13 @@ from typing import Any
 
 from moviegen.config import parse_config
 from moviegen.contracts.lake import atomic_write
-from moviegen.contracts.stage import read_stage
+from moviegen.contracts.stage import read_stage, read_starts
 from moviegen.disk import writing
 from moviegen.errors import UsageError
 from moviegen.messages import printable
 from training.callbacks.metrics import METRICS_FILE, read_metrics, running_mean
 from training.callbacks.readings import THROUGHPUT_FILE, Reading, by_bucket, read_throughput
 from training.checkpoint import checkpoints
-from training.record import read_starts
 from training.report.charts import BOTTOM, HEIGHT, LEFT, WIDTH, Chart, chart
 
 PAGE_FILE = "report.html"

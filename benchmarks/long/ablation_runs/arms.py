@@ -57,7 +57,7 @@ def fit(
     settings = overridden(copy.deepcopy(base.fit), changes)
     settings["trainer"] |= {"max_steps": run.steps, "max_time": None, "val_check_interval": run.steps}
     settings["samples"] = {"num_toy_prompts": 0, "num_held_out": 0, "every_steps": run.steps}
-    output = run.output / f"{name}-seed{seed}"
+    output = run.output / f"{name}-{run.steps}steps-seed{seed}"
     output.parent.mkdir(parents=True, exist_ok=True)
     config = output.with_suffix(".yaml")
     config.write_text(json.dumps(settings, indent=1))  # YAML too

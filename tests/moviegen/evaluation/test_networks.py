@@ -134,6 +134,9 @@ def test_identity_knows_the_person_from_a_stranger(tmp_path):
                      "--networks.identity_px", 32)  # fmt: skip
     assert found["identity.worst"]["value"] <= found["identity.mean"]["value"] <= found["identity.best"]["value"]
     assert found["identity.mean"]["value"] > found["identity.stranger"]["value"] + 0.3
+    assert "identity.faces" not in found, "nothing looked for a face"
+    about = json.loads((tmp_path / "out" / "results-generated.json").read_text())
+    assert about["not_measured"]["identity.faces"] == "needs --networks.faces"
 
 
 def test_outliers_of_latents():

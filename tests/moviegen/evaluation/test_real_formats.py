@@ -141,6 +141,21 @@ def test_folders_of_the_transformers_library(clips, tmp_path):
 
 
 @torch.no_grad()
+def test_siglip_reads_texts_padded_to_its_context(clips, tmp_path):
+    folder = tiny.make_siglip_folder(tmp_path / "siglip")
+    found = evaluate(clips, tmp_path / "out", ("clip.alignment",), clip=folder)
+    model = transformers.SiglipModel.from_pretrained(folder).eval()
+    prepare = transformers.AutoImageProcessor.from_pretrained(folder)
+    words = torch.tensor([[3, 4, 2, 1, 1, 1, 1, 1]])  # a dog </s>, and padding
+    text = numbers(model.get_text_features(input_ids=words))[0]
+    seen = [
+        numbers(model.get_image_features(**prepare(images=list(x), return_tensors="pt")))
+        for x in frames_of(clips, "made")
+    ]
+    assert found["clip.alignment"] == pytest.approx(np.mean([cosines(each, text) for each in seen]), abs=1e-5)
+
+
+@torch.no_grad()
 def test_open_clip_and_torchscript_of_torchvision_and_facenet(clips, tmp_path):
     open_clip = pytest.importorskip("open_clip")
     models = pytest.importorskip("torchvision.models")

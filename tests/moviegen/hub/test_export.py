@@ -102,6 +102,25 @@ def test_what_is_wrong_is_said_and_leaves_nothing(model, tmp_path, capsys):
     assert (tmp_path / "there/model_index.json").exists()
 
 
+def test_overwrite_removes_earlier_exports_alone(model, tmp_path, capsys):
+    words = ["export", str(model), "--overwrite", "--output"]
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "letter.txt").write_text("kept")
+    assert main([*words, str(mine)]) == 2
+    assert "is no earlier export" in capsys.readouterr().err
+    assert (mine / "letter.txt").read_text() == "kept"
+    for place in (model, model.parent, model / "hub"):
+        assert main([*words, str(place)]) == 2
+        assert "choose another folder" in capsys.readouterr().err
+    assert (model / "model_index.json").is_file()
+    assert [main([*words, str(tmp_path / "hub")]) for _ in range(2)] == [0, 0]
+    stage = tmp_path / "hub"
+    (stage / "checkpoints").mkdir()
+    assert main([*words, str(stage)]) == 2
+    assert (stage / "checkpoints").is_dir()
+
+
 @pytest.mark.parametrize("names", [["../x.safetensors"], ["model.bin"], ["/etc/passwd"], [], [3]])
 def test_an_index_that_names_other_files_is_refused(names, tmp_path):
     path = tmp_path / INDEX_FILE
@@ -127,3 +146,9 @@ def test_nothing_is_made_up_of_a_stage_without_files(tmp_path):
         {},
         0,
     )
+
+
+@pytest.mark.parametrize(("text", "step"), [("", None), ('{"step": 1}\n{"step": 2, "com', 1)])
+def test_a_start_cut_by_a_crash_is_left_out(tmp_path, text, step):
+    (tmp_path / "starts.jsonl").write_text(text)
+    assert training_of(tmp_path).start.get("step") == step

@@ -1,11 +1,12 @@
 """The page: one file, offline, with what the files say."""
 
+import math
 import re
 
 import pytest
 
 from moviegen.errors import UsageError
-from training.callbacks.readings import Reading, read_throughput
+from training.callbacks.readings import Reading, by_bucket, read_throughput
 from training.cli import train
 from training.report.charts import MAX_POINTS, chart, thinned
 from training.report.command import verdict
@@ -69,6 +70,24 @@ def test_older_files_without_samples_are_read(tmp_path):
     (row,) = read_throughput(path)
     assert row.mfu == 0.1
     assert row.samples_per_s != row.samples_per_s
+
+
+def test_rows_cut_by_a_crash_are_no_older_ones(tmp_path):
+    path, row = tmp_path / "throughput.csv", "a,2,1.0,0.1,0.5,100.0,1.0,0.1,8.0\n"
+    for cut in ("", "\n"):
+        path.write_text(HEAD + "10," + row + "20,a,2,1.0,0.1,0.5,100.0,1.0,0.1" + cut)
+        assert [reading.step for reading in read_throughput(path)] == [10]
+    path.write_text("")
+    assert read_throughput(path) == []
+
+
+def test_a_mean_is_of_the_samples_that_are_known(tmp_path):
+    old, new = (
+        Reading(10, "a", 2, 1.0, 0.1, 0.5, 100.0, 1.0, 0.1),
+        Reading(20, "a", 2, 1.0, 0.1, 0.5, 100.0, 1.0, 0.1, 8.0),
+    )
+    assert by_bucket([old, new])[0].samples_per_s == pytest.approx(8.0)
+    assert math.isnan(by_bucket([old])[0].samples_per_s)
 
 
 @pytest.mark.parametrize(
