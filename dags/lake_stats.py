@@ -20,7 +20,7 @@ def lake_stats():
     def views(run: dict) -> list[dict]:
         return [{"view": name} for name in run["views"]]
 
-    run = settings()
+    run = settings(own=("batches", "config", "master"))
     Moviegen.partial(
         task_id="stats", words=("stats", "{lake}", "{view}", "--json"), answers=True, given=run,
         map_index_template="{{ task.each['view'] }}",

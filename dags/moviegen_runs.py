@@ -1,7 +1,9 @@
 """What a run is told, by the form of Trigger or by the asset that started it, and the tasks that several DAGs share."""
 
 from airflow.sdk import Asset, Metadata, Param, get_current_context, task
+from airflow.sdk.exceptions import AirflowFailException
 from moviegen_command import Moviegen, MoviegenReport, job, job_in_order
+from moviegen_events import FROM_EVENT, merged
 
 SHARDS = Asset("moviegen_shards", uri="x-moviegen://lake/shards")
 """Updated when a batch is in checked shards; the event says in which lake."""
@@ -21,17 +23,15 @@ PARAMS = {
 }
 """The form of a curation."""
 
-FROM_EVENT = ("batches", "lake", "config", "subset", "master")
-"""What an event of `SHARDS` tells its consumers."""
-
 
 @task
 def settings(own: tuple[str, ...] = (), params: dict | None = None) -> dict:
-    """The form, with what the asset's event says of the lake, but for the `own` names."""
-    given = dict(params or {})
-    for events in (get_current_context().get("triggering_asset_events") or {}).values():
-        given |= {name: events[-1].extra[name] for name in FROM_EVENT if name in events[-1].extra and name not in own}
-    return given
+    """The form, with what the asset's events say of the lake, but for the `own` names."""
+    found = (get_current_context().get("triggering_asset_events") or {}).values()
+    try:
+        return {**(params or {}), **merged([event.extra for events in found for event in events], own)}
+    except ValueError as error:
+        raise AirflowFailException(str(error)) from error
 
 
 @task

@@ -19,7 +19,7 @@ PARAMS = {
 @dag(schedule=[SHARDS], params=PARAMS, max_active_runs=1, default_args=RETRIES, tags=["moviegen"], doc_md=__doc__)
 def train_stages():
     """A mapped task a stage, each up to and with its own: whichever is tried first, the stages run in order."""
-    run = settings()
+    run = settings(own=("batches", "config", "master"))
     train = ("train", "run", "{recipe}", "--lake", "{lake}", "--subset", "{subset}", "--output", "{output}")
     stages = Moviegen(task_id="stages", words=(*train, "--list"), answers=True, given=run)
     stage = Moviegen.partial(
