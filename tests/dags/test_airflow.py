@@ -19,7 +19,7 @@ words = sys.argv[1:]
 with open({log!r}, "a") as file:
     file.write(json.dumps(words) + "\\n")
 if "detectors" in words:
-    print(json.dumps([{{"detector": "motion"}}, {{"detector": "ocr"}}]))
+    print(json.dumps([] if os.environ.get("NO_DETECTORS") else [{{"detector": "motion"}}, {{"detector": "ocr"}}]))
 if "--list" in words:
     print(json.dumps([{{"name": "tae_64px"}}, {{"name": "t2v_64px"}}]))
 if words[0] == "stats":
@@ -136,6 +136,12 @@ def test_a_failed_check_fails_the_run_and_no_asset_is_published(airflow_home, tm
     found, calls = run_dags(airflow_home, tmp_path, [["curate_videos", {"lake": "L"}]], FAIL_AT="funnel")
     assert found["states"] == {"curate_videos": "failed"}
     assert "report" not in {call[1] for call in calls}
+
+
+def test_a_run_without_detectors_is_not_green(airflow_home, tmp_path):
+    found, calls = run_dags(airflow_home, tmp_path, [["curate_videos", {"lake": "L"}]], NO_DETECTORS="1")
+    assert found["states"] == {"curate_videos": "failed"}
+    assert "score" not in {call[1] for call in calls}
 
 
 def value(call, flag):
