@@ -8,7 +8,9 @@ VIEWS = ("funnel", "rejections", "bucket_fill", "hours_by_subset", "failures_by_
 
 FORM = {
     **PARAMS,
-    "views": Param(list(VIEWS), type="array", minItems=1, items={"type": "string"}, description="of `moviegen stats LAKE`"),
+    "views": Param(
+        list(VIEWS), type="array", minItems=1, items={"type": "string"}, description="of `moviegen stats LAKE`"
+    ),
 }
 
 

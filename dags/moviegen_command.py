@@ -52,13 +52,15 @@ class Moviegen(BaseOperator):
 
     template_fields: Sequence[str] = ("words", "given", "each")
 
-    def __init__(self, *, words: Sequence[str], given=None, each=None, answers: bool = False, needs: str = "", **kwargs) -> None:
+    def __init__(
+        self, *, words: Sequence[str], given=None, each=None, answers: bool = False, needs: str = "", **kwargs
+    ) -> None:
         super().__init__(**kwargs)
         self.words, self.given, self.each, self.answers, self.needs = list(words), given, each, answers, needs
         self._process: subprocess.Popen | None = None
 
     def execute(self, context):
-        """Runs the command; with `answers`, what it prints as JSON is the task's result; with `needs`, an empty one fails, and that says why."""
+        """Runs the command; with `answers`, what it prints as JSON is the task's result; `needs` says why an empty one fails."""
         several = self.given if isinstance(self.given, list) else [self.given]
         texts = [self._run(fill(self.words, {**(given or {}), **(self.each or {})})) for given in several]
         answer = json.loads(texts[-1]) if self.answers else None

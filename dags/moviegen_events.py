@@ -10,9 +10,8 @@ SAME = ("lake", "config", "subset")
 
 
 def merged(extras: Sequence[Mapping], own: Sequence[str] = ()) -> dict:
-    """The batches of all events, and the rest as the last one has it, but for the `own` names. Airflow hands a run every event since the last run.
-
-    Raises ValueError where events tell of several lakes, configs or subsets, or of two folders for one batch.
+    """The batches of all events, and the rest as the last one has it, but for the `own` names. Airflow hands a run every event
+    since the last run. Raises ValueError where events tell of several lakes, configs or subsets, or of two folders for one batch.
     """
     told = {name: extra[name] for extra in extras for name in FROM_EVENT if name in extra and name not in own}
     for name in SAME:
@@ -24,7 +23,8 @@ def merged(extras: Sequence[Mapping], own: Sequence[str] = ()) -> dict:
             folders.setdefault(batch, set()).add(folder)
     for batch, found in folders.items():
         if len(found) > 1:
-            raise ValueError(f"the events tell of more than one folder of batch {batch}: {', '.join(sorted(found))}; {_BY_HAND}")  # fmt: skip
+            names = ", ".join(sorted(found))
+            raise ValueError(f"the events tell of more than one folder of batch {batch}: {names}; {_BY_HAND}")
     if "batches" in told:
         told["batches"] = {batch: folder for batch, [folder] in folders.items()}
     return told

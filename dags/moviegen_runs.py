@@ -12,7 +12,9 @@ TEXT = {"type": "string", "minLength": 1}
 SHARE = {"type": "number", "minimum": 0, "maximum": 1}
 
 PARAMS = {
-    "batches": Param({"default": "videos"}, type="object", minProperties=1, description="batch -> folder of its videos"),
+    "batches": Param(
+        {"default": "videos"}, type="object", minProperties=1, description="batch -> folder of its videos"
+    ),
     "lake": Param("lake", **TEXT, description="folder of the lake"),
     "config": Param("configs/curation/demo.yaml", **TEXT, description="YAML of the curation"),
     "subset": Param("demo", **TEXT, description="selection that the rules make, and its shards"),
@@ -36,7 +38,7 @@ def settings(own: tuple[str, ...] = (), params: dict | None = None) -> dict:
 
 @task
 def batches_of(run: dict) -> list[dict]:
-    """What a task of one batch is told: a record a batch, in the order of their names. Fails where there is none: nothing done is not green."""
+    """What a task of one batch is told: a record a batch, in the order of their names. Fails where there is none."""
     if not run.get("batches"):
         raise AirflowFailException("batches is empty: name at least one, batch -> folder of its videos")
     return [{**run, "batch": name, "input": folder} for name, folder in sorted(run["batches"].items())]

@@ -21,7 +21,9 @@ def train_stages():
     """A mapped task a stage, each up to and with its own: whichever is tried first, the stages run in order."""
     run = settings(own=("batches", "config", "master"))
     train = ("train", "run", "{recipe}", "--lake", "{lake}", "--subset", "{subset}", "--output", "{output}")
-    stages = Moviegen(task_id="stages", words=(*train, "--list"), answers=True, needs="the recipe has no stages", given=run)
+    stages = Moviegen(
+        task_id="stages", words=(*train, "--list"), answers=True, needs="the recipe has no stages", given=run
+    )
     stage = Moviegen.partial(
         task_id="stage", words=(*train, "--until", "{name}", "{more}"), max_active_tis_per_dagrun=1, given=run,
         map_index_template="{{ task.each['name'] }}",
