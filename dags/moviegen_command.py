@@ -27,6 +27,9 @@ LAKE_POOL = "moviegen_lake"
 FINAL = {2: "usage", 3: "too many failed inputs", 4: "a check failed"}
 """Exit codes that the same command would end with again."""
 
+STOP_S = 40.0
+"""A command that is told to end has so long to save what it has; Airflow waits 60 s (`core.killed_task_cleanup_time`)."""
+
 PARENT_DEATH_SIGNAL = 1
 """PR_SET_PDEATHSIG of prctl(2)."""
 
@@ -89,10 +92,13 @@ class Moviegen(BaseOperator):
         return "".join(lines) if self.answers else ""
 
     def on_kill(self) -> None:
-        """The command saves what it has and ends."""
+        """The command saves what it has and ends; one that does not is killed."""
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
-            self._process.wait()
+            try:
+                self._process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
 
 
 class MoviegenReport(Moviegen):

@@ -20,8 +20,8 @@ PARAMS = {
     "subset": Param("demo", **TEXT, description="selection that the rules make, and its shards"),
     "master": Param("local[*,4]", **TEXT, description="Spark's master"),
     "more": Param([], type="array", items={"type": "string"}, description="more settings: --filter.rules, my.yaml"),
-    "min_kept": Param(0.0, **SHARE, description="share of the clips that must be in shards, else the run fails"),
-    "max_kept": Param(1.0, **SHARE, description="and that may be"),
+    "min_kept": Param(0.01, **SHARE, description="share of a batch's clips that must be in shards, else the run fails"),
+    "max_kept": Param(1.0, **SHARE, description="and that may be; 1 is no bound"),
 }
 """The form of a curation."""
 

@@ -88,3 +88,16 @@ def test_events_of_two_lakes_or_configs_are_no_one_run(events, name):
 def test_a_batch_with_two_folders_is_refused(events):
     with pytest.raises(ValueError, match="more than one folder of batch day1: elsewhere, in/day1"):
         events.merged([FIRST, FIRST | {"batches": {"day1": "elsewhere"}}])
+
+
+def test_airflow_is_ready_when_the_dags_that_run_are_listed(repo_root, monkeypatch):
+    """Not when as many are as there are files: one file makes several."""
+    monkeypatch.syspath_prepend(str(repo_root / "tools"))
+    import airflow_standalone
+
+    listed = ["curate_personal", "curate_edits", "curate_audio", "curate_days", "lake_stats"]
+    monkeypatch.setattr(airflow_standalone, "_call", lambda *asked: {"dags": [{"dag_id": name} for name in listed]})
+    running = airflow_standalone.Airflow("", "")
+    assert not running.has(*airflow_standalone.DAGS)
+    listed.append("curate_videos")
+    assert running.has(*airflow_standalone.DAGS)
