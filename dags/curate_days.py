@@ -6,15 +6,24 @@ airflow backfill create --dag-id curate_days --from-date 2026-11-01 --to-date 20
 from pathlib import Path
 
 from airflow.sdk import CronDataIntervalTimetable, Param, dag, task
+from airflow.sdk.exceptions import AirflowFailException
 from moviegen_command import RETRIES
 from moviegen_runs import PARAMS, SHARDS, TEXT, curate
 
-FORM = {name: param for name, param in PARAMS.items() if name != "batches"}
+FORM = {
+    "inputs": Param("videos", **TEXT, description="folder with a folder a day"),
+    "day": Param(
+        None, type=["null", "string"], format="date", description="that folder; default: the run's logical date"
+    ),
+    **{name: param for name, param in PARAMS.items() if name != "batches"},
+}
+DAY = "{{ params.day or (ds | default('')) }}"
+"""A run that was triggered without a logical date has no `ds`."""
 
 
 @dag(
     schedule=CronDataIntervalTimetable("@daily", timezone="UTC"),
-    params={"inputs": Param("videos", **TEXT, description="folder with a folder a day"), **FORM},
+    params=FORM,
     catchup=False,
     max_active_runs=1,
     default_args=RETRIES,
@@ -26,6 +35,8 @@ def curate_days():
 
     @task.short_circuit
     def has_videos(inputs: str, day: str) -> bool:
+        if not day:
+            raise AirflowFailException("the run has no logical date: say which day in the form, such as 2026-11-21")
         return "://" in inputs or (Path(inputs) / day).is_dir()
 
     @task
@@ -33,8 +44,8 @@ def curate_days():
         given = dict(params or {})
         return {**given, "batches": {day: f"{given['inputs']}/{day}"}}
 
-    run = settings("{{ ds }}")
-    has_videos("{{ params.inputs }}", "{{ ds }}") >> run
+    run = settings(DAY)
+    has_videos("{{ params.inputs }}", DAY) >> run
     curate(run, SHARDS)
 
 

@@ -8,7 +8,9 @@ VIEWS = ("funnel", "rejections", "bucket_fill", "hours_by_subset", "failures_by_
 
 FORM = {
     **PARAMS,
-    "views": Param(list(VIEWS), type="array", items={"type": "string"}, description="of `moviegen stats LAKE`"),
+    "views": Param(
+        list(VIEWS), type="array", minItems=1, items={"type": "string"}, description="of `moviegen stats LAKE`"
+    ),
 }
 
 
@@ -20,7 +22,7 @@ def lake_stats():
     def views(run: dict) -> list[dict]:
         return [{"view": name} for name in run["views"]]
 
-    run = settings()
+    run = settings(own=("batches", "config", "master"))
     Moviegen.partial(
         task_id="stats", words=("stats", "{lake}", "{view}", "--json"), answers=True, given=run,
         map_index_template="{{ task.each['view'] }}",

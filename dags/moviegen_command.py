@@ -27,6 +27,9 @@ LAKE_POOL = "moviegen_lake"
 FINAL = {2: "usage", 3: "too many failed inputs", 4: "a check failed"}
 """Exit codes that the same command would end with again."""
 
+STOP_S = 40.0
+"""A command that is told to end has so long to save what it has; Airflow waits 60 s (`core.killed_task_cleanup_time`)."""
+
 PARENT_DEATH_SIGNAL = 1
 """PR_SET_PDEATHSIG of prctl(2)."""
 
@@ -52,16 +55,21 @@ class Moviegen(BaseOperator):
 
     template_fields: Sequence[str] = ("words", "given", "each")
 
-    def __init__(self, *, words: Sequence[str], given=None, each=None, answers: bool = False, **kwargs) -> None:
+    def __init__(
+        self, *, words: Sequence[str], given=None, each=None, answers: bool = False, needs: str = "", **kwargs
+    ) -> None:
         super().__init__(**kwargs)
-        self.words, self.given, self.each, self.answers = list(words), given, each, answers
+        self.words, self.given, self.each, self.answers, self.needs = list(words), given, each, answers, needs
         self._process: subprocess.Popen | None = None
 
     def execute(self, context):
-        """Runs the command; with `answers`, what it prints as JSON is the task's result."""
+        """Runs the command; with `answers`, what it prints as JSON is the task's result; `needs` says why an empty one fails."""
         several = self.given if isinstance(self.given, list) else [self.given]
         texts = [self._run(fill(self.words, {**(given or {}), **(self.each or {})})) for given in several]
-        return json.loads(texts[-1]) if self.answers else None
+        answer = json.loads(texts[-1]) if self.answers else None
+        if self.needs and not answer:
+            raise AirflowFailException(f"{' '.join(self.words[:2])}: nothing to do: {self.needs}")
+        return answer
 
     def _run(self, words: list[str]) -> str:
         command = [os.environ.get("MOVIEGEN_BIN", "moviegen"), *words]
@@ -84,10 +92,13 @@ class Moviegen(BaseOperator):
         return "".join(lines) if self.answers else ""
 
     def on_kill(self) -> None:
-        """The command saves what it has and ends."""
+        """The command saves what it has and ends; one that does not is killed."""
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
-            self._process.wait()
+            try:
+                self._process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
 
 
 class MoviegenReport(Moviegen):

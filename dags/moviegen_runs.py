@@ -1,7 +1,9 @@
 """What a run is told, by the form of Trigger or by the asset that started it, and the tasks that several DAGs share."""
 
 from airflow.sdk import Asset, Metadata, Param, get_current_context, task
+from airflow.sdk.exceptions import AirflowFailException
 from moviegen_command import Moviegen, MoviegenReport, job, job_in_order
+from moviegen_events import FROM_EVENT, merged
 
 SHARDS = Asset("moviegen_shards", uri="x-moviegen://lake/shards")
 """Updated when a batch is in checked shards; the event says in which lake."""
@@ -10,33 +12,35 @@ TEXT = {"type": "string", "minLength": 1}
 SHARE = {"type": "number", "minimum": 0, "maximum": 1}
 
 PARAMS = {
-    "batches": Param({"default": "videos"}, type="object", description="batch -> folder of its videos"),
+    "batches": Param(
+        {"default": "videos"}, type="object", minProperties=1, description="batch -> folder of its videos"
+    ),
     "lake": Param("lake", **TEXT, description="folder of the lake"),
     "config": Param("configs/curation/demo.yaml", **TEXT, description="YAML of the curation"),
     "subset": Param("demo", **TEXT, description="selection that the rules make, and its shards"),
     "master": Param("local[*,4]", **TEXT, description="Spark's master"),
     "more": Param([], type="array", items={"type": "string"}, description="more settings: --filter.rules, my.yaml"),
-    "min_kept": Param(0.0, **SHARE, description="share of the clips that must be in shards, else the run fails"),
-    "max_kept": Param(1.0, **SHARE, description="and that may be"),
+    "min_kept": Param(0.01, **SHARE, description="share of a batch's clips that must be in shards, else the run fails"),
+    "max_kept": Param(1.0, **SHARE, description="and that may be; 1 is no bound"),
 }
 """The form of a curation."""
-
-FROM_EVENT = ("batches", "lake", "config", "subset", "master")
-"""What an event of `SHARDS` tells its consumers."""
 
 
 @task
 def settings(own: tuple[str, ...] = (), params: dict | None = None) -> dict:
-    """The form, with what the asset's event says of the lake, but for the `own` names."""
-    given = dict(params or {})
-    for events in (get_current_context().get("triggering_asset_events") or {}).values():
-        given |= {name: events[-1].extra[name] for name in FROM_EVENT if name in events[-1].extra and name not in own}
-    return given
+    """The form, with what the asset's events say of the lake, but for the `own` names."""
+    found = (get_current_context().get("triggering_asset_events") or {}).values()
+    try:
+        return {**(params or {}), **merged([event.extra for events in found for event in events], own)}
+    except ValueError as error:
+        raise AirflowFailException(str(error)) from error
 
 
 @task
 def batches_of(run: dict) -> list[dict]:
-    """What a task of one batch is told: a record a batch, in the order of their names."""
+    """What a task of one batch is told: a record a batch, in the order of their names. Fails where there is none."""
+    if not run.get("batches"):
+        raise AirflowFailException("batches is empty: name at least one, batch -> folder of its videos")
     return [{**run, "batch": name, "input": folder} for name, folder in sorted(run["batches"].items())]
 
 
@@ -44,7 +48,7 @@ def curate(run, outlet: Asset) -> None:
     """All jobs over the batches of a run's settings, the detectors one by one, then the checks that fail a run, then the report."""
     batches = batches_of(run)
     detectors = Moviegen(
-        task_id="detectors", answers=True, given=run,
+        task_id="detectors", answers=True, needs="score.detectors of the config names none", given=run,
         words=("curate", "detectors", "--config", "{config}", "--lake", "{lake}", "--json", "{more}"),
     )  # fmt: skip
     ingest = job("ingest", "ingest", "--input", "{input}").expand(given=batches)

@@ -19,9 +19,11 @@ PARAMS = {
 @dag(schedule=[SHARDS], params=PARAMS, max_active_runs=1, default_args=RETRIES, tags=["moviegen"], doc_md=__doc__)
 def train_stages():
     """A mapped task a stage, each up to and with its own: whichever is tried first, the stages run in order."""
-    run = settings()
+    run = settings(own=("batches", "config", "master"))
     train = ("train", "run", "{recipe}", "--lake", "{lake}", "--subset", "{subset}", "--output", "{output}")
-    stages = Moviegen(task_id="stages", words=(*train, "--list"), answers=True, given=run)
+    stages = Moviegen(
+        task_id="stages", words=(*train, "--list"), answers=True, needs="the recipe has no stages", given=run
+    )
     stage = Moviegen.partial(
         task_id="stage", words=(*train, "--until", "{name}", "{more}"), max_active_tis_per_dagrun=1, given=run,
         map_index_template="{{ task.each['name'] }}",

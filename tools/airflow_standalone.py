@@ -26,6 +26,8 @@ POOLS = {"moviegen_lake": "a lake has one writer"}
 START_S, STOP_S, POLL_S = 900.0, 30.0, 5.0
 USER = "admin"
 SPARK_CONNECTION = "moviegen_spark"
+DAGS = ("curate_videos", "lake_stats")
+"""Those that run here."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,10 @@ class Airflow:
     def call(self, method: str, path: str, body: dict | None = None) -> dict:
         """Airflow's answer to a call of its REST API. Raises RuntimeError with what it said."""
         return _call(method, f"{self.url}/api/v2/{path}", body, {"Authorization": f"Bearer {self.token}"})
+
+    def has(self, *dags: str) -> bool:
+        """Whether the DAG processor has read these DAGs."""
+        return set(dags) <= {row["dag_id"] for row in self.call("GET", "dags?limit=100")["dags"]}
 
     def unpause(self, *dags: str) -> None:
         """From now on these DAGs' runs are scheduled, and assets start them."""
@@ -112,7 +118,7 @@ def _spark(master: str, python: Path, path: str) -> dict[str, str]:
 
 @contextmanager
 def airflow(command: Path, environment: Mapping[str, str]) -> Iterator[Airflow]:
-    """A database, a server, a scheduler and a DAG processor; all of them are gone afterwards."""
+    """A database, a server, a scheduler and a DAG processor that has read `DAGS`; all of them are gone afterwards."""
     home = Path(environment["AIRFLOW_HOME"])
     logs = home / "logs"
     logs.mkdir(parents=True, exist_ok=True)
@@ -141,7 +147,7 @@ def airflow(command: Path, environment: Mapping[str, str]) -> Iterator[Airflow]:
                 )
         token = _wait(lambda: _token(url, home), processes, logs)
         running = Airflow(url, token)
-        _wait(lambda: len(running.call("GET", "dags")["dags"]) >= len(_dag_files()), processes, logs)
+        _wait(lambda: running.has(*DAGS), processes, logs)
         yield running
     finally:
         for process in reversed(processes):
@@ -157,10 +163,6 @@ def airflow(command: Path, environment: Mapping[str, str]) -> Iterator[Airflow]:
 def _end_with_parent() -> None:
     """Runs in the child: no service outlives a test that was killed."""
     ctypes.CDLL(None).prctl(1, signal.SIGTERM, 0, 0, 0)  # PR_SET_PDEATHSIG
-
-
-def _dag_files() -> list[Path]:
-    return [path for path in (ROOT / "dags").glob("*.py") if not path.name.startswith("moviegen_")]
 
 
 def password(home: Path) -> str | None:
@@ -237,7 +239,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         with airflow(given.airflow / "bin" / "airflow", environment) as running:
             say(f"{running.url}  user {USER}, password {password(home)}")
-            running.unpause("curate_videos", "lake_stats")
+            running.unpause(*DAGS)
             state = running.run("curate_videos", conf, time.strftime("demo-%Y%m%dT%H%M%S"))
             say(f"curate_videos: {state}; the report: {conf['lake']}/report.html; logs: {home / 'logs'}")
             if not given.once:

@@ -22,16 +22,20 @@ COMMANDS = """# Commands and settings
 Made from the dataclasses that the commands read. A setting is a key of the YAML, nested where its name has dots, and a flag:
 `--split.max_clip_s 8`. Flags override `--config FILE`, and of several files the later ones the earlier."""
 
+FOLDERS = (
+    "benchmarks", "configs", "curation", "dags", "deploy", "moviegen", "notebooks", "tests", "tools", "training",
+)  # fmt: skip
+"""Of the repository: lakes and models that lie in a clone have READMEs, too, and are no page."""
+
 MARKER = re.compile(r"^(```\w+) .*$", re.MULTILINE)
 
 
 def readmes() -> dict[str, str]:
     """Path of a README or another page at the root -> path of its page on the site."""
     found = {}
-    for path in sorted(ROOT.rglob("README.md")):
+    for path in sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("README.md")):
         name = path.relative_to(ROOT)
-        if len(name.parts) > 1 and not name.parts[0].startswith((".", "demo", "docs", "site", "runs")):
-            found[name.as_posix()] = f"parts/{'-'.join(name.parts[:-1])}.md"
+        found[name.as_posix()] = f"parts/{'-'.join(name.parts[:-1])}.md"
     pages = {f"{name}.md": f"{name.lower()}.md" for name in ("CONTRIBUTING", "SECURITY", "CHANGELOG")}
     return {"README.md": "parts/index.md", **found, **pages}
 

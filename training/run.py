@@ -113,10 +113,14 @@ def run_stage(recipe: Recipe, stage: RecipeStage, config: RunConfig) -> tuple[in
 
 def _traced(recipe: Recipe, stage: RecipeStage, config: RunConfig) -> AbstractContextManager:
     """Lineage of a stage: the shards, or what it takes from elsewhere, and its folder."""
-    taken = [Data(str(path)) for path in recipe.inputs(stage, Path(config.output), config.needs).values()]
-    lake = [] if "data.latents" in stage.inputs else [Data(f"{lake_at(config.lake).place}/shards")]
+
+    def inputs() -> list[Data]:
+        taken = [Data(str(path)) for path in recipe.inputs(stage, Path(config.output), config.needs).values()]
+        lake = [] if "data.latents" in stage.inputs else [Data(f"{lake_at(config.lake).place}/shards")]
+        return [*lake, *taken]
+
     made = [Data(str(Path(config.output) / recipe.folder(stage.name)))]
-    return traced(f"train.{stage.name}", [*lake, *taken], lambda: made)
+    return traced(f"train.{stage.name}", inputs, lambda: made)
 
 
 def _tell(argv: Sequence[str], folder: Path, ends: str) -> bool:

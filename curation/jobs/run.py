@@ -60,7 +60,7 @@ def run_jobs(
 
 
 def _traced(name: str, session: Session) -> AbstractContextManager:
-    return traced(f"curate.{name}", inputs_of(name, session), lambda: outputs_of(name, session))
+    return traced(f"curate.{name}", lambda: inputs_of(name, session), lambda: outputs_of(name, session))
 
 
 def check_tools(config: CurateConfig, names: Sequence[str]) -> None:

@@ -42,23 +42,26 @@ class Data:
 
 
 @contextmanager
-def traced(job: str, inputs: Sequence[Data], outputs: Callable[[], Sequence[Data]]) -> Iterator[Callable[[], None]]:
-    """Tells of what is done inside: that it began, and that it ended, with the outputs as they are then, or failed, and with what; what it
-    yields is called where a signal has stopped it. Does nothing when nobody asked. Raises UsageError where the client lacks, DiskError when
-    the file cannot be written."""
+def traced(
+    job: str, inputs: Callable[[], Sequence[Data]], outputs: Callable[[], Sequence[Data]]
+) -> Iterator[Callable[[], None]]:
+    """Tells of what is done inside: that it began, with the inputs as they are then, and that it ended, with the outputs as they are
+    then, or failed, and with what; what it yields is called where a signal has stopped it. Does nothing, and asks for nothing, when nobody
+    asked. Raises UsageError where the client lacks, DiskError when the file cannot be written."""
     place = os.environ.get(VARIABLE)
     stopped: list[bool] = []
     if not place:
         yield lambda: None
         return
     emit = _emitter(Path(place), job)
-    emit("START", inputs, ())
+    taken = inputs()
+    emit("START", taken, ())
     try:
         yield lambda: stopped.append(True)
     except BaseException as error:
-        emit("ABORT" if not isinstance(error, Exception) else "FAIL", inputs, (), error)
+        emit("ABORT" if not isinstance(error, Exception) else "FAIL", taken, (), error)
         raise
-    emit("ABORT" if stopped else "COMPLETE", inputs, () if stopped else outputs())
+    emit("ABORT" if stopped else "COMPLETE", taken, () if stopped else outputs())
 
 
 def _emitter(path: Path, job: str) -> Callable:

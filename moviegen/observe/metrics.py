@@ -1,11 +1,11 @@
 """A file of metrics in Prometheus's text format, for node_exporter's textfile collector: MOVIEGEN_METRICS names its folder."""
 
 import os
-import re
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 from moviegen.disk import writing_below
 from moviegen.errors import UsageError
@@ -49,8 +49,9 @@ def write_metrics(command: str, labels: dict[str, str], gauges: Iterable[Gauge])
         if gauge.name not in series:
             series[gauge.name] = Series(f"moviegen_{gauge.name}", gauge.about, list(all_labels), registry=registry)
         series[gauge.name].labels(**all_labels).set(gauge.value)
-    name = re.sub(r"[^\w.-]+", "_", "_".join(("moviegen", command, *labels.values())))
-    path = folder / f"{name}.prom"
+    # a comma is none of the letters that quote leaves alone, so no two runs have the same name
+    name = ",".join(quote(each, safe="") for each in (command, *labels.values()))
+    path = folder / f"moviegen_{name}.prom"
     with writing_below(folder):
         folder.mkdir(parents=True, exist_ok=True)
         write_to_textfile(str(path), registry)

@@ -19,7 +19,7 @@ words = sys.argv[1:]
 with open({log!r}, "a") as file:
     file.write(json.dumps(words) + "\\n")
 if "detectors" in words:
-    print(json.dumps([{{"detector": "motion"}}, {{"detector": "ocr"}}]))
+    print(json.dumps([] if os.environ.get("NO_DETECTORS") else [{{"detector": "motion"}}, {{"detector": "ocr"}}]))
 if "--list" in words:
     print(json.dumps([{{"name": "tae_64px"}}, {{"name": "t2v_64px"}}]))
 if words[0] == "stats":
@@ -82,6 +82,7 @@ def typed(airflow_home, tmp_path_factory):
     conf = {"batches": {"b": "in; touch pwned", "a": "A"}, "lake": "L", "more": ["--dedup.threshold", "0.8"]}
     small = {"lake": "L", "subset": "S"}
     runs = [["curate_videos", conf], ["lake_stats", small], ["train_stages", {**small, "output": "R"}]]
+    runs += [["curate_days", {"day": "2026-11-21", "inputs": "s3://in", "lake": "D"}]]
     runs += [[f"curate_{kind}", {"batches": {"a": "A"}, "lake": "L"}] for kind in ("audio", "personal", "edits")]
     found, calls = run_dags(airflow_home, folder, runs)
     assert not (folder / "pwned").exists()
@@ -116,6 +117,28 @@ def test_batches_and_detectors_are_mapped_and_come_in_order(typed):
     assert {value(call, "--only") for call in first if call[1] == "check"} == {each[6:] for each in CHECKS}
 
 
+def test_a_day_can_be_named_where_the_run_has_no_date(typed):
+    [ingest] = [call for call in typed[1] if call[:2] == ["curate", "ingest"] and value(call, "--lake") == "D"]
+    assert (value(ingest, "--batch"), value(ingest, "--input")) == ("2026-11-21", "s3://in/2026-11-21")
+
+
+def test_a_command_that_does_not_end_is_killed(airflow_home, tmp_path, repo_root):
+    code = """
+import subprocess, sys
+import moviegen_command
+
+moviegen_command.STOP_S = 0.2
+task = moviegen_command.Moviegen(task_id="task", words=())
+deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); print(flush=True); time.sleep(600)"
+task._process = subprocess.Popen([sys.executable, "-c", deaf], stdout=subprocess.PIPE)
+task._process.stdout.readline()
+task.on_kill()
+assert task._process.wait(10) == -9
+"""
+    environment = airflow_home | {"PYTHONPATH": str(repo_root / "dags")}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True)
+
+
 def test_stages_are_mapped(typed):
     stages = [call for call in typed[1] if call[0] == "train"]
     assert [value(call, "--until") for call in stages if "--until" in call] == ["tae_64px", "t2v_64px"]
@@ -136,6 +159,12 @@ def test_a_failed_check_fails_the_run_and_no_asset_is_published(airflow_home, tm
     found, calls = run_dags(airflow_home, tmp_path, [["curate_videos", {"lake": "L"}]], FAIL_AT="funnel")
     assert found["states"] == {"curate_videos": "failed"}
     assert "report" not in {call[1] for call in calls}
+
+
+def test_a_run_without_detectors_is_not_green(airflow_home, tmp_path):
+    found, calls = run_dags(airflow_home, tmp_path, [["curate_videos", {"lake": "L"}]], NO_DETECTORS="1")
+    assert found["states"] == {"curate_videos": "failed"}
+    assert "score" not in {call[1] for call in calls}
 
 
 def value(call, flag):

@@ -1,13 +1,14 @@
 """What can be said of the DAGs without Airflow."""
 
 import ast
+import importlib.util
 import sys
 
 import pytest
 
 from curation.cli import VERBS
 
-OURS = {"moviegen_command", "moviegen_runs", "moviegen_links", "moviegen_spark"}
+OURS = {"moviegen_command", "moviegen_events", "moviegen_runs", "moviegen_links", "moviegen_spark"}
 DRIVER = "moviegen_driver.py"
 """Runs in the other environment: `spark-submit` starts it there."""
 
@@ -58,3 +59,45 @@ def test_helpers_are_not_read_as_dags(repo_root):
 def test_what_airflow_s_environment_is_made_of_is_pinned(repo_root, name):
     lines = (repo_root / "dags" / "constraints.txt").read_text().splitlines()
     assert [line for line in lines if line.startswith(f"{name}==")]
+
+
+@pytest.fixture(scope="module")
+def events(repo_root):
+    spec = importlib.util.spec_from_file_location("moviegen_events", repo_root / "dags" / "moviegen_events.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+FIRST = {"batches": {"day1": "in/day1"}, "lake": "lake", "config": "a.yaml", "subset": "demo", "master": "local[*,4]"}
+SECOND = FIRST | {"batches": {"day2": "in/day2"}}
+
+
+def test_a_run_takes_the_batches_of_all_events(events):
+    assert events.merged([FIRST, SECOND]) == FIRST | {"batches": {"day1": "in/day1", "day2": "in/day2"}}
+    assert events.merged([]) == {}
+
+
+@pytest.mark.parametrize("name", ["lake", "config", "subset"])
+def test_events_of_two_lakes_or_configs_are_no_one_run(events, name):
+    with pytest.raises(ValueError, match=f"more than one {name}: .*other"):
+        events.merged([FIRST, SECOND | {name: "other"}])
+    assert name not in events.merged([FIRST, SECOND | {name: "other"}], own=(name,))
+
+
+def test_a_batch_with_two_folders_is_refused(events):
+    with pytest.raises(ValueError, match="more than one folder of batch day1: elsewhere, in/day1"):
+        events.merged([FIRST, FIRST | {"batches": {"day1": "elsewhere"}}])
+
+
+def test_airflow_is_ready_when_the_dags_that_run_are_listed(repo_root, monkeypatch):
+    """Not when as many are as there are files: one file makes several."""
+    monkeypatch.syspath_prepend(str(repo_root / "tools"))
+    import airflow_standalone
+
+    listed = ["curate_personal", "curate_edits", "curate_audio", "curate_days", "lake_stats"]
+    monkeypatch.setattr(airflow_standalone, "_call", lambda *asked: {"dags": [{"dag_id": name} for name in listed]})
+    running = airflow_standalone.Airflow("", "")
+    assert not running.has(*airflow_standalone.DAGS)
+    listed.append("curate_videos")
+    assert running.has(*airflow_standalone.DAGS)

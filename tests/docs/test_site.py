@@ -58,6 +58,23 @@ def test_links_of_readmes_lead_to_pages_of_the_site(site):
             assert (page.parent / target).exists(), f"{page.relative_to(site)}: {target}"
 
 
+def test_the_readmes_of_the_repository_are_on_the_site_and_no_others(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    import docs_pages
+
+    done = subprocess.run(
+        ["git", "ls-files", "README.md", "*/README.md"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        pytest.skip("no git here to ask")
+    assert {name for name in docs_pages.readmes() if name.endswith("README.md")} == set(done.stdout.split())
+    for name in ("lake/shards/README.md", "curation/README.md"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).touch()
+    monkeypatch.setattr(docs_pages, "ROOT", tmp_path)
+    assert {name for name in docs_pages.readmes() if "/" in name} == {"curation/README.md"}
+
+
 @pytest.mark.parametrize("page", ["docs/paper-to-code.md", "README.md", "CONTRIBUTING.md", "docs/differences.md"])
 def test_files_that_a_page_names_are_there(page):
     named = re.findall(

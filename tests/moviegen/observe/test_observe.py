@@ -42,7 +42,7 @@ def test_metrics_are_what_prometheus_reads(monkeypatch, tmp_path):
     monkeypatch.setenv("MOVIEGEN_METRICS", str(tmp_path / "new"))
     gauges = [Gauge("files", "files by state", n, {"state": state}) for state, n in (("accepted", 3), ('od"d\n', 1))]
     path = write_metrics("curate_run", {"batch": "a/b"}, gauges)
-    assert path.name == "moviegen_curate_run_a_b.prom"
+    assert path.name == "moviegen_curate_run,a%2Fb.prom"
     found = {f.name: f for f in parser.text_string_to_metric_families(path.read_text())}
     values = {sample.labels["state"]: sample.value for sample in found["moviegen_files"].samples}
     assert values == {"accepted": 3.0, 'od"d\n': 1.0}
@@ -50,12 +50,20 @@ def test_metrics_are_what_prometheus_reads(monkeypatch, tmp_path):
     assert [each.name for each in path.parent.iterdir()] == [path.name]
 
 
+def test_two_runs_have_two_files(monkeypatch, tmp_path):
+    pytest.importorskip("prometheus_client")
+    monkeypatch.setenv("MOVIEGEN_METRICS", str(tmp_path))
+    runs = [("a_b", "c"), ("a", "b_c"), ("a,b", "c"), ("a", "b,c"), ("a/b", "c"), ("a%2Fb", "c")]
+    paths = {write_metrics("curate_run", {"batch": batch, "subset": subset}, []) for batch, subset in runs}
+    assert len(paths) == len(list(tmp_path.iterdir())) == len(runs)
+
+
 def test_nothing_is_written_when_nobody_asked(monkeypatch, tmp_path):
     for name in ("MOVIEGEN_METRICS", "MOVIEGEN_LINEAGE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     assert write_metrics("curate_run", {}, []) is None
-    with traced("job", [], list):
+    with traced("job", lambda: pytest.fail("looked for nothing"), lambda: pytest.fail("looked for nothing")):
         pass
     assert list(tmp_path.iterdir()) == []
 
@@ -69,14 +77,16 @@ def test_lineage_tells_begin_end_and_failure(monkeypatch, tmp_path):
     file = tmp_path / "runs" / "lineage.jsonl"
     monkeypatch.setenv("MOVIEGEN_LINEAGE", str(file))
     with traced(
-        "curate.split", [Data("s3://b/videos")], lambda: [Data("/lake/clips", (("clip_id", "string", "the clip"),), 7)]
+        "curate.split",
+        lambda: [Data("s3://b/videos")],
+        lambda: [Data("/lake/clips", (("clip_id", "string", "the clip"),), 7)],
     ):
         pass
-    with pytest.raises(ValueError, match="no"), traced("curate.score", [], list):
+    with pytest.raises(ValueError, match="no"), traced("curate.score", list, list):
         raise ValueError("no frames")
-    with pytest.raises(KeyboardInterrupt), traced("curate.score", [], list):
+    with pytest.raises(KeyboardInterrupt), traced("curate.score", list, list):
         raise KeyboardInterrupt
-    with traced("train.tae", [], list) as stopped:
+    with traced("train.tae", list, list) as stopped:
         stopped()
     found = events(file)
     kinds = ["START", "COMPLETE", "START", "FAIL", "START", "ABORT", "START", "ABORT"]
