@@ -147,8 +147,7 @@ def _recipe_of(values: Any, name: str, places: Mapping[str, str]) -> Recipe:
     kinds = {"command": str, "settings": dict, "weights": dict, "inputs": dict, "environment": dict}
     odd = [key for key, kind in kinds.items() if not isinstance(values.get(key), kind)]
     odd = odd or [key for key in ("inputs", "environment") if not _is_of_words(values[key])]
-    odd = odd or [f"weights of {key}" for key, files in values["weights"].items() if not _is_of_words(files)]
-    if odd:
+    if odd := odd or [f"weights of {key}" for key, files in values["weights"].items() if not _is_of_words(files)]:
         raise UsageError(f"{name}: its recipe is damaged: {', '.join(sorted(odd))}")
     source = values.get("digital_source_type", Recipe.source)
     return Recipe(**{key: values[key] for key in kinds}, source=source, places=dict(places))
@@ -173,8 +172,7 @@ def write_sidecar(path: Path, recipe: Recipe) -> None:
 
 
 def read_recipe(path: Path) -> Recipe:
-    """The recipe in a file, or where that was stripped in its sidecar. Raises UsageError when there is none, a MediaError when the
-    file cannot be read."""
+    """The recipe in a file, or where that was stripped in its sidecar. Raises UsageError when there is none, a MediaError on a bad file."""
     from moviegen.media.tags import read_comment
 
     path = Path(path)
