@@ -259,3 +259,8 @@ SPOILED = {
 def test_each_check_finds_what_it_is_for(name, make_lake, known_tables):
     SPOILED[name](known_tables)
     assert run_check(open_lake(make_lake(known_tables)), name).rows != []
+
+
+def test_a_users_own_detector_names_its_metrics_itself(make_lake, known_tables):
+    known_tables["scores"].append(known_tables["scores"][0] | {"metric": "own.glow", "detector": "my_module:Glow"})
+    assert run_check(open_lake(make_lake(known_tables)), "scores_misnamed").rows == []
