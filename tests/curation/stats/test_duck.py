@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from curation.stats.duck import SQL, VIEWS, ask, check_names, open_lake, run_check
+from curation.stats.duck import SQL, VIEWS, ask, ask_arrow, check_names, open_lake, run_check
 from curation.stats.frames import clip_frames
 from moviegen.contracts.lake import Lake
 from moviegen.contracts.tables import TABLES
@@ -201,6 +201,35 @@ def test_a_folder_that_is_no_lake_says_how_to_make_one(tmp_path):
 def test_a_query_that_would_write_is_told_that_a_lake_is_read_only(lake):
     with pytest.raises(UsageError, match="only read here"):
         ask(lake, "delete from clips")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "copy (select 1) to '{0}'",
+        "explain analyze copy (select 1) to '{0}'",
+        "select 'ü'; explain /* */ (analyze) COPY (select 1) to '{0}'",
+        "copy (pivot (select 1 as a) on a using sum(a)) to '{0}'",
+        "prepare p as copy (select 1) to '{0}'",
+        "export database '{0}'",
+        "attach '{0}.duckdb' as a",
+    ],
+)
+def test_nothing_is_written_in_the_lake(lake, known_lake, asked):
+    target = known_lake / "_commits" / "shards" / "a.json"
+    for how in (ask, ask_arrow):
+        with pytest.raises(UsageError, match="only read here.*--output FILE"):
+            how(lake, asked.format(target))
+    assert not [*target.parent.glob("a.json*")]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["describe clips", "summarize clips", "show tables", "from clips", "explain from clips", "values (1); from clips",
+     "pivot selection on keep using count(*)", "with a as (from clips) from a", "explain analyze select 'copy'"],
+)  # fmt: skip
+def test_whatever_reads_is_answered(lake, asked):
+    assert ask(lake, asked).rows
 
 
 def test_a_mistyped_view_is_guessed(lake):
