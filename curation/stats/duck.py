@@ -155,7 +155,9 @@ def _read_only(query: str) -> str:
         kind = statement.type.name
         # EXPLAIN ANALYZE runs what it explains, and a COPY of a PIVOT is of PIVOT's kind
         if kind not in READS or (kind != "SELECT" and "copy" in _keywords(query)):
-            raise UsageError(f"a lake is only read here, which {query.split()[0].upper()} does not do; --output FILE writes an answer")
+            raise UsageError(
+                f"a lake is only read here, which {query.split()[0].upper()} does not do; --output FILE writes an answer"
+            )
     return query
 
 

@@ -121,6 +121,24 @@ def test_the_nearest_clips_come_first_on_either_side(lake):
     assert found == [("c2", False), ("c3", True)]  # c1 is three quarters of the span away
 
 
+def test_a_rules_effect_is_that_of_its_bound_in_its_batch(make_lake, known_tables):
+    """`< 2.5` in one batch, `<= 2.5` in the other: scores 5, 2.5, 1 and none, which is rejected."""
+    about = {"rule": "motion", "metric": "motion.vmaf", "if_missing": "reject", "max": 2.5, "min": None}
+    known_tables["rules"][1] |= about | {"bound": "motion.vmaf < 2.5"}
+    known_tables["selection"] = [
+        {"subset": "s", "clip_id": f"c{n}", "keep": n == 3, "reason": "" if n == 3 else "motion"} for n in range(1, 5)
+    ]
+    make_lake(known_tables)
+    known_tables["rules"][1]["bound"] = "motion.vmaf <= 2.5"
+    known_tables["selection"][1] |= {"keep": True, "reason": ""}
+    found = rows(
+        open_lake(make_lake(known_tables, "b2")),
+        "select bound, num_measured, num_outside, num_outside_only_here, num_rejected from rule_effects where rule = 'motion' order by bound",
+    )
+    # c4 is too small, too, and so is out of bounds twice
+    assert found == [("motion.vmaf < 2.5", 3, 3, 2, 3), ("motion.vmaf <= 2.5", 3, 2, 1, 2)]
+
+
 def test_a_duplicate_stands_beside_the_clip_kept_in_its_place(make_lake, known_tables):
     near = {"subset": "s", "reason": "near_duplicate", "keep": False}
     known_tables["selection"][2:] = [near | {"clip_id": name, "detail": "copy of c1"} for name in ("c3", "c4")]
