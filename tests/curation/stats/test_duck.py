@@ -133,7 +133,8 @@ def test_a_rules_effect_is_that_of_its_bound_in_its_batch(make_lake, known_table
     known_tables["selection"][1] |= {"keep": True, "reason": ""}
     found = rows(
         open_lake(make_lake(known_tables, "b2")),
-        "select bound, num_measured, num_outside, num_outside_only_here, num_rejected from rule_effects where rule = 'motion' order by bound",
+        "select bound, num_measured, num_outside, num_outside_only_here, num_rejected"
+        " from rule_effects where rule = 'motion' order by bound",
     )
     # c4 is too small, too, and so is out of bounds twice
     assert found == [("motion.vmaf < 2.5", 3, 3, 2, 3), ("motion.vmaf <= 2.5", 3, 2, 1, 2)]
@@ -236,7 +237,7 @@ def test_a_query_that_would_write_is_told_that_a_lake_is_read_only(lake):
 def test_nothing_is_written_in_the_lake(lake, known_lake, asked):
     target = known_lake / "_commits" / "shards" / "a.json"
     for how in (ask, ask_arrow):
-        with pytest.raises(UsageError, match="only read here.*--output FILE"):
+        with pytest.raises(UsageError, match=r"only read here.*--output FILE"):
             how(lake, asked.format(target))
     assert not [*target.parent.glob("a.json*")]
 
