@@ -154,14 +154,14 @@ def _read_only(query: str) -> str:
     for statement in duckdb.extract_statements(query):
         kind = statement.type.name
         # EXPLAIN ANALYZE runs what it explains, and a COPY of a PIVOT is of PIVOT's kind
-        if kind not in READS or (kind != "SELECT" and "copy" in _keywords(query)):
+        if kind not in READS or (kind != "SELECT" and "copy" in keywords(query)):
             raise UsageError(
                 f"a lake is only read here, which {query.split()[0].upper()} does not do; --output FILE writes an answer"
             )
     return query
 
 
-def _keywords(query: str) -> set[str]:
+def keywords(query: str) -> set[str]:
     """The query's keywords in lower case, those in strings, names and comments left out."""
     import duckdb
 
