@@ -62,6 +62,18 @@ def test_what_lance_is_given(known_lake):
     assert rows["vector_e"].to_pylist()[0] == pytest.approx([0.6, 0.8])
 
 
+def test_a_caption_that_is_not_fit_is_not_exported(make_lake, known_tables):
+    known_tables["captions"] += [
+        {"clip_id": name, "captioner": captioner, "text": captioner}
+        for name, captioner in (("c3", "a:Bad"), ("c3", "good"), ("c4", "a:Bad"))
+    ]
+    known_tables["failures"] += [
+        {"stage": "caption-rejected:a.Bad", "input_id": name, "error": "E", "message": "loop"} for name in ("c3", "c4")
+    ]
+    rows = clip_table(open_lake(make_lake(known_tables)))
+    assert rows["caption"].to_pylist()[2:] == ["good", None]
+
+
 class Recorder(SimpleNamespace):
     """Stands for FiftyOne's classes: keeps what it is given."""
 
