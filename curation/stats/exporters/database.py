@@ -30,7 +30,7 @@ def export_database(root: Path, target: Path, replace: bool) -> str:
         duckdb.connect(str(temporary)) as file,
         explained(),
     ):
-        file.execute(f"create table {MARK} as select ? as version", [__version__])
+        file.execute("create table " + MARK + " as select ? as version", [__version__])
         for name in TABLES:
             _copy(lake, file, name)
         for name in VIEWS:
