@@ -11,7 +11,7 @@ from moviegen.contracts.sample import decode_sample
 from moviegen.contracts.shard import Shard, ShardError, committed_tar, read_members
 from moviegen.contracts.tables import SAMPLES, SET_SAMPLES, SET_SHARDS, SHARDS, TABLES, Table
 
-from .gc import stray_tars
+from .gc import IN_A_STORE, stray_tars
 from .rows import arrow_schema, read_table
 from .sets import read_set_shard
 from .stats.duck import check_names, open_lake, run_check
@@ -48,11 +48,7 @@ def stray_notice(lake: Lake) -> str:
     if not strays:
         return ""
     tars = "1 tar that no commit names" if len(strays) == 1 else f"{len(strays)} tars that no commit names"
-    advice = (
-        f"`moviegen curate gc {lake.place}` deletes those older than a day"
-        if lake.store is None
-        else "delete them with your store's own tools when no run writes to this lake"
-    )
+    advice = f"`moviegen curate gc {lake.place}` deletes those older than a day" if lake.store is None else IN_A_STORE
     return (
         f"{tars} ({sum(strays.values()) / 1e6:,.1f} MB), such as {min(strays)}: left by a killed run, replaced, or not committed yet. "
         f"No reader opens them; {advice}"

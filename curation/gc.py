@@ -122,6 +122,9 @@ def named_tars(lake: Lake) -> set[str]:
 
 TAR_FOLDERS = ("shards", "sets")
 
+IN_A_STORE = "delete them with your store's own tools when no run writes to this lake"
+"""What to do about tars that no commit names where gc deletes nothing."""
+
 
 def stray_tars(lake: Lake) -> dict[str, int]:
     """Bytes of each tar that no commit names, by its path below the lake's root: what a killed run has left, a new selection has

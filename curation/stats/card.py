@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from curation.gc import stray_tars
+from curation.dedup import NEAR_DUPLICATE
+from curation.gc import IN_A_STORE, stray_tars
 from moviegen import __version__
 from moviegen.contracts.lake import Lake, atomic_write, existing_lake
 from moviegen.contracts.store import url_of
@@ -75,11 +76,11 @@ def write_card(config: CardConfig) -> list[str]:
     Raises UsageError when there is no shard, or a tar that does not count.
     """
     lake = existing_lake(config.lake)
-    if strays := stray_tars(lake):
+    if strays := [path for path in stray_tars(lake) if path.startswith(f"{FOLDER}/")]:
+        advice = f"`moviegen curate gc {lake.place} --older_than 0s` deletes them" if lake.store is None else IN_A_STORE
         raise UsageError(
-            f"{lake.place}: {len(strays)} tars lie there that no commit names, such as {min(strays)}; "
-            "a dataset repository would hold them too. "
-            f"moviegen curate gc {lake.place} deletes them"
+            f"{lake.place}: tars that no commit names: {len(strays)}, such as {min(strays)}; "
+            f"a dataset repository would hold them too. {advice[0].upper() + advice[1:]}"
         )
     connection = open_lake(config.lake)
     try:
@@ -133,11 +134,16 @@ def about_subset(connection: "duckdb.DuckDBPyConnection", name: str) -> AboutSub
             "select kinds, sum(num_clips)::bigint as num_clips from sound_buckets where subset = ? and state = 'accepted' group by kinds"
         ),
         "words": ask(connection, question("words"), [name, 40]).records(),
-        "failures": ask(
-            connection, "select coalesce(sum(num_inputs), 0)::bigint as n from failures_by_stage"
-        ).records(),
+        "failures": of_subset(_FAILED),
     }
     return AboutSubset(name, totals["n"], totals["size"], tables)
+
+
+_FAILED = """
+select
+    (select count(*) from inputs where subset = $1 and state = 'failed' and num_clips = 0) as num_files,
+    (select count(*) from clip_states where subset = $1 and state = 'failed') as num_clips
+"""
 
 
 def _write_metadata(connection: "duckdb.DuckDBPyConnection", lake: Lake, about: AboutSubset) -> str:
@@ -172,10 +178,15 @@ def card_text(config: CardConfig, lake: Lake, subsets: Sequence[AboutSubset]) ->
         "name": _markdown(name),
         "license": _markdown(config.license or ""),
         "total": number(total),
+        "is_deduplicated": all(_has_rule(about, NEAR_DUPLICATE) for about in subsets),
         "version": __version__,
         "subsets": [_shown(about) for about in subsets],
     }
     return str(DatasetCard.from_template(head, template_path=str(TEMPLATES / "card.md"), **content))
+
+
+def _has_rule(about: AboutSubset, name: str) -> bool:
+    return any(row["step"] == name for row in about.tables["funnel"])
 
 
 def _configs(subset: str, is_first: bool) -> list[dict]:

@@ -24,6 +24,8 @@ class StatsConfig:
     """File for the answer: .csv, .json, .parquet or .txt."""
     export: Path | None = None
     """The whole lake for another tool: a name that ends in .duckdb, .lance or .fiftyone."""
+    replace: bool = False
+    """Export over a file or data set that this command did not make."""
 
 
 EXAMPLES = (
@@ -62,7 +64,7 @@ def stats(argv: Sequence[str]) -> int:
             raise UsageError("moviegen stats: --export is the whole lake; one answer goes into a file by --output")
         from .exporters import exporter_of
 
-        print(exporter_of(config.export)(config.lake, config.export))
+        print(exporter_of(config.export)(config.lake, config.export, config.replace))
         return 0
     _answer(config, form)
     return 0

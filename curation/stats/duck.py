@@ -1,5 +1,6 @@
 """DuckDB over a lake: committed files only, read-only, nothing outside the lake's folder can be opened."""
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -122,7 +123,7 @@ def _quoted(text: str) -> str:
 def ask(connection: "duckdb.DuckDBPyConnection", question: str, parameters: list | dict | None = None) -> Answer:
     """The answer to a view's name or a SQL query. Raises UsageError with DuckDB's own message and the names there are."""
     with explained():
-        done = connection.execute(_query(connection, question), parameters or [])
+        done = connection.execute(_read_only(_query(connection, question)), parameters or [])
         columns = tuple(column[0] for column in done.description or ())
         return Answer(columns, done.fetchall())
 
@@ -130,7 +131,7 @@ def ask(connection: "duckdb.DuckDBPyConnection", question: str, parameters: list
 def ask_arrow(connection: "duckdb.DuckDBPyConnection", question: str, parameters: list | None = None) -> "pa.Table":
     """The answer as an Arrow table, with DuckDB's types. Raises UsageError as `ask` does."""
     with explained():
-        found = connection.sql(_query(connection, question), params=parameters or [])
+        found = connection.sql(_read_only(_query(connection, question)), params=parameters or [])
         if found is None:
             raise UsageError("that is no question: it has no rows to write")
         return found.to_arrow_table()
@@ -140,6 +141,33 @@ def _query(connection: "duckdb.DuckDBPyConnection", question: str) -> str:
     """The SQL of a question: itself, or all rows of the view it names."""
     words = question.strip().rstrip(";").split()
     return question if len(words) != 1 else "from " + _name(connection, words[0])
+
+
+READS = ("SELECT", "EXPLAIN", "MULTI")
+"""Kinds of statements that a lake answers; SHOW, DESCRIBE, SUMMARIZE and VALUES are of the first, PIVOT of the last."""
+
+
+def _read_only(query: str) -> str:
+    """The query itself. Raises UsageError where it does more than read: DuckDB may write in the lake's folder, which it has to read."""
+    import duckdb
+
+    for statement in duckdb.extract_statements(query):
+        kind = statement.type.name
+        # EXPLAIN ANALYZE runs what it explains, and a COPY of a PIVOT is of PIVOT's kind
+        if kind not in READS or (kind != "SELECT" and "copy" in keywords(query)):
+            raise UsageError(
+                f"a lake is only read here, which {query.split()[0].upper()} does not do; --output FILE writes an answer"
+            )
+    return query
+
+
+def keywords(query: str) -> set[str]:
+    """The query's keywords in lower case, those in strings, names and comments left out."""
+    import duckdb
+
+    found = [place for place, kind in duckdb.tokenize(query) if kind == duckdb.token_type.keyword]
+    text = query.encode()
+    return {re.match(rb"\w*", text[place:]).group().decode().lower() for place in found}
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -14,7 +15,7 @@ from moviegen.errors import MovieGenError
 from moviegen.messages import printable
 
 from .complete import DELIMITERS, DOT_COMMANDS, MODES, Names, completions, describe, names_of
-from .duck import VIEWS, Answer, ask
+from .duck import VIEWS, Answer, ask, keywords, relations
 from .empty import why_empty
 from .fit import terminal_width
 from .show import about, as_table, show, write_answer
@@ -40,13 +41,19 @@ class Shell:
 
     connection: "duckdb.DuckDBPyConnection"
     lake: Lake
-    names: Names
     out: TextIO
     mode: str = "table"
+    is_typed: bool = True
+    """Does an empty line end a question? In a file it may stand within one."""
     output: Path | None = None
     pending: list[str] = field(default_factory=list)
     """Lines of a question that has not ended."""
     is_over: bool = False
+
+    @cached_property
+    def names(self) -> Names:
+        """What Tab offers; found by scans that a pipe does without."""
+        return names_of(self.connection)
 
     @property
     def prompt(self) -> str:
@@ -63,16 +70,22 @@ class Shell:
         words = line.strip()
         if not self.pending and words.startswith("."):
             self._command(*words.rstrip(";").split(maxsplit=1))
-        elif words.endswith(";") or (self.pending and not words) or (not self.pending and self._is_name(words)):
-            question = "\n".join([*self.pending, words]).strip().rstrip(";").strip()
-            self.pending = []
-            if question:
-                self._answer(question)
-        elif words:
+        elif words.endswith(";") or (not words and self.is_typed) or (not self.pending and self._is_name(words)):
+            self.pending.append(words)
+            self.finish()
+        elif words or self.pending:
             self.pending.append(line)
 
+    def finish(self) -> None:
+        """Answers what is pending."""
+        question = "\n".join(self.pending).strip().rstrip(";").strip()
+        self.pending = []
+        if question:
+            self._answer(question)
+
     def _is_name(self, words: str) -> bool:
-        return bool(words) and len(words.split()) == 1
+        """A name, or a mistyped one; not the first word of a query."""
+        return words in relations() or (words.isidentifier() and not keywords(words))
 
     def _answer(self, question: str) -> None:
         if self.output is not None:
@@ -143,16 +156,17 @@ def run_lines(
     connection: "duckdb.DuckDBPyConnection", lake: Lake, lines: Iterable[str], out: TextIO, mode: str
 ) -> None:
     """Answers the questions of a file or a pipe, one after another. Raises UsageError at the first that is wrong."""
-    shell = Shell(connection, lake, names_of(connection), out, mode)
-    for line in [*lines, ""]:
+    shell = Shell(connection, lake, out, mode, is_typed=False)
+    for line in lines:
         shell._take(line.rstrip("\n"))
         if shell.is_over:
             return
+    shell.finish()
 
 
 def run_shell(connection: "duckdb.DuckDBPyConnection", lake: Lake) -> None:
     """Asks until Ctrl-D or `.quit`. Ctrl-C leaves a question, not the shell."""
-    shell = Shell(connection, lake, names_of(connection), sys.stdout)
+    shell = Shell(connection, lake, sys.stdout)
     print("a name, or SQL that ends in `;`; Tab completes, .help tells more, Ctrl-D leaves", file=sys.stderr)
     with _keyboard(), _completing(shell):
         while not shell.is_over:
@@ -187,10 +201,10 @@ def _completing(shell: Shell):
 
     def complete(word: str, number: int) -> str | None:
         typed = readline.get_line_buffer()[: readline.get_endidx()]
-        found = completions(shell.names, "\n".join([*shell.pending, typed]), word)
+        found = completions(names, "\n".join([*shell.pending, typed]), word)
         return found[number] if number < len(found) else None
 
-    history = history_file()
+    names, history = shell.names, history_file()
     readline.set_completer(complete)
     readline.set_completer_delims(DELIMITERS)
     readline.parse_and_bind("bind ^I rl_complete" if "libedit" in (readline.__doc__ or "") else "tab: complete")

@@ -132,7 +132,9 @@ def run_page(page: Path, session) -> None:
 
 def is_slow(page: Path) -> bool:
     """The guides take half a minute each; README.md, which has the same commands in short, is typed always."""
-    return page.parent.name in ("howto", "reference") or any("slow" in block.markers for block in blocks_of(page) if block.is_run)
+    return page.parent.name in ("howto", "reference") or any(
+        "slow" in block.markers for block in blocks_of(page) if block.is_run
+    )
 
 
 @pytest.mark.parametrize("page", [page for page in SESSIONS if not is_slow(page)], ids=name)

@@ -11,9 +11,10 @@ EXPORTERS = {
     ".lance": "curation.stats.exporters.lance:export_lance",
     ".fiftyone": "curation.stats.exporters.fiftyone:export_fiftyone",
 }
-"""End of the target's name -> dotted path of `(lake's folder, target) -> what was written, in words`."""
+"""End of the target's name -> dotted path of `(lake's folder, target, replace) -> what was written, in words`.
+Without `replace` what others made stays."""
 
-Exporter = Callable[[Path, Path], str]
+Exporter = Callable[[Path, Path, bool], str]
 
 
 def exporter_of(target: Path) -> Exporter:

@@ -18,10 +18,14 @@ SAMPLES = "samples.json"
 """The intermediate form, in the folder that was named."""
 
 
-def export_fiftyone(root: Path, target: Path) -> str:
+MARK = {"made_by": "moviegen stats --export"}
+"""Stands in `info` of the datasets made here, which alone are replaced unasked."""
+
+
+def export_fiftyone(root: Path, target: Path, replace: bool) -> str:
     """Writes `target/samples.json` and loads it as the persistent dataset of the folder's name.
 
-    Raises UsageError where FiftyOne is missing.
+    Raises UsageError where FiftyOne is missing, or has a dataset of that name from elsewhere and not `replace`.
     """
     samples = video_samples(ask(open_lake(root), (SQL / "exports" / "clips.sql").read_text()))
     text = json.dumps(samples, indent=1, ensure_ascii=False)
@@ -34,9 +38,20 @@ def export_fiftyone(root: Path, target: Path) -> str:
             f"{target / SAMPLES} is written; to load it FiftyOne is needed, which brings a MongoDB: "
             "pip install fiftyone, then the same command"
         ) from error
+    if not replace and fiftyone.dataset_exists(target.stem) and not _is_ours(fiftyone, target.stem):
+        raise UsageError(
+            f"--export {target}: FiftyOne has a dataset {target.stem!r} that moviegen did not make; "
+            f"take another name, or --replace deletes it. {target / SAMPLES} is written"
+        )
     dataset = fiftyone.Dataset(target.stem, persistent=True, overwrite=True)
+    dataset.info = MARK
+    dataset.save()
     dataset.add_samples([_sample(fiftyone, each) for each in samples])
     return f"FiftyOne dataset {target.stem!r}: {len(samples):,} videos; `fiftyone app launch {target.stem}` shows it"
+
+
+def _is_ours(fiftyone, name: str) -> bool:
+    return MARK.items() <= dict(fiftyone.load_dataset(name).info).items()
 
 
 def video_samples(clips: Answer) -> list[dict]:

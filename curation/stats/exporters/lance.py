@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def export_lance(root: Path, target: Path) -> str:
-    """Writes the dataset, as a new version where there is one already. Raises UsageError where the package is missing."""
+def export_lance(root: Path, target: Path, _replace: bool) -> str:
+    """Writes the dataset, as a new version where there is one already: the older versions stay.
+
+    Raises UsageError where the package is missing.
+    """
     try:
         import lance
     except ModuleNotFoundError as error:

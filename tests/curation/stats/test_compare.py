@@ -46,6 +46,20 @@ def test_the_comparison_is_said_in_words_and_drawn(lake, tmp_path, capsys):
     assert "histograms of motion.vmaf of A and B" in text
 
 
+def test_a_clip_that_filter_has_not_seen_is_kept_by_nobody(make_lake, known_tables, capsys):
+    known_tables["selection"] += [{"subset": "t", "clip_id": "c1", "keep": True}]
+    known_tables["rules"].append(known_tables["rules"][1] | {"subset": "t"})
+    lake = make_lake(known_tables)
+    assert stats(["compare", f"{lake}#s", f"{lake}#t", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {(row["state_a"], row["state_b"]) for row in found["changes"]} == {
+        ("accepted", "pending"), ("accepted", "not filtered"), ("rejected", "not filtered"),
+    }  # fmt: skip
+    assert {(row["metric"], row["clips_b"]) for row in found["metrics"]} == {("motion.vmaf", 1), ("probe.min_side", 1)}
+    assert stats(["compare", f"{lake}#s", f"{lake}#t", "--output", str(lake.parent / "c.html")]) == 0
+    assert "1 are kept by both, 1 by A alone, 0 by B alone." in capsys.readouterr().out
+
+
 def test_a_lake_equals_itself(known_lake, capsys):
     stats(["compare", str(known_lake), str(known_lake), "--json"])
     found = json.loads(capsys.readouterr().out)

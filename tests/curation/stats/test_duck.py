@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from curation.stats.duck import SQL, VIEWS, ask, check_names, open_lake, run_check
+from curation.stats.duck import SQL, VIEWS, ask, ask_arrow, check_names, open_lake, run_check
 from curation.stats.frames import clip_frames
 from moviegen.contracts.lake import Lake
 from moviegen.contracts.tables import TABLES
@@ -121,6 +121,25 @@ def test_the_nearest_clips_come_first_on_either_side(lake):
     assert found == [("c2", False), ("c3", True)]  # c1 is three quarters of the span away
 
 
+def test_a_rules_effect_is_that_of_its_bound_in_its_batch(make_lake, known_tables):
+    """`< 2.5` in one batch, `<= 2.5` in the other: scores 5, 2.5, 1 and none, which is rejected."""
+    about = {"rule": "motion", "metric": "motion.vmaf", "if_missing": "reject", "max": 2.5, "min": None}
+    known_tables["rules"][1] |= about | {"bound": "motion.vmaf < 2.5"}
+    known_tables["selection"] = [
+        {"subset": "s", "clip_id": f"c{n}", "keep": n == 3, "reason": "" if n == 3 else "motion"} for n in range(1, 5)
+    ]
+    make_lake(known_tables)
+    known_tables["rules"][1]["bound"] = "motion.vmaf <= 2.5"
+    known_tables["selection"][1] |= {"keep": True, "reason": ""}
+    found = rows(
+        open_lake(make_lake(known_tables, "b2")),
+        "select bound, num_measured, num_outside, num_outside_only_here, num_rejected"
+        " from rule_effects where rule = 'motion' order by bound",
+    )
+    # c4 is too small, too, and so is out of bounds twice
+    assert found == [("motion.vmaf < 2.5", 3, 3, 2, 3), ("motion.vmaf <= 2.5", 3, 2, 1, 2)]
+
+
 def test_a_duplicate_stands_beside_the_clip_kept_in_its_place(make_lake, known_tables):
     near = {"subset": "s", "reason": "near_duplicate", "keep": False}
     known_tables["selection"][2:] = [near | {"clip_id": name, "detail": "copy of c1"} for name in ("c3", "c4")]
@@ -203,6 +222,35 @@ def test_a_query_that_would_write_is_told_that_a_lake_is_read_only(lake):
         ask(lake, "delete from clips")
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "copy (select 1) to '{0}'",
+        "explain analyze copy (select 1) to '{0}'",
+        "select 'ü'; explain /* */ (analyze) COPY (select 1) to '{0}'",
+        "copy (pivot (select 1 as a) on a using sum(a)) to '{0}'",
+        "prepare p as copy (select 1) to '{0}'",
+        "export database '{0}'",
+        "attach '{0}.duckdb' as a",
+    ],
+)
+def test_nothing_is_written_in_the_lake(lake, known_lake, asked):
+    target = known_lake / "_commits" / "shards" / "a.json"
+    for how in (ask, ask_arrow):
+        with pytest.raises(UsageError, match=r"only read here.*--output FILE"):
+            how(lake, asked.format(target))
+    assert not [*target.parent.glob("a.json*")]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["describe clips", "summarize clips", "show tables", "from clips", "explain from clips", "values (1); from clips",
+     "pivot selection on keep using count(*)", "with a as (from clips) from a", "explain analyze select 'copy'"],
+)  # fmt: skip
+def test_whatever_reads_is_answered(lake, asked):
+    assert ask(lake, asked).rows
+
+
 def test_a_mistyped_view_is_guessed(lake):
     with pytest.raises(UsageError, match="did you mean 'funnel'"):
         ask(lake, "funel")
@@ -259,3 +307,8 @@ SPOILED = {
 def test_each_check_finds_what_it_is_for(name, make_lake, known_tables):
     SPOILED[name](known_tables)
     assert run_check(open_lake(make_lake(known_tables)), name).rows != []
+
+
+def test_a_users_own_detector_names_its_metrics_itself(make_lake, known_tables):
+    known_tables["scores"].append(known_tables["scores"][0] | {"metric": "own.glow", "detector": "my_module:Glow"})
+    assert run_check(open_lake(make_lake(known_tables)), "scores_misnamed").rows == []

@@ -12,6 +12,10 @@ select
     count(*) as num_clips,
 from scores
 inner join ranges using (metric)
-semi join (select clip_id from clip_states where subset = $1 and state in ('accepted', 'pending')) as kept using (clip_id)
+semi join (
+    select clip_id
+    from clip_states
+    where subset = $1 and state in ('accepted', 'pending') and is_selected
+) as kept using (clip_id)
 group by all
 order by metric, bin

@@ -8,5 +8,9 @@ select
     min(score) as low,
     max(score) as high,
 from scores
-semi join (select clip_id from clip_states where subset = ? and state in ('accepted', 'pending')) as kept using (clip_id)
+semi join (
+    select clip_id
+    from clip_states
+    where subset = ? and state in ('accepted', 'pending') and is_selected
+) as kept using (clip_id)
 group by all

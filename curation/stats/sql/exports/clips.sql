@@ -6,10 +6,15 @@ with measured as (
 ),
 
 said as (
-    select clip_id, min_by(text, captioner) as caption
+    select captions.clip_id, min_by(captions.text, captions.captioner) as caption
     from captions
-    where not starts_with(text, 'This audio has quality: ')
-    group by clip_id
+    anti join failures
+        on
+            captions.clip_id = failures.input_id
+            and captions.batch = failures.batch
+            and failures.stage = 'caption-rejected:' || replace(captions.captioner, ':', '.')
+    where not starts_with(captions.text, 'This audio has quality: ')
+    group by captions.clip_id
 )
 
 select

@@ -1,16 +1,59 @@
 -- what each rule would reject alone, and what no other rule would; `num_rejected` is what it did, in its place of the funnel.
--- a rule that alone rejects nothing that the others keep can go
-with decided as (
+-- a rule that alone rejects nothing that the others keep can go. Whether a bound is allowed itself stands in its words alone;
+-- a clip without the score is out of bounds of a rule that rejects what is missing, unless its detector failed
+with bounds as (
     select
-        rules.subset,
-        rules.batch,
-        rules.position,
-        rules.rule,
-        rules.bound,
-        scores.clip_id,
-        not coalesce(scores.score >= rules.min, true) or not coalesce(scores.score <= rules.max, true) as is_outside,
+        *,
+        contains(bound, metric || ' > ') or contains(bound, ' < ' || metric) as is_min_exclusive,
+        contains(bound, metric || ' < ') as is_max_exclusive,
     from rules
-    inner join scores on rules.metric = scores.metric and rules.batch = scores.batch
+    where metric <> ''
+),
+
+measured as (
+    select
+        bounds.subset,
+        bounds.batch,
+        bounds.position,
+        bounds.rule,
+        bounds.bound,
+        scores.clip_id,
+        true as is_measured,
+        coalesce(scores.score < bounds.min or (is_min_exclusive and scores.score = bounds.min), false)
+        or coalesce(scores.score > bounds.max or (is_max_exclusive and scores.score = bounds.max), false) as is_outside,
+    from bounds
+    inner join scores on bounds.metric = scores.metric and bounds.batch = scores.batch
+),
+
+missing as (
+    select
+        bounds.subset,
+        bounds.batch,
+        bounds.position,
+        bounds.rule,
+        bounds.bound,
+        selection.clip_id,
+        false as is_measured,
+        true as is_outside,
+    from bounds
+    inner join selection on bounds.subset = selection.subset and bounds.batch = selection.batch
+    anti join scores
+        on
+            selection.clip_id = scores.clip_id
+            and selection.batch = scores.batch
+            and bounds.metric = scores.metric
+    anti join failures
+        on
+            selection.clip_id = failures.input_id
+            and selection.batch = failures.batch
+            and failures.stage = 'score:' || split_part(bounds.metric, '.', 1)
+    where bounds.if_missing = 'reject'
+),
+
+decided as (
+    from measured
+    union all
+    from missing
 ),
 
 outside as (
@@ -25,7 +68,7 @@ counted as (
         decided.position,
         decided.rule,
         decided.bound,
-        count(*) as num_measured,
+        count(*) filter (is_measured) as num_measured,
         count(*) filter (is_outside) as num_outside,
         count(*) filter (is_outside and outside.num_outside = 1) as num_outside_only_here,
     from decided
@@ -33,10 +76,13 @@ counted as (
     group by all
 ),
 
+-- batch by batch: the same rule may have had another bound in another batch
 rejected as (
-    select subset, reason as rule, count(*) as num_rejected
-    from selection
-    where not keep
+    select rules.subset, rules.position, rules.rule, rules.bound, count(*) as num_rejected
+    from rules
+    inner join selection
+        on rules.subset = selection.subset and rules.batch = selection.batch and rules.rule = selection.reason
+    where not selection.keep
     group by all
 )
 
@@ -44,5 +90,5 @@ select
     counted.*,
     coalesce(rejected.num_rejected, 0) as num_rejected,
 from counted
-left join rejected using (subset, rule)
-order by subset, position
+left join rejected using (subset, position, rule, bound)
+order by subset, position, bound
