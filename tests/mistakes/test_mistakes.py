@@ -51,7 +51,7 @@ MISTAKES = {
     "an unknown table": ("stats {root}/lake 'select * from scors'", 2, "scors.*scores"),
     "an unknown column": ("stats {root}/lake 'select sizee from shards'", 2, "sizee"),
     "SQL that is none": ("stats {root}/lake 'selekt 1'", 2, "selekt"),
-    "a query that would write": ("stats {root}/lake 'drop table shards'", 2, "shards"),
+    "a query that would write": ("stats {root}/lake 'drop table shards'", 2, "only read here, which DROP"),
     "a lost tar": ("curate check {root}/broken_lake", 4, r"\.tar"),
     "an unknown clip": ("curate explain {root}/lake 0123456789", 2, "0123456789"),
     "a rule that is no rule": ("curate whatif {root}/lake 'motion.vmaf >> 2'", 2, "motion.vmaf"),
