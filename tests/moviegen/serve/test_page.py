@@ -178,6 +178,7 @@ def test_bad_input_is_a_sentence(page, server, tmp_path):
     page.click("#make-upsample")
     page.reads("view-upsample", "Choose a file first")
     page.browser.wait("document.querySelector('#upload-upsample-video input[type=file]') !== null")
+    assert list(server.output.glob("*upsample*")) == []
     write_video(tmp_path / "film.mp4", [np.zeros((16, 16, 3), np.uint8)] * 3, 4)
     page.browser.choose_file("#upload-upsample-video input[type=file]", tmp_path / "film.mp4")
     page.browser.wait("document.querySelector('#input-upsample-video video')?.readyState >= 1")
