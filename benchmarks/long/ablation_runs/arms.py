@@ -75,7 +75,7 @@ def fit(
 def t2v_arms(
     run: Run, kind: str, modules: dict[str, str | None], ask: dict[str, Callable]
 ) -> Iterator[tuple[str, Arm]]:
-    """Text to image and video from nothing, by modules."""
+    """Text to image and video from nothing, by modules; the one without is trained once for all ablations."""
     encoded = run.model("world_encode").parent
     inputs = {"model.tae": encoded / "model", "data.latents": encoded / "latents"}
     for name, module in modules.items():
@@ -87,7 +87,8 @@ def t2v_arms(
             changes["model"]["class_path"] = f"ablation_runs.modules.{module}"
 
         def arm(seed: int, name: str = name, changes: dict = changes) -> list[Answer]:
-            model = fit(run, "t2v", "world_t2i", f"{kind}-{name}", seed, changes, inputs)
+            folder = f"{kind}-{name}" if modules[name] else "plain"
+            model = fit(run, "t2v", "world_t2i", folder, seed, changes, inputs)
             return ask.get(name, asking.ask_videos)(model, run.table(seed)).answers
 
         yield name, arm
