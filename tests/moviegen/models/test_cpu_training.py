@@ -7,6 +7,7 @@ from torch import nn
 
 from moviegen.models import cpu_training
 from moviegen.models.cpu_training import JointLinear, ModulatedRMSNorm
+from moviegen.models.execution import sdpa
 from moviegen.models.layers import Attention, RMSNorm, add_gated, modulated_norm
 from moviegen.models.text import TextContext
 from moviegen.models.video_dit import VideoDiT, VideoDiTConfig
@@ -85,3 +86,20 @@ def test_elsewhere_the_plain_steps_are_taken(how, monkeypatch):
     with torch.set_grad_enabled(how != "no gradients"), torch.autocast("cpu", enabled=how == "autocast"):
         out = add_gated(x, rows[2], attention(modulated_norm(norm, x, rows[0], rows[1])))
     assert out.shape == x.shape
+
+
+@pytest.mark.parametrize("how", ["weights in bfloat16", "autocast"])
+def test_attention_in_bfloat16_learns_by_float32(how):
+    """Outputs and gradients are the float32 ones of the same inputs, rounded once."""
+    inputs = [draw(2, 2, 5, 8, seed=s).detach().bfloat16() for s in range(3)]
+    mask = torch.arange(5) < torch.tensor([[5], [3]])
+    results = []
+    for narrow in (True, False):
+        given = [x.clone().requires_grad_() if narrow else x.float().requires_grad_() for x in inputs]
+        with torch.autocast("cpu", torch.bfloat16, enabled=narrow and how == "autocast"):
+            out = sdpa(*given, mask)
+        out.float().square().sum().backward()
+        results.append([out.detach(), *(x.grad for x in given)])
+    for ours, wide in zip(*results, strict=True):
+        assert ours.dtype == torch.bfloat16
+        torch.testing.assert_close(ours.float(), wide, rtol=2**-7, atol=2**-7)
