@@ -1,7 +1,9 @@
-"""Fixtures that every folder of tests may use."""
+"""Fixtures that every folder of tests may use, and the order in which two processes share the files."""
 
+import gc
 import json
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,7 +17,38 @@ with suppress(ModuleNotFoundError):  # Airflow's environment has none
     settings.register_profile("search", deadline=None, max_examples=1000)  # new examples at every run
     settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "moviegen"))
 
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # before torch is imported: as many test processes as cores, one thread each
+
 ROOT = Path(__file__).resolve().parents[1]
+LONGEST = ("e2e", "training", "docs")
+"""Folders whose files take longest, few tests though they have: begun first, so that no process waits for the other's last file."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Files in the order they are collected in, where xdist would begin with those of many tests."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first; and what was imported to collect them all is never looked through again for garbage."""
+    folders = [item.path.relative_to(ROOT / "tests").parts[0] for item in items]
+    ranks = [LONGEST.index(folder) if folder in LONGEST else len(LONGEST) for folder in folders]
+    items[:] = [item for _, item in sorted(zip(ranks, items, strict=True), key=lambda pair: pair[0])]
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_wait_for_the_disk() -> Iterator[None]:
+    """Syncing takes a hundredth of a second each time and shows only when the power goes; processes that tests start do sync."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(os, "fsync", lambda descriptor: None)
+    yield
+    patch.undo()
 
 
 @pytest.fixture(scope="session")

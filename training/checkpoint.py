@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
 from torch.utils._pytree import tree_leaves
 
 from moviegen.contracts.clip import file_sha256
@@ -155,29 +154,20 @@ def is_sharded(path: Path) -> bool:
     return (path / SHARDS_FILE).exists()
 
 
-class FolderCheckpointIO(CheckpointIO):
-    """Lightning's plugin for folders as above."""
+def save_checkpoint(state: dict[str, Any], path: Path) -> None:
+    """Writes a checkpoint, then `latest`; one of the same name is replaced. Raises DiskError when the disk refuses."""
+    with writing(path, lambda: num_bytes(state)):
+        _write_folder(path, lambda folder: write_state(state, folder, {}))
+        name_latest(path)
 
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
-        """Writes a checkpoint, then `latest`; one of the same name is replaced. Raises DiskError when the disk refuses."""
-        path = Path(path)
-        with writing(path, lambda: num_bytes(checkpoint)):
-            _write_folder(path, lambda folder: write_state(checkpoint, folder, {}))
-            name_latest(path)
 
-    def load_checkpoint(
-        self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
-    ) -> dict[str, Any]:
-        """The state of a checkpoint, on the CPU unless told otherwise."""
-        return load_state(Path(path), map_location or "cpu")
-
-    def remove_checkpoint(self, path: str | Path) -> None:
-        """Deletes a checkpoint: renamed first, so that one that is half deleted is a temporary, which the next run removes."""
-        going = temporary_beside(Path(path))
-        with contextlib.suppress(FileNotFoundError):
-            os.replace(path, going)
-        crash_point("checkpoint.dropped")
-        shutil.rmtree(going, ignore_errors=True)
+def remove_checkpoint(path: Path) -> None:
+    """Deletes a checkpoint: renamed first, so that one that is half deleted is a temporary, which the next run removes."""
+    going = temporary_beside(path)
+    with contextlib.suppress(FileNotFoundError):
+        os.replace(path, going)
+    crash_point("checkpoint.dropped")
+    shutil.rmtree(going, ignore_errors=True)
 
 
 def name_latest(path: Path) -> None:

@@ -30,7 +30,7 @@ from training.callbacks import (
     Throughput,
 )
 from training.callbacks.signals import Stopped
-from training.checkpoint import FolderCheckpointIO
+from training.checkpoint_io import FolderCheckpointIO
 from training.cli import say
 from training.config import class_of, expand_flags, stage_identity, stage_sha256
 from training.contents import data_contents

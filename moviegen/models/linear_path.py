@@ -56,7 +56,7 @@ class BlockMoments:
             rows = path.blocks(pixels.to(device).float()).flatten(0, 3)
             self.count += len(rows)
             self.total += rows.sum(0, dtype=torch.float64)
-            self.products += (rows.T @ rows).double()
+            self.products += rows.T @ rows  # added in float64
 
 
 @torch.no_grad()

@@ -11,13 +11,21 @@ from typing import Any
 TIMEOUT_S = 600
 """A rank that has not answered by then is killed."""
 
+STAGE = (
+    "training.fit", "training.parallel.strategy", "training.data.datamodule", "training.modules.video_dit", "training.modules.tae",
+    "training.plan.trace", "torch.utils.tensorboard", "matplotlib.backends.backend_agg", "pyarrow.parquet", "av", "pandas", "omegaconf",
+    "s3fs",
+)  # fmt: skip
+"""What a stage imports, some of it in passing; those that are not installed are left out."""
+
 
 def run_ranks(
-    world_size: int, function: Callable, *args: Any, imports: Sequence[str] = (), killed: Sequence[int] = ()
+    world_size: int, function: Callable, *args: Any, imports: Sequence[str] = STAGE, killed: Sequence[int] = ()
 ) -> list[Any]:
     """What `function(rank, *args)` gives on each rank. Ranks in `killed` are to die by SIGKILL; the others' faults are theirs then.
 
-    Raises AssertionError with what ranks raised. `imports` are modules that the first call has the server import.
+    Raises AssertionError with what ranks raised. `imports` are modules that the first call in a process has the server import, for all
+    that come after: what it lacks every rank imports for itself, a stage's in ten seconds.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(imports))

@@ -101,10 +101,19 @@ LONG = [
     "composed/montage_cuts_68s.mp4", "composed/transitions_av1.webm",
 ]  # fmt: skip
 """Every file of 20 s or more."""
+QUICK = {
+    "optplot_100fps_vp9_444.webm",
+    "sintel_trailer_30s.mp4",
+    "composed/montage_cuts_68s.mp4",
+    "composed/transitions_av1.webm",
+}
+"""H.264, VP9 and AV1, with hard cuts and with transitions."""
 
 
 @pytest.mark.data
-@pytest.mark.parametrize("name", LONG)
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in LONG]
+)
 def test_real_media_of_20_s_and_more(media_dir, media_manifest, name):
     found = in_chunks(media_dir / name, media_manifest[name]["duration_s"] / 3)
     if len(found) < 2:

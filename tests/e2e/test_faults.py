@@ -68,9 +68,17 @@ def lake(reference, tmp_path):
     return copy
 
 
-def test_killed_at_every_crash_point_in_turn_it_ends_with_the_same_bytes(words, reference, lake):
+def points_of(kind: str, moments: str) -> list[str]:
+    """The crash points of a kind at those moments, in order."""
+    return [point for point in CRASH_POINTS if point.startswith(kind) and point.partition(".")[2] in moments.split()]
+
+
+@pytest.mark.parametrize(
+    "moments", ["written renamed", pytest.param("written synced renamed settled", marks=pytest.mark.slow)]
+)
+def test_killed_at_crash_points_in_turn_it_ends_with_the_same_bytes(moments, words, reference, lake):
     assert {*ORDER, "page", "index"} == set(WRITE_KINDS)
-    points = [point for kind in ORDER for point in CRASH_POINTS if point.startswith(kind)]
+    points = [point for kind in ORDER for point in points_of(kind, moments)]
     *killed, end = type_faults(words(lake), [*(Fault(point) for point in points), Fault()], lake, reference)
     assert {point: each.codes for point, each in zip(points, killed, strict=True)} == {point: [-9] for point in points}
     assert [each.half_written for each in killed] == [[]] * len(points)
@@ -78,7 +86,7 @@ def test_killed_at_every_crash_point_in_turn_it_ends_with_the_same_bytes(words, 
     assert contents(lake) == contents(reference)
     assert check_lake(lake) == []
     assert end.temporaries == []
-    pages = [Fault(point) for point in CRASH_POINTS if point.startswith("page")]
+    pages = [Fault(point) for point in points_of("page", moments)]
     *killed, end = type_faults(["curate", "report", lake], [*pages, Fault()], lake)
     assert [each.codes for each in killed] == [[-9]] * len(pages)
     assert end.codes == [0]

@@ -80,9 +80,11 @@ def test_the_same_input_gives_the_same_bytes(mini, mini_world, local_lake, tmp_p
 
 @pytest.fixture
 def own(mini_world, local_lake, tmp_path):
-    """A copy of the world and of its lake, to change."""
-    world = shutil.copytree(mini_world, tmp_path / "world", copy_function=shutil.copy2)
-    return world, tmp_path / "lake"
+    """The world, to change until the test is over, and a copy of its lake."""
+    kept = shutil.copytree(mini_world, tmp_path / "world", copy_function=shutil.copy2)
+    yield mini_world, shutil.copytree(local_lake, tmp_path / "lake")
+    shutil.rmtree(mini_world)
+    shutil.copytree(kept, mini_world, copy_function=shutil.copy2)
 
 
 def ran(session):
@@ -91,7 +93,6 @@ def ran(session):
 
 def test_a_new_threshold_measures_nothing_again(mini, own, tmp_path):
     world, lake = own
-    mini.curate(mini.config(lake, world))
     rules = tmp_path / "rules.yaml"
     rules.write_text("rules:\n  - {name: moves_a_lot, metric: motion.vmaf, min: 1000}\n")
     config = mini.config(lake, world, "--filter.rules", str(rules))
@@ -109,7 +110,6 @@ def test_a_new_threshold_measures_nothing_again(mini, own, tmp_path):
 
 def test_files_come_and_go(mini, own):
     world, lake = own
-    mini.curate(mini.config(lake, world))
     (world / "good_0.mp4").unlink()
     (world / "page.mp4").unlink()
     mini.write_scene(world / "new.mp4", 9, action="moves", direction="left")
@@ -124,7 +124,6 @@ def test_files_come_and_go(mini, own):
 
 def test_a_new_caption_rewrites_its_tar_and_splits_nothing(mini, own):
     world, lake = own
-    mini.curate(mini.config(lake, world))
     before = tars(lake)
     (world / "good_0.txt").write_text("a better caption\n")
     session = mini.curate(mini.config(lake, world))
@@ -136,15 +135,14 @@ def test_a_new_caption_rewrites_its_tar_and_splits_nothing(mini, own):
 
 def test_a_file_that_changed_is_read_again(mini, own):
     world, lake = own
-    mini.curate(mini.config(lake, world))
     mini.write_scene(world / "page.mp4", 12, action="moves", direction="up")
     mini.curate(mini.config(lake, world))
     assert fates(lake) == mini.fates | {"page.mp4": ("accepted", "")}
     assert check_lake(lake) == []
 
 
-def test_a_file_that_changes_after_ingest_fails_and_is_never_mixed(mini, own):
-    world, lake = own
+def test_a_file_that_changes_after_ingest_fails_and_is_never_mixed(mini, own, tmp_path):
+    world, lake = own[0], tmp_path / "new"
     config = mini.config(lake, world)
     mini.curate(config, ["ingest"])
     with open(world / "good_0.mp4", "ab") as file:
@@ -154,8 +152,8 @@ def test_a_file_that_changes_after_ingest_fails_and_is_never_mixed(mini, own):
     assert "when ingested" in row["message"]
 
 
-def test_what_failed_is_tried_again_only_when_asked(mini, own):
-    world, lake = own
+def test_what_failed_is_tried_again_only_when_asked(mini, own, tmp_path):
+    world, lake = own[0], tmp_path / "new"
     hurried = mini.config(lake, world, "--limits.timeout_s", "0.001")
     mini.curate(hurried, ["ingest", "split"])
     assert len(read_table(Lake(lake), "clips")) == 0
@@ -169,8 +167,8 @@ def test_what_failed_is_tried_again_only_when_asked(mini, own):
     assert check_lake(lake) == []
 
 
-def test_a_second_batch_owns_only_what_is_new(mini, own):
-    world, lake = own
+def test_a_second_batch_owns_only_what_is_new(mini, own, tmp_path):
+    world, lake = own[0], tmp_path / "new"
     mini.curate(mini.config(lake, world, "--batch", "a"))
     mini.write_scene(world / "new.mp4", 9, action="moves", direction="left")
     session = mini.curate(mini.config(lake, world, "--batch", "b"))
@@ -179,8 +177,8 @@ def test_a_second_batch_owns_only_what_is_new(mini, own):
     assert sum(row["num_samples"] for row in read_table(Lake(lake), "shards")) == 6
 
 
-def test_a_caption_may_lie_beside_the_other_of_two_equal_files(mini, own):
-    world, lake = own
+def test_a_caption_may_lie_beside_the_other_of_two_equal_files(mini, own, tmp_path):
+    world, lake = own[0], tmp_path / "new"
     shutil.move(world / "good_1.txt", world / "one_again.txt")
     mini.curate(mini.config(lake, world))
     text = (world / "one_again.txt").read_text().strip()
@@ -194,7 +192,7 @@ def test_an_input_folder_that_is_not_there_says_so(mini, own):
 
 
 def test_odd_names_are_inputs_like_any_other(mini, own, tmp_path):
-    world, lake = own
+    world, lake = own[0], tmp_path / "new"
     odd = tmp_path / "odd"
     odd.mkdir()
     for name in ("-i.mp4", 'a:b\'s "$(x)" \n.mp4', "ünï 中文 🎬.mp4"):
@@ -213,7 +211,6 @@ def test_odd_names_are_inputs_like_any_other(mini, own, tmp_path):
 def test_a_forgotten_setting_replaces_nothing(mini, own):
     """Other settings, and another input folder, are refused with the number of clips; `replace` means it."""
     world, lake = own
-    mini.curate(mini.config(lake, world))
     before = mini.contents(lake)
     other = mini.config(lake, world, "--split.start_trim_s", "0.5")
     with pytest.raises(UsageError, match=r"clips of other settings:\n  split.start_trim_s: 0.0 -> 0.5\n.*--replace"):

@@ -165,9 +165,14 @@ def typed(repo_root, tiny, lake, **environment):
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_killed_in_the_middle_it_goes_on(bucket, repo_root, tiny):
-    lake = bucket("killed") + "/lake"
-    for point in STORE_CRASH_POINTS:
+@pytest.mark.parametrize(
+    "points",
+    [("object.put", "commit.renamed"), pytest.param(STORE_CRASH_POINTS, marks=pytest.mark.slow)],
+    ids=["two", "all"],
+)
+def test_killed_in_the_middle_it_goes_on(points, bucket, repo_root, tiny):
+    lake = bucket(f"killed-{len(points)}") + "/lake"
+    for point in points:
         died = typed(repo_root, tiny, lake, FAULT_AT=f"{point}#{1 if point.startswith('lock') else 3}")
         assert died.returncode == -9, died.stderr
     done = typed(repo_root, tiny, lake)

@@ -11,15 +11,9 @@ pytestmark = pytest.mark.spark
 
 
 @pytest.fixture(scope="module")
-def run(repo_root, mini, mini_world):
-    """Types `moviegen curate run` about the mini world; extra environment and flags as given."""
-
-    def typed(lake, *flags, **environment):
-        demo = repo_root / "configs" / "curation" / "demo.yaml"
-        words = ["curate", "run", "--config", demo, "--input", mini_world, "--lake", lake, *mini.flags, *flags]
-        return moviegen(*words, **environment)
-
-    return typed
+def run(tiny):
+    """Types `moviegen curate run` about the tiny world; extra environment and flags as given."""
+    return lambda lake, *flags, **environment: moviegen(*tiny.words(lake), *flags, **environment)
 
 
 def moviegen(*words, **environment):
@@ -28,7 +22,7 @@ def moviegen(*words, **environment):
 
 
 @pytest.fixture(scope="module")
-def lake(run, tmp_path_factory):
+def lake(run, tiny, tmp_path_factory):
     """A lake whose first run died at a commit, whose second run lost a task's worker, and whose third run ended."""
     path = tmp_path_factory.mktemp("spark") / "lake"
     always = "--spark.start_above_s", "0"
@@ -38,38 +32,38 @@ def lake(run, tmp_path_factory):
     assert crashed.returncode != 0
     done = run(path, *always)
     assert done.returncode == 0, done.stderr
-    assert "files: 12 = 4 accepted + 5 rejected + 3 failed" in done.stdout
+    assert tiny.fates in done.stdout
     return path
 
 
-def test_killed_twice_it_ends_with_the_bytes_of_a_run_in_one_process(lake, local_lake, mini):
-    assert mini.contents(lake) == mini.contents(local_lake)
+def test_killed_twice_it_ends_with_the_bytes_of_a_run_in_one_process(lake, tiny):
+    assert tiny.contents(lake) == tiny.contents(tiny.lake)
 
 
-def test_a_small_run_starts_no_spark_and_ends_with_the_same_bytes(lake, run, mini, tmp_path):
+def test_a_small_run_starts_no_spark_and_ends_with_the_same_bytes(lake, run, tiny, tmp_path):
     done = run(tmp_path / "lake", "--spark.start_above_s", "1e9")
     assert done.returncode == 0, done.stderr
     assert not (tmp_path / "lake" / "_logs" / "spark.log").exists()
     assert (lake / "_logs" / "spark.log").exists()
-    assert mini.contents(tmp_path / "lake") == mini.contents(lake)
+    assert tiny.contents(tmp_path / "lake") == tiny.contents(lake)
 
 
 def test_nothing_half_written_is_left(lake):
     assert list(lake.rglob(".*.tmp")) == []
 
 
-def test_a_second_run_does_no_work_and_says_so(lake, run, mini):
-    before = mini.contents(lake)
+def test_a_second_run_does_no_work_and_says_so(lake, run, tiny):
+    before = tiny.contents(lake)
     done = run(lake)
     assert done.returncode == 0
     assert "nothing to do: all of it is committed" in done.stderr
-    assert mini.contents(lake) == before
+    assert tiny.contents(lake) == before
 
 
 def test_too_many_failures_end_with_three(lake, run):
     done = run(lake, "--limits.max_failed_fraction", "0.1")
     assert done.returncode == 3
-    assert "3 of 12 files failed" in done.stderr
+    assert "1 of 3 files failed" in done.stderr
     assert "failed_inputs" in done.stderr
 
 
@@ -88,7 +82,7 @@ def test_check_finds_a_tar_that_was_changed(lake, tmp_path):
 
 def test_stats_answers_in_json(lake):
     rows = json.loads(moviegen("stats", lake, "select uri, state from inputs", "--json").stdout)
-    assert len(rows) == 12
+    assert len(rows) == 3
     assert {row["state"] for row in rows} == {"accepted", "rejected", "failed"}
 
 
@@ -112,7 +106,7 @@ def test_a_lake_that_is_written_to_is_locked(lake, run):
 def test_a_dry_run_touches_nothing(run, tmp_path):
     done = run(tmp_path / "lake", "--dry-run")
     assert done.returncode == 0
-    assert "ingest: would do 12 of 12 files" in done.stderr
+    assert "ingest: would do 3 of 3 files" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

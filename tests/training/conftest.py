@@ -1,6 +1,7 @@
 """A small toy lake, tiny networks, and the arguments of stages on them; made once a session."""
 
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -78,7 +79,9 @@ def tae_stage(tmp_path_factory, buckets_yaml) -> Path:
         tmp_path_factory.mktemp("tae_stage"),
         {
             "class_path": "training.modules.tae.TAEModule",
-            "init_args": {"tae": TAE, "losses": {"opl": 1.0}, "optimizer": {"lr": 1e-3, "warmup_steps": 2}},
+            "init_args": {
+                "tae": TAE, "losses": {"opl": 1.0}, "optimizer": {"lr": 1e-3, "warmup_steps": 2}, "linear_fit_batches": 4,
+            },
         },
         {
             "class_path": "training.data.datamodule.ShardDataModule",
@@ -122,14 +125,22 @@ def trained_tae(tmp_path_factory, tae_stage, toy_lake) -> Path:
 
 
 @pytest.fixture(scope="session")
-def encoded(tmp_path_factory, trained_tae, toy_lake, buckets_yaml) -> Path:
-    """Folder of a finished encode stage."""
+def encode_with(toy_lake, buckets_yaml) -> Callable[[Path, Path], Path]:
+    """`encode_with(tae, folder)`: runs an encode stage with a finished TAE stage; gives its folder."""
     from training.encode import encode
 
-    folder = tmp_path_factory.mktemp("runs") / "encode"
-    flags = {
-        "tae": trained_tae / "model", "lake": toy_lake, "buckets": buckets_yaml, "resolution": 32, "image_frames": 3,
-        "output": folder,
-    }  # fmt: skip
-    assert encode([word for name, value in flags.items() for word in (f"--{name}", str(value))]) == 0
-    return folder
+    def run(tae: Path, folder: Path) -> Path:
+        flags = {
+            "tae": tae / "model", "lake": toy_lake, "buckets": buckets_yaml, "resolution": 32, "image_frames": 3,
+            "output": folder,
+        }  # fmt: skip
+        assert encode([word for name, value in flags.items() for word in (f"--{name}", str(value))]) == 0
+        return folder
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def encoded(tmp_path_factory, trained_tae, encode_with) -> Path:
+    """Folder of a finished encode stage."""
+    return encode_with(trained_tae, tmp_path_factory.mktemp("runs") / "encode")

@@ -22,7 +22,6 @@ from training.checkpoint import (
     STATE_FILE,
     SUMS_FILE,
     CheckpointError,
-    FolderCheckpointIO,
     checkpoint_name,
     checkpoints,
     load_state,
@@ -33,6 +32,7 @@ from training.checkpoint import (
     restore_replaced,
     set_damaged_aside,
 )
+from training.checkpoint_io import FolderCheckpointIO
 
 STATE = {"weights": torch.arange(1000.0), "step": 3, "names": ["a"]}
 

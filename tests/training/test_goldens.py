@@ -43,12 +43,15 @@ def processor() -> str:
 
 
 @pytest.fixture(scope="module")
-def losses(trained_tae, dit_stage, encoded, tmp_path_factory):
-    """Training losses by kind."""
-    folder = tmp_path_factory.mktemp("golden") / "video_dit"
+def losses(tae_stage, dit_stage, toy_lake, encode_with, tmp_path_factory):
+    """Training losses by kind; the autoencoder's linear path is fitted to as many batches as when nothing is said."""
+    folder = tmp_path_factory.mktemp("golden")
+    tae = ["--config", str(tae_stage), "--data.lake", str(toy_lake), "--model.linear_fit_batches", "64"]
+    assert fit([*tae, "--output", str(folder / "tae")]) == 0
+    encoded = encode_with(folder / "tae", folder / "encode")
     places = ["--data.latents", str(encoded / "latents"), "--model.tae", str(encoded / "model")]
-    assert fit(["--config", str(dit_stage), *places, "--output", str(folder)]) == 0
-    return {kind: values_of(path) for kind, path in {"tae": trained_tae, "video_dit": folder}.items()}
+    assert fit(["--config", str(dit_stage), *places, "--output", str(folder / "video_dit")]) == 0
+    return {kind: values_of(folder / kind) for kind in ("tae", "video_dit")}
 
 
 def values_of(folder):

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -11,34 +10,11 @@ from pathlib import Path
 import pytest
 
 from moviegen.contracts.stage import read_stage
+from moviegen.testing.ranks import run_ranks
 from training.callbacks.metrics import METRICS_FILE, read_metrics
 from training.checkpoint import newest_checkpoint
 from training.config import weights_sha256
 from training.fit import fit
-
-RANKS = """
-import os, sys
-import torch
-torch.set_num_threads(1)
-from training.fit import fit
-import training.modules.tae, training.modules.audio_codec, training.data.datamodule, training.data.sound
-children = []
-for rank in range(2):
-    if not (child := os.fork()):
-        os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2", LOCAL_WORLD_SIZE="2", TORCHELASTIC_RUN_ID="test")
-        code = 1
-        try:
-            code = fit(sys.argv[1:])
-        except BaseException:
-            import traceback
-            traceback.print_exc()
-        finally:
-            sys.stderr.flush()
-            os._exit(code)
-    children.append(child)
-sys.exit(max(abs(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])) for child in children))
-"""
-"""As torchrun starts them; forked, since two processes import torch for ten seconds each."""
 
 SIGNALLED = """
 import os, signal, sys
@@ -60,18 +36,22 @@ sys.exit(fit(sys.argv[1:]))
 """A scheduler tells every process of a job."""
 
 
-def ended(script: str, flags: list[str], **environment: str) -> subprocess.CompletedProcess:
+def ended(script: str, flags: list[str]) -> subprocess.CompletedProcess:
     command = [sys.executable, "-c", script, *flags]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=500, check=False)
 
 
-def two_ranks(flags: list[str]) -> subprocess.CompletedProcess:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+def fit_rank(rank: int, argv: list[str]) -> int:
+    """Runs a stage on this rank as torchrun would have it."""
+    os.environ.update(TORCHELASTIC_RUN_ID="test", LOCAL_WORLD_SIZE=os.environ["WORLD_SIZE"])
+    return fit(argv)
+
+
+def two_ranks(flags: list[str]) -> list[int]:
+    """Exit codes of a stage on two ranks of Lightning's own strategy."""
     more = ["--trainer.strategy", "ddp", "--trainer.devices", "2", "--trainer.accelerator", "cpu"]
-    return ended(RANKS, [*flags, *more], MASTER_ADDR="127.0.0.1", MASTER_PORT=port)
+    return run_ranks(2, fit_rank, [*flags, *more])
 
 
 def judged_steps(folder: Path) -> list[int]:
@@ -82,8 +62,7 @@ def judged_steps(folder: Path) -> list[int]:
 def test_a_judge_that_begins_later_needs_no_setting_on_two_ranks(tae_stage, toy_lake, tmp_path):
     flags = ["--config", str(tae_stage), "--data.lake", str(toy_lake), "--output", str(tmp_path / "run")]
     contest = ["--model.losses.gan", "0.1", "--model.losses.gan_start_step", "2", "--model.losses.gan_channels", "8"]
-    done = two_ranks([*flags, *contest, "--trainer.gradient_clip_val", "null", "--trainer.max_steps", "4"])
-    assert done.returncode == 0, done.stderr
+    assert two_ranks([*flags, *contest, "--trainer.gradient_clip_val", "null", "--trainer.max_steps", "4"]) == [0, 0]
     assert judged_steps(tmp_path / "run") == [3, 4]
 
 
@@ -95,10 +74,8 @@ def test_a_codecs_judge_too(toy_lake, tmp_path, repo_root):
     path = tmp_path / "stage.json"
     path.write_text(json.dumps(stage))
     flags = ["--config", str(path), "--data.lake", str(toy_lake), "--output", str(tmp_path / "run")]
-    done = two_ranks(
-        [*flags, "--model.losses.gan_start_step", "1", "--trainer.max_steps", "3", "--trainer.val_check_interval", "2"]
-    )
-    assert done.returncode == 0, done.stderr
+    more = ["--model.losses.gan_start_step", "1", "--trainer.max_steps", "3", "--trainer.val_check_interval", "2"]
+    assert two_ranks([*flags, *more]) == [0, 0]
     assert judged_steps(tmp_path / "run") == [2, 3]
 
 

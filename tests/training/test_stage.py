@@ -20,13 +20,13 @@ from training.callbacks.metrics import CURVE_FILE, METRICS_FILE, MetricsFile, dr
 from training.checkpoint import (
     STATE_FILE,
     CheckpointError,
-    FolderCheckpointIO,
     check_checkpoint,
     checkpoint_name,
     checkpoints,
     load_state,
     newest_checkpoint,
 )
+from training.checkpoint_io import FolderCheckpointIO
 from training.contents import describe_change
 from training.stage import CRASH_POINTS, begin_stage, finish_stage, hold_stage, recover, refuse_changes, stage_state
 

@@ -32,7 +32,7 @@ def left_alone(rank: int) -> str:
 
 
 def test_a_rank_that_is_left_alone_names_the_one_that_was_killed():
-    said = run_ranks(2, left_alone, imports=("training.parallel.peers",), killed=[1])[0]
+    said = run_ranks(2, left_alone, killed=[1])[0]
     assert said.startswith("rank 0 of 2: rank 1 (process ")
     assert "The same command goes on" in said
 

@@ -54,7 +54,7 @@ def on_a_mesh(rank: int) -> dict:
 
 @pytest.fixture(scope="module")
 def found():
-    return run_ranks(2, on_a_mesh, imports=("training.parallel.strategy",))
+    return run_ranks(2, on_a_mesh)
 
 
 def test_the_norm_and_the_clipped_gradient_are_one_rank_s(found):

@@ -139,8 +139,8 @@ def test_memory_of_an_autoencoder_is_what_a_step_holds():
         def forward(self, pixels: torch.Tensor) -> torch.Tensor:
             return self.tae.decode(self.tae.encode(pixels).mean, pixels.shape[2])
 
-    config = KINDS["tae"].config(channels=32, multipliers=(1, 2, 2, 2), num_res_blocks=1, norm_groups=8)
-    shapes = {64: (3, 16, 64, 128), 32: (3, 16, 64, 64)}
+    config = KINDS["tae"].config(channels=16, multipliers=(1, 2, 2, 2), num_res_blocks=1, norm_groups=8)
+    shapes = {8: (3, 8, 32, 64), 4: (3, 8, 32, 32)}
     traced = trace_autoencoder("tae", config, shapes)
     assert traced.parameters == count("tae", config).parameters
     network = Both(KINDS["tae"].network(config).to(torch.bfloat16))
