@@ -15,6 +15,7 @@ RULES = "rules:\n  - {name: wide, metric: probe.width, min: 0}\n"
 QUICK = ("--score.detectors", "{probe: {}, audio: {}}")
 """The graph is the same with all of them."""
 ABOUT = "The tasks of a run over one batch, which Airflow has just finished: a task a job and, of the scores, a task a detector."
+NODES = "[...document.querySelectorAll('.react-flow__node')].filter((each) => each.innerText)"
 
 
 def check_airflow(places: Places) -> None:
@@ -40,9 +41,9 @@ def graph(places: Places, camera: Camera, work: Path) -> None:
         if (state := running.run(DAG, conf, RUN)) != "success":
             raise RuntimeError(f"the run of {DAG} ended as {state}; moviegen's words: {work / 'airflow' / 'logs'}")
         for theme in ("light", "dark"):
-            with camera.window("desktop", theme) as browser:
+            with camera.window("wide", theme) as browser:
                 open_graph(browser, running, theme)
-                camera.take(browser, "airflow", f"Airflow: graph of {DAG}", ABOUT, "desktop", theme)
+                camera.take(browser, "airflow", f"Airflow: graph of {DAG}", ABOUT, "wide", theme)
 
 
 def open_graph(browser: Browser, running: airflow_standalone.Airflow, theme: str) -> None:
@@ -52,7 +53,7 @@ def open_graph(browser: Browser, running: airflow_standalone.Airflow, theme: str
     browser.visit(f"{running.url}/dags/{DAG}/runs/{RUN}")
     for button in ("Show Graph", "Collapse Details Panel"):
         press(browser, button)
-    browser.wait("document.querySelectorAll('.react-flow__node').length > 5")
+    browser.wait(f"{NODES}.length > 5 && {NODES}.every((each) => /success/i.test(each.innerText))")
 
 
 def press(browser: Browser, button: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from moviegen.testing.browser import Browser
 
-LOOKS = {"desktop": (1280, 900), "phone": (390, 844)}
+LOOKS = {"desktop": (1280, 900), "phone": (390, 844), "wide": (1920, 640)}
 """Widths and heights of windows, pixels."""
 THEMES = ("light", "dark")
 TALLEST = 16_000
@@ -59,7 +59,7 @@ class Camera:
             browser.show_as(width, height, theme)
             yield browser
 
-    def file(self, path: Path, name: str, title: str, about: str, looks: Sequence[str] = tuple(LOOKS)) -> None:
+    def file(self, path: Path, name: str, title: str, about: str, looks: Sequence[str] = ("desktop", "phone")) -> None:
         """A file's page from top to bottom, in every look and both themes."""
         for look in looks:
             for theme in THEMES:

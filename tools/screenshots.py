@@ -6,6 +6,7 @@ The pages are about a small demo, made once and kept in the cache like the pictu
 """
 
 import argparse
+import functools
 import hashlib
 import json
 import os
@@ -124,6 +125,7 @@ def key(group: Group, places: Places) -> str:
     return digest.hexdigest()[:16]
 
 
+@functools.cache
 def make_demo(folder: Path) -> None:
     """Curates, trains and generates what the pages are about; what is done is not done again."""
     log = folder.with_suffix(".log")
