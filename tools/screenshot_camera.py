@@ -20,7 +20,7 @@ HEIGHT = """Math.max(document.documentElement.scrollHeight, document.body.scroll
 """Of the page, or of what scrolls within it and fills it."""
 SETTLED = "new Promise((done) => setTimeout(done, 700))"
 """After a change of the window's size, or of the theme."""
-OVERHANG = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+BREADTH = "document.documentElement.scrollWidth"
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Camera:
         browser.run(SETTLED)
         tall = max(int(browser.run(HEIGHT)), height)
         faults = browser.complaints()
-        if (over := int(browser.run(OVERHANG))) > 0:
+        if (over := int(browser.run(BREADTH)) - width) > 0:
             faults.append(f"{over} px hang over the right edge")
         browser.show_as(width, min(tall, TALLEST), theme)
         browser.run(SETTLED)
