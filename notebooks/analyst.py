@@ -55,13 +55,15 @@ def _(alt, ask_arrow, connection, mo, subset):
         )
         .properties(width="container")
     )
-    mo.vstack([funnel_chart, mo.ui.table(funnel.to_pandas(), selection=None)])
+    mo.vstack([funnel_chart, mo.ui.table(funnel.to_pandas(), selection=None, page_size=20)])
     return (funnel,)
 
 
 @app.cell
 def _(ask, connection, mo):
-    spread = ask(connection, "select metric, count(distinct score) from scores group by all order by metric").rows
+    spread = ask(
+        connection, "select metric, count(distinct round(score, 1)) from scores group by all order by metric"
+    ).rows
     metrics = [name for name, _ in spread]
     metric = mo.ui.dropdown(metrics, value=max(spread, key=lambda row: row[1])[0], label="metric")
     metric  # noqa: B018

@@ -6,7 +6,10 @@ import pytest
 
 from moviegen.testing.browser import PROGRAM_VARIABLE, find_browser
 
-WIDE = "<!doctype html><meta name=viewport content=width=device-width><body style='margin:0'><div style='width:700px;height:1200px'>wide</div>"
+WIDE = (
+    "<!doctype html><meta name=viewport content=width=device-width>"
+    "<body style='margin:0'><div style='width:700px;height:1200px'>wide</div>"
+)
 
 
 @pytest.fixture
