@@ -94,7 +94,7 @@ def execute(lake: Path, path: Path) -> None:
     own = {"MOVIEGEN_LAKE": str(lake), "PYTHONPATH": str(ROOT), "JUPYTER_PLATFORM_DIRS": "1"}
     notebook = nbformat.read(ROOT / NOTEBOOK, as_version=4)
     client = NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(ROOT)}})
-    client.execute(env=os.environ | own)
+    client.execute(env=os.environ | own, stderr=subprocess.DEVNULL)
     nbformat.write(notebook, path)
 
 
