@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import airflow_standalone
-from screenshot_camera import TIMEOUT_S, Camera
+from screenshot_camera import SETTLED, TIMEOUT_S, Camera
 from screenshot_pages import ROOT, Places
 
 from moviegen.testing.browser import Browser
@@ -111,6 +111,7 @@ def serve(places: Places, camera: Camera, work: Path) -> None:
         browser.wait("document.querySelector('#make-video') !== null")
         tab(browser, "Text to video")
         fill(browser, "video-prompt", "a red circle moves left")
+        browser.run(SETTLED)
         browser.run("document.querySelector('#make-video').click()")
         browser.wait("document.querySelector('#view-video')?.innerText.includes('Done') ?? false")
         browser.wait("document.querySelector('#view-video video')?.readyState >= 2")
