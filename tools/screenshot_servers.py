@@ -87,14 +87,17 @@ def marimo(
 
 
 def execute(lake: Path, path: Path) -> None:
-    """Writes the Jupyter notebook with what its cells give about a lake."""
+    """Writes the Jupyter notebook with what its cells give about a lake; charts as what they are, for the default way to show them
+    loads a script from elsewhere."""
     import nbformat
     from nbclient import NotebookClient
 
     own = {"MOVIEGEN_LAKE": str(lake), "PYTHONPATH": str(ROOT), "JUPYTER_PLATFORM_DIRS": "1"}
     notebook = nbformat.read(ROOT / NOTEBOOK, as_version=4)
+    notebook.cells.insert(0, nbformat.v4.new_code_cell("import altair\naltair.renderers.enable('mimetype')"))
     client = NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(ROOT)}})
     client.execute(env=os.environ | own, stderr=subprocess.DEVNULL)
+    del notebook.cells[0]
     nbformat.write(notebook, path)
 
 
