@@ -22,9 +22,8 @@ def _(alt, mo):
     def drawn(output):
         """An output as Jupyter would show it: a chart, a table, or text."""
         data = output.get("data", {})
-        for kind, content in data.items():
-            if kind.startswith("application/vnd.vegalite"):
-                return alt.Chart.from_dict(dict(content))
+        if "application/json" in data:
+            return alt.Chart.from_dict(data["application/json"])
         if "text/html" in data:
             return mo.Html(data["text/html"])
         return mo.plain_text(data.get("text/plain") or output.get("text", ""))

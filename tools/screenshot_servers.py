@@ -94,7 +94,7 @@ def execute(lake: Path, path: Path) -> None:
 
     own = {"MOVIEGEN_LAKE": str(lake), "PYTHONPATH": str(ROOT), "JUPYTER_PLATFORM_DIRS": "1"}
     notebook = nbformat.read(ROOT / NOTEBOOK, as_version=4)
-    notebook.cells.insert(0, nbformat.v4.new_code_cell("import altair\naltair.renderers.enable('mimetype')"))
+    notebook.cells.insert(0, nbformat.v4.new_code_cell("import altair\naltair.renderers.enable('json')"))
     client = NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(ROOT)}})
     client.execute(env=os.environ | own, stderr=subprocess.DEVNULL)
     del notebook.cells[0]
