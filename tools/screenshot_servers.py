@@ -111,10 +111,11 @@ def serve(places: Places, camera: Camera, work: Path) -> None:
         camera.window("desktop") as browser,
     ):
         browser.visit(url)
-        browser.wait("document.querySelector('#make-video') !== null")
+        browser.wait("document.querySelector('#make-video, #make-image') !== null")
         tab(browser, "Text to video")
         fill(browser, "video-prompt", "a red circle moves left")
         browser.run(SETTLED)
+        browser.wait("document.querySelector('#make-video') !== null")
         browser.run("document.querySelector('#make-video').click()")
         browser.wait("document.querySelector('#view-video')?.innerText.includes('Done') ?? false")
         browser.wait("document.querySelector('#view-video video')?.readyState >= 2")
