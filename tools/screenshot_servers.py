@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import airflow_standalone
-from screenshot_camera import SETTLED, TIMEOUT_S, Camera
+from screenshot_camera import LOOKS, SETTLED, TIMEOUT_S, Camera
 from screenshot_pages import ROOT, Places
 
 from moviegen.testing.browser import Browser
@@ -122,6 +122,8 @@ def serve(places: Places, camera: Camera, work: Path) -> None:
         about = "A prompt, and the clip that the demo's model has just made of it."
         for look, theme in (("desktop", "light"), ("phone", "light"), ("phone", "dark")):
             camera.take(browser, "serve", "moviegen serve: text to video", about, look, theme)
+        browser.show_as(*LOOKS["desktop"])  # on a phone the tab is in a menu
+        browser.run(SETTLED)
         tab(browser, "Gallery")
         browser.wait("document.querySelector('.mg-tile') !== null")
         browser.run("document.querySelector('.mg-tile').click()")
