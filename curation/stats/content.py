@@ -1,9 +1,9 @@
 """What the report shows, asked of DuckDB."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from moviegen import __version__
@@ -133,7 +133,8 @@ def _numbers(connection: "duckdb.DuckDBPyConnection", of_subset: Callable[..., l
 
 def common_folder(uris: list[str]) -> str:
     """The folder in which all of these lie, with its last slash; empty where there is none."""
-    head, slash, _ = os.path.commonprefix(uris).rpartition("/")
+    same = takewhile(lambda pair: pair[0] == pair[1], zip(min(uris, default=""), max(uris, default=""), strict=False))
+    head, slash, _ = "".join(letter for letter, _ in same).rpartition("/")
     return head + slash
 
 
