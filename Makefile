@@ -14,6 +14,7 @@ EXTRAS := all,test
 
 OUTPUT ?= demo
 WORLD ?= world
+SHOTS ?= 1
 export MOVIEGEN_DEMO_VIDEOS := $(DEMO_VIDEOS)
 
 .PHONY: help setup demo world test test-all airflow test-airflow lint format bench docs clean constraints
@@ -28,7 +29,7 @@ help:
 	@echo "make airflow     Airflow with the DAGs and a Spark cluster on this machine; a toy batch run through it [ONCE=1: and end]"
 	@echo "make test-airflow  the DAGs' tests, in an environment of their own"
 	@echo "make bench       every benchmark: ratios against peers and physical limits"
-	@echo "make docs        the documentation as pages, offline: site/index.html"
+	@echo "make docs        the documentation as pages, offline: site/index.html; pictures of the pages: site/shots/index.html [SHOTS=0: without]"
 	@echo "make clean       remove what was made in this clone (the cache stays; make clean CACHE=1 removes it too)"
 
 setup: .venv/.ready-$(DEPS_KEY) $(DEMO_VIDEOS)/.complete
@@ -99,6 +100,7 @@ bench: setup
 
 docs: setup
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict -q && echo "open site/index.html"
+	@if [ "$(SHOTS)" != 0 ]; then $(BIN)/python tools/screenshots.py --output site/shots --cache "$(MOVIEGEN_CACHE)/shots" --world "$(WORLD)/world.html" --airflow "$(AIRFLOW)"; fi
 
 constraints: setup
 	@"$(DEPS)/bin/python" -m pip freeze --exclude-editable

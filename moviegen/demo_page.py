@@ -85,17 +85,19 @@ def scorecard_text(scores: Sequence[KindScore]) -> str:
 
 
 STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1c2430}"
+    ":root{color-scheme:light dark}body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
+    ".wide{overflow-x:auto}.row img{max-width:min(100%,29rem)}"
+    ".row{display:flex;flex-wrap:wrap;gap:.5rem;align-items:flex-start}"
     "table{border-collapse:collapse}td,th{padding:.2rem .8rem .2rem 0;text-align:left;vertical-align:top}"
-    "th{border-bottom:1px solid #c8d0da}img{max-width:100%}.off{color:#b3261e}code{background:#eef1f5;padding:0 .3em}"
+    "th{border-bottom:1px solid #8886}img{max-width:100%;background:#fff}code{background:#8882;padding:0 .3em;overflow-wrap:anywhere}"
 )
 
 
 def page(places: "Places", scores: Sequence[KindScore], accuracy: Accuracy) -> str:
     """One HTML file that opens from disk: generated clips, accuracy, curves, the scorecard, links to the rest."""
-    curves = sorted(path for path in places.runs.rglob("*.png"))
+    folders = sorted({path.parent for path in places.runs.rglob("*.png")})
     parts = [
-        "<!doctype html><meta charset=utf-8><title>moviegen demo</title>",
+        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'><title>moviegen demo</title>",
         f"<style>{STYLE}</style><h1>moviegen demo</h1>",
         f"<p><a href='lake/report.html'>curation report</a> · lake <code>{escape(str(places.lake))}</code></p>",
         "<h2>Generated from four prompts</h2>",
@@ -108,7 +110,7 @@ def page(places: "Places", scores: Sequence[KindScore], accuracy: Accuracy) -> s
         "<h2>Curation against what was planted</h2>",
         _table(("kind", "expected", "right", "fate", "not as expected"), [_score_row(score) for score in scores]),
         "<h2>Training</h2>",
-        *(f"<h3>{escape(str(path.relative_to(places.runs)))}</h3>{image_tag(path)}" for path in curves),
+        *(f"<h3>{escape(str(folder.relative_to(places.runs)))}</h3>{image_row(folder)}" for folder in folders),
     ]
     return "\n".join(parts) + "\n"
 
@@ -121,7 +123,12 @@ def _score_row(score: KindScore) -> tuple[str, ...]:
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = ["".join(f"<th>{escape(word)}</th>" for word in head)]
     lines += ["".join(f"<td>{escape(word)}</td>" for word in row) for row in rows]
-    return "<table>" + "".join(f"<tr>{line}</tr>" for line in lines) + "</table>"
+    return "<div class=wide><table>" + "".join(f"<tr>{line}</tr>" for line in lines) + "</table></div>"
+
+
+def image_row(folder: Path) -> str:
+    """A folder's PNGs beside each other."""
+    return "<div class=row>" + "".join(map(image_tag, sorted(folder.glob("*.png")))) + "</div>"
 
 
 def image_tag(path: Path) -> str:

@@ -1,3 +1,7 @@
+# /// script
+# [tool.marimo.display]
+# theme = "system"
+# ///
 """A lake asked by an analyst: `marimo edit notebooks/analyst.py`, with MOVIEGEN_LAKE naming the lake."""
 
 import marimo
@@ -49,15 +53,19 @@ def _(alt, ask_arrow, connection, mo, subset):
             y=alt.Y("step", sort=None, title=None),
             tooltip=["bound", "num_left", "left_percent"],
         )
+        .properties(width="container")
     )
-    mo.vstack([funnel_chart, mo.ui.table(funnel.to_pandas(), selection=None)])
+    mo.vstack([funnel_chart, mo.ui.table(funnel.to_pandas(), selection=None, page_size=20)])
     return (funnel,)
 
 
 @app.cell
 def _(ask, connection, mo):
-    metrics = [row[0] for row in ask(connection, "select distinct metric from scores order by metric").rows]
-    metric = mo.ui.dropdown(metrics, value=metrics[0], label="metric")
+    spread = ask(
+        connection, "select metric, count(distinct round(score, 1)) from scores group by all order by metric"
+    ).rows
+    metrics = [name for name, _ in spread]
+    metric = mo.ui.dropdown(metrics, value=max(spread, key=lambda row: row[1])[0], label="metric")
     metric  # noqa: B018
     return (metric,)
 
@@ -69,6 +77,7 @@ def _(SCORES_OF, alt, ask_arrow, connection, metric, subset):
         alt.Chart(scores.to_pandas(), title=f"{metric.value}, by what became of the clip")
         .mark_bar()
         .encode(x=alt.X("score", bin=alt.Bin(maxbins=30)), y=alt.Y("count()", title="clips"), color="state")
+        .properties(width="container", height=220)
     )
     score_chart  # noqa: B018
     return (scores,)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from moviegen import __version__
@@ -110,6 +111,7 @@ def _numbers(connection: "duckdb.DuckDBPyConnection", of_subset: Callable[..., l
     counts = of_subset("select * exclude (subset) from input_counts where subset = ?")
     clips = of_subset("select * exclude (subset) from hours_by_subset where subset = ?")
     cells = of_subset("select * exclude (subset) from bucket_map where subset = ?")
+    inputs = of_subset("from inputs where subset = ? order by batch, uri limit ?", MAX_ROWS)
     return {
         "totals": [
             _total("files", counts, "num_files", number),
@@ -117,7 +119,8 @@ def _numbers(connection: "duckdb.DuckDBPyConnection", of_subset: Callable[..., l
             _total("length of clips", clips, "hours", span),
         ],
         "num_inputs": sum(row["num_files"] for row in counts),
-        "inputs": of_subset("from inputs where subset = ? order by batch, uri limit ?", MAX_ROWS),
+        "inputs": inputs,
+        "folder": common_folder([row["uri"] for row in inputs]),
         "rejections": of_subset("from rejections where subset = ?"),
         "funnel": of_subset(question("funnel")),
         "paper": ask(connection, "paper_funnel").records(),
@@ -126,6 +129,13 @@ def _numbers(connection: "duckdb.DuckDBPyConnection", of_subset: Callable[..., l
         "bucket_frames": sorted({row["num_frames"] for row in cells}),
         "failures": ask(connection, _FAILURES).records(),
     }
+
+
+def common_folder(uris: list[str]) -> str:
+    """The folder in which all of these lie, with its last slash; empty where there is none."""
+    same = takewhile(lambda pair: pair[0] == pair[1], zip(min(uris, default=""), max(uris, default=""), strict=False))
+    head, slash, _ = "".join(letter for letter, _ in same).rpartition("/")
+    return head + slash
 
 
 _FAILURES = "from failures_by_stage where not starts_with(stage, 'caption-rejected:')"

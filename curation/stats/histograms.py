@@ -34,7 +34,7 @@ class Histogram:
     bounds: tuple[tuple[float, str], ...]
     """(x, words) of each bound within the drawing."""
     rules: tuple[str, ...]
-    """Bounds in words."""
+    """Bounds in words, without the metric's name where they begin with it."""
 
 
 def histograms(bins: Answer, rules: list[dict]) -> list[Histogram]:
@@ -58,7 +58,9 @@ def _histogram(metric: str, bins: list[dict], rules: list[dict]) -> Histogram:
     bars = tuple(_bar(record, left, scale, width * scale, highest, rules) for record in bins)
     bounds = tuple((round((edge - left) * scale, 1), f"{edge:g}") for edge in edges)
     total = sum(record["num_clips"] for record in bins)
-    return Histogram(metric, total, left, right, bars, bounds, tuple(rule["bound"] for rule in rules))
+    return Histogram(
+        metric, total, left, right, bars, bounds, tuple(rule["bound"].removeprefix(f"{metric} ") for rule in rules)
+    )
 
 
 def _bar(record: dict, left: float, scale: float, width: float, highest: int, rules: list[dict]) -> Bar:

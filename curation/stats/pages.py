@@ -2,11 +2,16 @@
 
 import base64
 import hashlib
+import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from moviegen.contracts.lake import atomic_write
 from moviegen.disk import writing
 from moviegen.messages import printable
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -27,7 +32,7 @@ def render(template: str, content: dict) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "span": span, "grouped": grouped}
+    environment.filters |= {"number": number, "span": span, "grouped": grouped, "breakable": breakable}
     script = (TEMPLATES / "page.js").read_text()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     own = {"style": Markup((TEMPLATES / "page.css").read_text()), "script": Markup(script), "script_hash": digest}  # noqa: S704 our own files
@@ -58,6 +63,13 @@ def span(hours: float | None) -> str:
     if 0 < hours < 1 / 60:
         return f"{3600 * hours:.3g} s"
     return f"{60 * hours:.3g} min" if 0 < hours < 1 else f"{hours:,.1f} h" if hours else "0"
+
+
+def breakable(text: str | None) -> "Markup":
+    """A name such as `motion.vmaf_mean` that a narrow column breaks at its joints alone."""
+    from markupsafe import Markup, escape
+
+    return Markup("<wbr>").join(escape(part) for part in re.split(r"(?<=[._/])(?=[A-Za-z])", printable(text or "")))
 
 
 def grouped(rows: list[dict], name: str) -> list[tuple[object, list[dict]]]:

@@ -157,9 +157,21 @@ class Browser:
             time.sleep(0.02)
         raise BrowserError(f"no download {pattern} within {self._timeout_s:g} s")
 
+    def show_as(self, width: int, height: int, scheme: str = "light") -> None:
+        """From now on the window has this size, a phone's below 500 px, and prefers the `light` or the `dark` scheme."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+        self.call("Emulation.setDeviceMetricsOverride", **size)
+        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+
     def picture(self, path: Path) -> None:
         """Writes a PNG of what is seen."""
         path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
+
+    def received(self) -> int:
+        """Bytes that came over the network so far, as they were packed."""
+        self.run("0")
+        rows = [event["params"] for event in self.events if event.get("method") == "Network.loadingFinished"]
+        return round(sum(row["encodedDataLength"] for row in rows))
 
     def complaints(self) -> list[str]:
         """Errors of the page so far: exceptions, refused loads, violations of its policy."""

@@ -25,7 +25,8 @@ class Line:
     """Of an SVG polyline."""
     dots: tuple[tuple[float, float], ...]
     """px, where there are too few points for a line to tell."""
-    last: float
+    text: str
+    """The last value as the axis writes it."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,11 @@ class Chart:
     y_ticks: tuple[Tick, ...]
     x_ticks: tuple[Tick, ...]
     is_log: bool
+
+    @property
+    def is_moment(self) -> bool:
+        """Whether there is one step alone: numbers tell that, a drawing is empty."""
+        return len(self.x_ticks) == 1
 
 
 def chart(
@@ -74,7 +80,8 @@ def chart(
         places = [(x(step), y(value)) for step, value in points]
         dots = tuple(places) if len(places) < 12 else ()
         path = " ".join(f"{a},{b}" for a, b in places)
-        lines.append(Line(name, COLORS[number % len(COLORS)], path, dots, points[-1][1]))
+        text = f"{points[-1][1]:.2%}" if percent else f"{points[-1][1]:.4g}"
+        lines.append(Line(name, COLORS[number % len(COLORS)], path, dots, text))
     marks = [low, math.exp((scale(low) + scale(high)) / 2) if is_log else (low + high) / 2, high]
     y_ticks = tuple(Tick(y(value), f"{value:.1%}" if percent else f"{value:.3g}") for value in dict.fromkeys(marks))
     x_ticks = tuple(Tick(x(step), f"{step:.0f}") for step in dict.fromkeys((first, (first + last) // 2, last)))

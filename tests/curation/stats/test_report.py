@@ -21,7 +21,7 @@ class Tags(HTMLParser):
 
     def handle_starttag(self, tag, attributes):
         self.seen.append((tag, dict(attributes)))
-        if tag not in ("meta", "img", "br", "input"):
+        if tag not in ("meta", "img", "br", "input", "wbr"):
             self.open.append(tag)
 
     def handle_endtag(self, tag):

@@ -37,10 +37,12 @@ def test_the_page_is_one_file_that_needs_nothing(run, capsys):
     assert "<b>x</b>" not in page
     assert len(page) < 200_000
     assert "01_tae" in page
-    assert "unfinished, at step 900, newest checkpoint none" in page
-    for title in ("Samples a second", "Seconds a step", "MFU", "Data wait", "Loss", "val/psnr"):
+    assert "Unfinished, at step 900, newest checkpoint none" in page
+    for title in ("Samples a second", "Seconds a step", "MFU", "Data wait", "Loss"):
         assert f"<figcaption>{title}" in page
-    assert "It waits for data 25% of the time" in page
+    assert "<figcaption>val/psnr" not in page, "a single value is a number, no drawing"
+    assert re.search(r"at step 900 alone.*<td>val/psnr</td><td>30.5</td>", page, re.DOTALL)
+    assert "It waits for data 25% of the time: raise <code>--data.num_workers</code>, or" in page
     assert "Nothing was measured" in page
 
 

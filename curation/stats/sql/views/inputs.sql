@@ -97,7 +97,7 @@ select
         when is_duplicate and num_accepted > 0 then same_as || '; its clips stay in the tars until batch ' || batch || ' is run again'
         when is_duplicate then same_as
         when split_error is null and num_accepted is null and is_split then 
-            'too short for a clip: the longest of ' || num_shots || ' shots lasts ' || round(longest_s, 2) || ' s'
+            'too short for a clip: the longest of ' || num_shots || if(num_shots = 1, ' shot', ' shots') || ' lasts ' || round(longest_s, 2) || ' s'
         when split_error is null and num_accepted = 0 and num_failed = 0 then coalesce(detail, '')
         else ''
     end as detail,
