@@ -22,6 +22,7 @@ SQL = Path(__file__).parent / "sql"
 VIEWS = (
     "table_sizes",
     "subsets",
+    "rule_steps",
     "unique_videos",
     "clip_failures",
     "clip_states",
