@@ -271,7 +271,7 @@ def test_nothing_is_written_in_the_lake(lake, known_lake, asked):
 
 @pytest.mark.parametrize(
     "asked",
-    ["describe clips", "summarize clips", "show tables", "from clips", "explain from clips", "values (1); from clips",
+    ["describe", "describe clips", "summarize clips", "show tables", "from clips", "explain from clips", "values (1); from clips",
      "pivot selection on keep using count(*)", "with a as (from clips) from a", "explain analyze select 'copy'"],
 )  # fmt: skip
 def test_whatever_reads_is_answered(lake, asked):
@@ -279,8 +279,9 @@ def test_whatever_reads_is_answered(lake, asked):
 
 
 def test_a_mistyped_view_is_guessed(lake):
-    with pytest.raises(UsageError, match="did you mean 'funnel'"):
-        ask(lake, "funel")
+    for typed, meant in (("funel", "funnel"), ("sample", "samples")):  # SAMPLE is a word of SQL, too
+        with pytest.raises(UsageError, match=f"did you mean '{meant}'"):
+            ask(lake, typed)
 
 
 @pytest.mark.parametrize(
