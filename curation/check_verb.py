@@ -1,7 +1,9 @@
 """`moviegen curate check`: what is looked for, in which lake."""
 
+import json
+import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -45,6 +47,8 @@ class CheckConfig:
     """And at most."""
     max_rejected: dict[str, float] = field(default_factory=dict)
     """Reason -> share of the clips that it may take away: `--max_rejected.border 0.3`."""
+    json: bool = False
+    """What was found as a JSON array on stdout, each with its check; the exit code is the same."""
 
     def __post_init__(self) -> None:
         Band(self.min_kept, self.max_kept, self.max_rejected)
@@ -57,7 +61,7 @@ def check(argv: Sequence[str]) -> int:
 
     examples = [
         "moviegen curate check lake/",
-        "moviegen curate check lake/ --read_media false",
+        "moviegen curate check lake/ --read_media false --json",
         "moviegen curate check lake/ --only rows --batch default --subset demo",
         "moviegen curate check lake/ --only funnel --subset demo --min_kept 0.01 --max_kept 0.6",
     ]
@@ -67,8 +71,13 @@ def check(argv: Sequence[str]) -> int:
     )  # fmt: skip
     lake = existing_lake(config.lake)
     if config.only is None and (notice := stray_notice(lake)):
-        print(printable(f"{with_urls(str(config.lake))}: {notice}"))
-    raise_problems(list(find_problems(config)), config.lake)
+        print(printable(f"{with_urls(str(config.lake))}: {notice}"), file=sys.stderr if config.json else sys.stdout)
+    problems = list(find_problems(config))
+    if config.json:
+        print(json.dumps([asdict(problem) for problem in problems], indent=1, ensure_ascii=False))
+    raise_problems(problems, config.lake)
+    if config.json:
+        return 0
     what = "nothing wrong found" if config.only is None else f"nothing wrong found in {config.only}"
     print(with_urls(f"{config.lake}: {what}"))
     return 0

@@ -19,7 +19,7 @@ from .editing import EditsConfig
 from .personal import PersonalConfig
 from .shards import EncodeConfig
 from .sound_buckets import SoundConfig
-from .spark import SparkConfig
+from .spark_config import SparkConfig
 
 VIDEO_SUFFIXES = (
     "mp4",

@@ -89,9 +89,9 @@ def about_video(connection: "duckdb.DuckDBPyConnection", video: dict) -> dict:
     """The video's row, its shots, its failures, and each clip with what its subsets say of it."""
     shots = ask(connection, "select * from shots where video_id = ? order by shot", [video["video_id"]]).records()
     same = "select batch, uri from videos where video_id = ? order by batch, uri"
-    rules = ask(connection, _RULES).records()
     clips = []
     for row in clips_of(connection, video):
+        rules = ask(connection, _RULES, [row["batch"]]).records()
         fates = _fates(rules, {"scores": [], **_rows(connection, row["clip_id"], ("selection", "samples", "failures"))})
         says = [
             {name: fate[name] for name in ("subset", "state", "reason", "detail", "waits_for", "failed")}
@@ -112,7 +112,7 @@ def about_video(connection: "duckdb.DuckDBPyConnection", video: dict) -> dict:
     }
 
 
-_RULES = "select distinct * exclude (batch) from rules order by subset, position"
+_RULES = "select * exclude (batch) from rules where batch = ? order by subset, position"
 
 _QUESTIONS = {
     "failures": "select * from failures where input_id = ? order by all",
@@ -134,7 +134,7 @@ def about_clip(connection: "duckdb.DuckDBPyConnection", row: dict) -> dict:
     uris = "select uri from videos where video_id = ? and status = 'ok' order by batch, uri limit 1"
     files = ask(connection, uris, [row["video_id"]]).rows
     found = _rows(connection, clip_id, _QUESTIONS)
-    fates = _fates(ask(connection, _RULES).records(), found)
+    fates = _fates(ask(connection, _RULES, [row["batch"]]).records(), found)
     return {
         "clip": row | {"uri": files[0][0] if files else None},
         "shot": next(iter(ask(connection, _SHOT, [row["video_id"], row["shot"]]).records()), None),

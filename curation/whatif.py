@@ -58,7 +58,9 @@ def answer_whatif(config: WhatIfConfig) -> dict:
     """The new funnel and the present one, as plain JSON. Raises UsageError on a metric or subset that the lake does not have."""
     lake = existing_lake(config.lake)
     rules = parse_rules(config.where) if config.where is not None else load_rules(config.rules)
-    subset, present, last = present_rules(lake, config.subset)
+    subset, steps = present_rules(lake, config.subset)
+    present = [rule_of_row(rows[-1]) for rows in steps if rows[-1]["metric"]]
+    last = [rows[-1]["rule"] for rows in steps if not rows[-1]["metric"]]
     known = metric_names(lake)
     check_metrics(rules, known, config)
     metrics = list(dict.fromkeys(rule.metric for rule in (*rules, *present)))
@@ -74,30 +76,37 @@ def answer_whatif(config: WhatIfConfig) -> dict:
         "num_clips": trial.num_clips,
         "hours": round(trial.hours, 3),
         "funnel": [vars(step) | {"hours_left": round(step.hours_left, 3)} for step in trial.steps],
-        "present_funnel": present_funnel(columns, [*((r.name, r.bound) for r in present), *last]),
+        "present_funnel": present_funnel(columns, [(rows[0]["rule"], in_words(rows)) for rows in steps]),
         "lacking": trial.lacking,
         "estimate": vars(trial.estimate),
-        "compared": compare(trial, columns, [name for name, _ in last]),
+        "compared": compare(trial, columns, last),
+        "rules_by_batch": [rows[0]["rule"] for rows in steps if len(rows) > 1],
     }
 
 
-def present_rules(lake: Lake, subset: str | None) -> tuple[str, list[Rule], list[tuple[str, str]]]:
-    """(subset, its rules about scores, (name, bound) of those about something else). Raises UsageError naming the subsets there are."""
+def present_rules(lake: Lake, subset: str | None) -> tuple[str, list[list[dict]]]:
+    """(subset, its rules in the order of the funnel). A rule is its rows with different bounds, that of the last batch last. Raises
+    UsageError naming the subsets there are."""
     rows = read_table(lake, "rules")
     names = sorted({row["subset"] for row in rows})
     if not names and subset is None:
-        return "", [], []
+        return "", []
     if subset not in names and (subset is not None or len(names) != 1):
         asked = "which subset?" if subset is None else f"no subset {subset!r};"
         raise UsageError(f"moviegen curate whatif: {asked} there are {', '.join(names) or 'none'}; say --subset NAME")
     name = subset or names[0]
-    own = {row["position"]: row for row in rows if row["subset"] == name}
-    ordered = [own[position] for position in sorted(own)]
-    return (
-        name,
-        [rule_of_row(row) for row in ordered if row["metric"]],
-        [(row["rule"], row["bound"]) for row in ordered if not row["metric"]],
-    )
+    by_name: dict[str, list[dict]] = {}
+    for row in rows:
+        if row["subset"] == name:
+            by_name.setdefault(row["rule"], []).append(row)
+    places = {rule: [row["position"] for row in own] for rule, own in by_name.items()}
+    order = sorted(by_name, key=lambda rule: (max(places[rule]), min(places[rule]), rule))
+    return name, [list({row["bound"]: row for row in reversed(by_name[rule])}.values())[::-1] for rule in order]
+
+
+def in_words(rows: Sequence[dict]) -> str:
+    """The bound of a rule, or those of its batches."""
+    return rows[0]["bound"] if len(rows) == 1 else f"by batch: {'; '.join(sorted(row['bound'] for row in rows))}"
 
 
 def check_metrics(rules: Sequence[Rule], known: Sequence[str], config: WhatIfConfig) -> None:
@@ -179,6 +188,11 @@ def _words(answer: dict) -> list[str]:
     if guess["num_unmeasured"]:
         lines.append(
             f"not measured: {guess['num_unmeasured']:,} clips that no score rejects lack one; {_estimated(guess, compared)}"
+        )
+    if answer["rules_by_batch"]:
+        lines.append(
+            f"batches have different bounds of {', '.join(answer['rules_by_batch'])}: what is now counts each clip by its own; what "
+            "explored clips tell is judged by the last batch's"
         )
     if compared["steps_after"]:
         lines.append(

@@ -27,6 +27,7 @@ FOLDERS = (
 )  # fmt: skip
 """Of the repository: lakes and models that lie in a clone have READMEs, too, and are no page."""
 
+SKIPPED = re.compile(r'^(```\w+) (?:.* )?skip="([^"]*)".*$', re.MULTILINE)
 MARKER = re.compile(r"^(```\w+) .*$", re.MULTILINE)
 
 
@@ -71,11 +72,16 @@ def on_files(files: Any, config: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
-    """Takes the tests' markers out of fences, and fits links out of `docs/`."""
+    """Says in words what the tests' markers in fences mean, and fits links out of `docs/`."""
     if page.file.abs_src_path and Path(page.file.abs_src_path).is_relative_to(ROOT / "docs"):
         source = Path(page.file.abs_src_path).relative_to(ROOT).as_posix()
         markdown = relinked(markdown, source, page.file.src_uri)
-    return MARKER.sub(r"\1", markdown)
+    return without_markers(markdown)
+
+
+def without_markers(markdown: str) -> str:
+    """The text without the tests' markers in its fences; before a block that no test runs stands why."""
+    return MARKER.sub(r"\1", SKIPPED.sub(r"*Read by the parser, not run by the tests: \2.*\n\n\1", markdown))
 
 
 def made_pages() -> Iterator[tuple[str, str]]:

@@ -45,8 +45,8 @@ def export(argv: Sequence[str]) -> int:
         raise UsageError(f"{config.stage}: has no checkpoint; train it: moviegen train fit --output {config.stage} ...")
     module = build_module(Path(config.stage))
     state = load_state(checkpoint)
-    module.load_state_dict(state["state_dict"])
     module.on_load_checkpoint(state)
+    module.load_state_dict(state["state_dict"])
     if config.weights == "ema":
         load_means(module, state)
     module.export(Path(config.output))

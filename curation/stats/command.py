@@ -77,15 +77,15 @@ def _answer(config: StatsConfig, form: str) -> None:
     from .empty import why_empty
     from .fit import terminal_width
     from .shell import run_lines, run_shell
-    from .show import glance, show, write_answer
+    from .show import glance_as, show, write_answer
 
     if config.output is not None and config.question in (None, "-"):
         raise UsageError("moviegen stats: --output wants a question: a view, a table, or a query in quotes")
     connection, width = open_lake(config.lake), terminal_width()
     lake = existing_lake(config.lake)
     if config.question is None:
-        _say(glance(connection, width))
-        if sys.stdin.isatty() and sys.stdout.isatty():
+        _say(glance_as(form, connection, width))
+        if form == "table" and sys.stdin.isatty() and sys.stdout.isatty():
             run_shell(connection, lake)
     elif config.question == "-":
         run_lines(connection, lake, sys.stdin, sys.stdout, form)

@@ -70,8 +70,8 @@ def collect(connection: "duckdb.DuckDBPyConnection", lake: Lake, subset: str) ->
         return ask(connection, asked, [subset, *more]).records()
 
     pictures = Pictures(connection, lake)
-    rules = of_subset("select distinct on (position) * exclude (batch) from rules where subset = ? order by position")
-    content = _numbers(connection, of_subset) | _scores(connection, rules) | _text(of_subset)
+    rules = of_subset("select * exclude (subset) from rule_steps where subset = ? order by position")
+    content = _numbers(connection, of_subset) | _scores(connection, of_subset(question("bounds"))) | _text(of_subset)
     content |= {
         "lake": str(lake.root.resolve()) if lake.store is None else lake.place,
         "subset": subset,
@@ -80,7 +80,7 @@ def collect(connection: "duckdb.DuckDBPyConnection", lake: Lake, subset: str) ->
         "effects": of_subset("select * exclude (subset) from rule_effects where subset = ? order by position"),
         "sheets": sheets(connection, pictures, subset, rules),
         "copies": copies(connection, pictures, subset),
-        "tracks": tracks.tracks(connection, lake, subset, rules),
+        "tracks": tracks.tracks(connection, lake, subset),
         "track_width": tracks.WIDTH,
         "track_row": tracks.ROW_HEIGHT,
         "map": (found := concept_map(connection, subset)),
@@ -168,8 +168,8 @@ def headline(content: dict) -> str:
     return text
 
 
-def _scores(connection: "duckdb.DuckDBPyConnection", rules: list[dict]) -> dict:
-    drawn = histograms(ask(connection, "score_histogram"), [rule for rule in rules if rule["metric"]])
+def _scores(connection: "duckdb.DuckDBPyConnection", bounds: list[dict]) -> dict:
+    drawn = histograms(ask(connection, "score_histogram"), bounds)
     return {
         "ruled": [each for each in drawn if each.rules],
         "free": by_detector([each for each in drawn if not each.rules]),

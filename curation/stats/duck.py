@@ -22,6 +22,7 @@ SQL = Path(__file__).parent / "sql"
 VIEWS = (
     "table_sizes",
     "subsets",
+    "rule_steps",
     "unique_videos",
     "clip_failures",
     "clip_states",
@@ -140,7 +141,17 @@ def ask_arrow(connection: "duckdb.DuckDBPyConnection", question: str, parameters
 def _query(connection: "duckdb.DuckDBPyConnection", question: str) -> str:
     """The SQL of a question: itself, or all rows of the view it names."""
     words = question.strip().rstrip(";").split()
-    return question if len(words) != 1 else "from " + _name(connection, words[0])
+    return question if len(words) != 1 or _is_statement(words[0]) else "from " + _name(connection, words[0])
+
+
+def _is_statement(word: str) -> bool:
+    """Is a word alone a whole query, as `describe` is?"""
+    import duckdb
+
+    try:
+        return bool(duckdb.extract_statements(word))
+    except duckdb.Error:
+        return False
 
 
 READS = ("SELECT", "EXPLAIN", "MULTI")

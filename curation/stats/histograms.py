@@ -17,7 +17,8 @@ class Bar:
     width: float
     height: float
     verdict: str
-    """`in` when every score of the bin passes the metric's rules, `out` when none does, `cut` when a bound lies inside."""
+    """`in` when every score of the bin passes the metric's rules, `out` when none does, `cut` when a bound lies inside, or one
+    batch's bound lets pass what another's does not."""
     text: str
     """What the pointer shows."""
 
@@ -38,7 +39,8 @@ class Histogram:
 
 
 def histograms(bins: Answer, rules: list[dict]) -> list[Histogram]:
-    """One histogram a metric; metrics that a rule bounds come first, in the order of the rules."""
+    """One histogram a metric; metrics that a rule bounds come first, in the order of the rules. A rule may come several times, with the
+    bounds of several batches."""
     by_metric: dict[str, list[dict]] = {}
     for record in bins.records():
         by_metric.setdefault(record["metric"], []).append(record)
@@ -66,17 +68,21 @@ def _histogram(metric: str, bins: list[dict], rules: list[dict]) -> Histogram:
 def _bar(record: dict, left: float, scale: float, width: float, highest: int, rules: list[dict]) -> Bar:
     height = max(1.0, HEIGHT * record["num_clips"] / highest)
     low, high = record["bin_from"], record["bin_to"]
-    edges = [(rule["min"], rule["max"]) for rule in rules]
-    if any(
-        (lower is not None and low < lower < high) or (upper is not None and low < upper < high)
-        for lower, upper in edges
-    ):
-        verdict = "cut"
-    else:
-        outside = any(
-            (lower is not None and high <= lower) or (upper is not None and low >= upper) for lower, upper in edges
-        )
-        verdict = "out" if outside else "in"
+    verdict = _verdict(low, high, rules)
     text = f"{record['bin_from']:g} to {record['bin_to']:g}: {record['num_clips']} clips"
     x = (record["bin_from"] - left) * scale
     return Bar(round(x, 1), round(HEIGHT - height, 1), round(max(width - 0.6, 1.0), 1), round(height, 1), verdict, text)
+
+
+def _verdict(low: float, high: float, rules: list[dict]) -> str:
+    edges = [edge for rule in rules for edge in (rule["min"], rule["max"]) if edge is not None]
+    if any(low < edge < high for edge in edges):
+        return "cut"
+    is_out: dict[str, set[bool]] = {}
+    for rule in rules:
+        lower, upper = rule["min"], rule["max"]
+        outside = (lower is not None and high <= lower) or (upper is not None and low >= upper)
+        is_out.setdefault(rule["rule"], set()).add(outside)
+    if {True} in is_out.values():
+        return "out"
+    return "cut" if {True, False} in is_out.values() else "in"

@@ -100,12 +100,21 @@ def as_table(answer: Answer, width: int | None = None, total: str = "") -> str:
     return "".join(map(line, [*above, rule, *table.rows])) + "\n".join([f"({count})", *notes]) + "\n"
 
 
+def glance_as(form: str, connection: "duckdb.DuckDBPyConnection", width: int | None = None) -> str:
+    """The lake at a glance as `table`, or `json`: an object with each of its tables, and what each view answers. Raises UsageError on
+    `csv`, which is one table."""
+    if form == "csv":
+        raise UsageError("moviegen stats: --csv wants a question: a view, a table, or a query in quotes")
+    if form == "table":
+        return glance(connection, width)
+    tables = {name: json.loads(as_json(ask(connection, asked))) for name, asked in _GLANCE.items()}
+    return json.dumps(tables | {"views": {name: about(name) for name in VIEWS}}, indent=1, ensure_ascii=False) + "\n"
+
+
 def glance(connection: "duckdb.DuckDBPyConnection", width: int | None = None) -> str:
     """The lake at a glance: rows of each table, files by state, the funnel, and what else can be asked."""
     parts = [
-        as_table(ask(connection, "table_sizes"), width),
-        as_table(ask(connection, "input_counts"), width),
-        as_table(ask(connection, _FUNNEL), width),
+        *(as_table(ask(connection, asked), width) for asked in _GLANCE.values()),
         "views: " + "".join("\n" + _view_line(name, width) for name in sorted(VIEWS)) + "\n",
     ]
     return "\n".join(parts)
@@ -116,9 +125,12 @@ def _view_line(name: str, width: int | None) -> str:
     return line if width is None or len(line) <= width else line[: width - 1] + "…"
 
 
-_FUNNEL = (
-    "select subset, step, bound, num_rejected, num_failed, num_pending, num_skipped, num_left, left_percent from funnel"
-)
+_GLANCE = {
+    "table_sizes": "table_sizes",
+    "input_counts": "input_counts",
+    "funnel": "select subset, step, bound, num_rejected, num_failed, num_pending, num_skipped, num_left, left_percent from funnel",
+}
+"""Tables of the glance."""
 
 
 def about(view: str) -> str:

@@ -48,7 +48,7 @@ def draw_timeline(lake: Lake, video: str, path: Path) -> dict[str, int]:
     signals = slice_signals(parts, 0, sum(len(each["pts"]) for each in parts))
     shots, clips = read_video(lake, "shots", video_id), read_video(lake, "clips", video_id)
     colours = _colours(lake, clips)
-    levels = _levels(lake, clips)
+    levels = _levels(lake, clips) + _bounds(lake, video_id)
     figure = Figure(figsize=SIZE_IN, layout="constrained")
     axes = figure.subplots(len(ROWS), 1, sharex=True)
     for axis, (label, names) in zip(axes, ROWS, strict=True):
@@ -123,15 +123,23 @@ class Level:
 
 
 def _levels(lake: Lake, clips: list[dict]) -> list[Level]:
-    """The scores of the clips, and the bounds of all rules, that are drawn on a row."""
+    """The scores of the clips that are drawn on a row."""
     spans = {clip["clip_id"]: (clip["start_frame"], clip["start_frame"] + clip["num_frames"]) for clip in clips}
     parts = [part for part in lake.committed_parts("scores") if not spans.keys().isdisjoint(part.keys)]
     rows = read_files(lake.files(parts), TABLES["scores"], clip_id=list(spans), metric=list(OF_METRIC)) if spans else []
-    found = [Level(row["metric"], row["score"], row["metric"], spans[row["clip_id"]]) for row in rows]
-    bounds = {
-        (row["metric"], bound, row["bound"]) for row in read_table(lake, "rules") for bound in (row["min"], row["max"])
-    }
-    return found + [Level(*each) for each in sorted(bounds, key=str) if each[0] in OF_METRIC and each[1] is not None]
+    return [Level(row["metric"], row["score"], row["metric"], spans[row["clip_id"]]) for row in rows]
+
+
+def _bounds(lake: Lake, video_id: str) -> list[Level]:
+    """The bounds of the rules of the video's batches, of all subsets, that are drawn on a row."""
+    batches = [
+        batch
+        for batch in lake.batches("clips")
+        if any(key.startswith(video_id) for part in lake.committed_parts("clips", batch) for key in part.keys)
+    ]
+    rows = [row for batch in batches for row in read_table(lake, "rules", batch)]
+    bounds = {(row["metric"], bound, row["bound"]) for row in rows for bound in (row["min"], row["max"])}
+    return [Level(*each) for each in sorted(bounds, key=str) if each[0] in OF_METRIC and each[1] is not None]
 
 
 def _draw_levels(axis: "Axes", seconds: np.ndarray, levels: list[Level]) -> None:

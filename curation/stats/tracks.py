@@ -76,10 +76,10 @@ class Track:
     rows: tuple[Row, ...]
 
 
-def tracks(connection: "duckdb.DuckDBPyConnection", lake: Lake, subset: str, rules: list[dict]) -> list[Track]:
+def tracks(connection: "duckdb.DuckDBPyConnection", lake: Lake, subset: str) -> list[Track]:
     """Some videos of a subset: those in which most happens to their clips, then those of most shots."""
     found = ask(connection, _VIDEOS, [subset, MAX_VIDEOS]).rows
-    drawn = (_track(connection, lake, subset, rules, video_id, uri) for video_id, uri in found)
+    drawn = (_track(connection, lake, subset, video_id, uri) for video_id, uri in found)
     return [each for each in drawn if each is not None]
 
 
@@ -111,7 +111,17 @@ where list_contains(?, clip_id) and list_contains(?, metric)
 """
 
 
-def _track(connection, lake: Lake, subset: str, rules: list[dict], video_id: str, uri: str) -> Track | None:
+_RULES = """
+select distinct rules.position, rules.metric, rules.min, rules.max, rules.bound
+from rules
+inner join clip_states using (subset, batch)
+where subset = ? and clip_states.video_id = ?
+order by rules.position, rules.bound
+"""
+"""Those of the video's own batches."""
+
+
+def _track(connection, lake: Lake, subset: str, video_id: str, uri: str) -> Track | None:
     parts = read_video(lake, "signals", video_id)
     if not parts:
         return None
@@ -133,6 +143,7 @@ def _track(connection, lake: Lake, subset: str, rules: list[dict], video_id: str
     edges = [(shot, seconds[min(shot["start_frame"], len(seconds) - 1)]) for shot in shots]
     cuts = tuple(x_of(at) for shot, at in edges if shot["start_frame"])
     gradual = tuple(_transition(shot, at, seconds, x_of) for shot, at in edges if shot["transition_frames"])
+    rules = ask(connection, _RULES, [subset, video_id]).records()
     scores = ask(connection, _SCORES, [[each["clip_id"] for each in clips], list(OF_METRIC)]).rows
     places = {span.clip_id: span for span in spans}
     for name in WITHIN_SHOTS:

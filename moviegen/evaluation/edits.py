@@ -6,7 +6,7 @@ Outside alone says nothing: who changes nothing keeps everything. So what change
 
 import numpy as np
 
-from moviegen.evaluation.pictures import MAX_PSNR, PEAK, ssim_map
+from moviegen.evaluation.pictures import decibels, ssim_map
 
 Found = tuple[dict[str, float], dict[str, str]]
 
@@ -28,8 +28,7 @@ def compare_edit(edited: np.ndarray, source: np.ndarray, mask: np.ndarray) -> Fo
     values: dict[str, float] = {}
     skipped: dict[str, str] = {}
     if (~inside).any():
-        error = float(squared[~inside].mean())
-        values["edit.psnr_outside"] = MAX_PSNR if error == 0 else min(10 * float(np.log10(PEAK**2 / error)), MAX_PSNR)
+        values["edit.psnr_outside"] = float(decibels(squared[~inside].mean()))
         values["edit.ssim_outside"] = float(similar[~inside].mean())
     else:
         skipped |= dict.fromkeys(("edit.psnr_outside", "edit.ssim_outside"), "the mask covers everything")

@@ -26,9 +26,13 @@ MS_SSIM_MIN_SIDE = WINDOW * 2 ** (len(SCALES) - 1)
 def psnr(frames: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """(T,) dB, over all channels of a frame; 100 where two frames are equal."""
     difference = frames.astype(np.float64) - reference
-    error = np.square(difference).reshape(len(difference), -1).mean(1)
+    return decibels(np.square(difference).reshape(len(difference), -1).mean(1))
+
+
+def decibels(error: np.ndarray | float) -> np.ndarray:
+    """PSNR of mean squared errors of 8-bit levels; 100 where there is none."""
     with np.errstate(divide="ignore"):
-        return np.minimum(10 * np.log10(PEAK**2 / error), MAX_PSNR)
+        return np.minimum(10 * np.log10(PEAK**2 / np.asarray(error, np.float64)), MAX_PSNR)
 
 
 def ssim(frames: np.ndarray, reference: np.ndarray) -> np.ndarray:

@@ -7,31 +7,27 @@ The child is spawned, never forked, and knows nothing of the parent but its impo
 import contextlib
 import fcntl
 import os
-import select
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from moviegen.errors import MovieGenError
 
+from .exchange import PIPE_BYTES, talk
 from .limits import DecodeCrashError, DecodeMemoryError, DecodeTimeoutError, MediaError
-from .wire import decode_message, encode_message, find_class, iter_views, message_size
+from .wire import decode_message, encode_message, find_class
 
 TIMEOUT_S = 300.0
 """Wall-clock seconds a call may take unless told otherwise."""
 
 MEMORY_BYTES = 3 << 30
 """Bytes of address space the child may take above what it has at its start, unless told otherwise."""
-
-PIPE_BYTES = 1 << 20
-"""What the pipes hold: as much as Linux gives to anyone. 64 kB, where it gives no more, cost twice the time for frames."""
 
 MAX_CALLS = 500
 """Calls after which a child is replaced, so that what a decoder leaks does not add up."""
@@ -108,7 +104,7 @@ class DecodeWorker:
         process = self._process
         assert process is not None
         try:
-            return _talk(process, request, deadline, self.memory_bytes)
+            return talk(process, request, deadline, self.memory_bytes)
         except (BrokenPipeError, EOFError, ValueError) as error:
             code = _end(process, wait_s=0.0 if isinstance(error, ValueError) else 2.0)
             self.close()
@@ -141,70 +137,6 @@ def _spawn(memory_bytes: int) -> subprocess.Popen:
         with contextlib.suppress(PermissionError):  # the user has too many large ones open
             fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     return process
-
-
-def _talk(process: subprocess.Popen, request: list, deadline: float, max_bytes: int) -> memoryview:
-    """Writes the request and reads the reply, whichever the child is ready for, until the reply is whole."""
-    assert process.stdin is not None
-    assert process.stdout is not None
-    to_child, from_child = process.stdin.fileno(), process.stdout.fileno()
-    poll = select.poll()
-    poll.register(from_child, select.POLLIN)
-    poll.register(to_child, select.POLLOUT)
-    views, view, reply = iter_views(request), memoryview(b""), _Reply(from_child, max_bytes)
-    while not reply.is_whole:
-        for descriptor, _ in _ready(poll, deadline):
-            if descriptor == from_child:
-                reply.read_on()
-            else:
-                view = view or next(views, memoryview(b""))
-                if view:
-                    view = view[os.write(to_child, view[:PIPE_BYTES]) :]
-                else:
-                    poll.unregister(to_child)
-    return reply.message
-
-
-class _Reply:
-    """A message on its way from the child: read into one piece of memory once its size is known."""
-
-    def __init__(self, descriptor: int, max_bytes: int) -> None:
-        self._descriptor, self._max_bytes = descriptor, max_bytes
-        self._head, self._num_read = bytearray(), 0
-        self.message = memoryview(b"")
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether all of it has arrived."""
-        return 0 < len(self.message) == self._num_read
-
-    def read_on(self) -> None:
-        """Reads what is there. Raises EOFError when the child has closed its pipe, ValueError when it sends nonsense, or too much."""
-        if self.message:
-            count = os.readv(self._descriptor, [self.message[self._num_read :]])
-        else:
-            chunk = os.read(self._descriptor, PIPE_BYTES)
-            count = len(chunk)
-            self._head += chunk
-            self._allocate(message_size(self._head))
-        if not count:
-            raise EOFError
-        self._num_read += count
-
-    def _allocate(self, size: int | None) -> None:
-        if max(size or 0, len(self._head)) > self._max_bytes:
-            raise ValueError(f"a reply of {size or len(self._head)} bytes, limit {self._max_bytes}")
-        if size is not None:
-            self.message = memoryview(np.empty(size, np.uint8))  # not zeroed: every byte is read
-            self.message[: len(self._head)] = self._head
-
-
-def _ready(poll: Any, deadline: float) -> list[tuple[int, int]]:
-    left_s = deadline - time.monotonic()
-    events = poll.poll(left_s * 1000) if left_s > 0 else []
-    if not events:
-        raise TimeoutError
-    return events
 
 
 def _end(process: subprocess.Popen, wait_s: float) -> int | None:
@@ -252,6 +184,20 @@ def _unwrap(reply: memoryview, subject: str, packages: set[str]) -> Any:
 _shared: dict[tuple[int, int], DecodeWorker] = {}
 """Worker by process id and memory limit: a forked process finds none of its own and starts one."""
 
+_own: ContextVar[tuple[int, DecodeWorker] | None] = ContextVar("own", default=None)
+"""(process id, worker) of a thread that has one to itself."""
+
+
+@contextlib.contextmanager
+def own_worker() -> Iterator[DecodeWorker]:
+    """Within, the `guarded_call`s of this thread have a worker to themselves: what hangs there keeps no other thread waiting."""
+    with DecodeWorker() as worker:
+        token = _own.set((os.getpid(), worker))
+        try:
+            yield worker
+        finally:
+            _own.reset(token)
+
 
 def guarded_call(
     function: str | Callable,
@@ -260,7 +206,14 @@ def guarded_call(
     memory_bytes: int = MEMORY_BYTES,
     **kwargs: Any,
 ) -> Any:
-    """What the function returns, run in this process's decode worker, which is started at the first call. See `DecodeWorker`."""
+    """What the function returns, run in this process's decode worker, which is started at the first call, or in the thread's own
+    (`own_worker`). See `DecodeWorker`."""
+    return _worker(memory_bytes).call(function, *args, timeout_s=timeout_s, **kwargs)
+
+
+def _worker(memory_bytes: int) -> DecodeWorker:
+    pid, own = _own.get() or (None, None)
+    if own is not None and pid == os.getpid() and own.memory_bytes == memory_bytes:
+        return own
     key = (os.getpid(), memory_bytes)
-    worker = _shared.get(key) or _shared.setdefault(key, DecodeWorker(memory_bytes=memory_bytes))
-    return worker.call(function, *args, timeout_s=timeout_s, **kwargs)
+    return _shared.get(key) or _shared.setdefault(key, DecodeWorker(memory_bytes=memory_bytes))

@@ -12,7 +12,7 @@ from moviegen.pipelines.generate_cli import IMAGE_SUFFIXES, GenerateConfig, choo
 from moviegen.pipelines.host import TERMINAL, Advance, Host
 from moviegen.pipelines.jobs import Job
 from moviegen.pipelines.recipe import Recipe, is_made, make_recipe, steady, tags_of, write_image_with, write_video_with
-from moviegen.pipelines.scoring import Score, best_of, load_score
+from moviegen.pipelines.scoring import Score, best_of, describe_score, load_score
 from moviegen.pipelines.video import GeneratedVideo, VideoDefaults, VideoPipeline, decode_defaults, encode_defaults
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def settings_of(
             "prompt": config.sound, "music": config.music, "num_inference_steps": config.sound_inference_steps,
         }  # fmt: skip
     if config.best_of > 1:
-        shared |= {"best_of": config.best_of, "score": config.score}
+        shared |= {"best_of": config.best_of, **describe_score(config.score)}
     return [
         {"prompt": job.prompt, "seed": job.seed, "place": i, **shared}
         | ({"first_seed": job.seed} if config.best_of > 1 else {})

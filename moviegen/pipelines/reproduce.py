@@ -7,6 +7,7 @@ from pathlib import Path
 
 from moviegen.contracts.clip import file_sha256
 from moviegen.errors import UsageError
+from moviegen.media.worker import guarded_call
 from moviegen.pipelines.host import TERMINAL, Host
 from moviegen.pipelines.recipe import Recipe, describe_environment, hash_files, read_recipe, steady
 
@@ -38,7 +39,7 @@ def reproduce(path: Path, output: Path, places: Mapping[str, Path] | None = None
         raise UsageError(f"reproduce: {output} is the file itself; give another --output")
     if output.suffix.lower() != path.suffix.lower():
         raise UsageError(f"reproduce: --output {output}: wanted a name that ends in {path.suffix}, as the file does")
-    recipe = read_recipe(path)
+    recipe = guarded_call(read_recipe, path)
     found = find_places(recipe, places or {})
     check_places(recipe, found)
     steady(recipe)

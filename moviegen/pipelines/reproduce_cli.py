@@ -46,10 +46,11 @@ def main(argv: Sequence[str]) -> int:
 
 def show(config: ReproduceConfig) -> int:
     """The recipe, and whether everything that it needs is here."""
+    from moviegen.media.worker import guarded_call
     from moviegen.pipelines.recipe import encode_recipe, read_recipe
     from moviegen.pipelines.reproduce import check_places, find_places
 
-    recipe = read_recipe(config.file)
+    recipe = guarded_call(read_recipe, config.file)
     text = encode_recipe(recipe).partition(": ")[2]
     if config.json:
         print(text)

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +28,9 @@ LEARNED = {
 }  # fmt: skip
 """Metric of `moviegen.evaluation` of a network -> the setting of `eval run` that names the network."""
 
+SCRIPTS = (".pt", ".ts")
+"""Endings of TorchScript files."""
+
 WANTED = (
     f"{', '.join(SIGNS)}; {', '.join(LEARNED)} with the path of the network, as clip.alignment=FOLDER; a TorchScript .pt "
     "(clip (1, 3, T, H, W) in 0..1 -> a number); or your own as module:function"
@@ -40,11 +44,23 @@ def load_score(name: str, device: str = "cpu") -> Score:
     metric, _, place = name.partition("=")
     if metric in LEARNED:
         return _learned(metric, Path(place), device)
-    if name.endswith((".pt", ".ts")):
+    if name.endswith(SCRIPTS):
         return _torchscript(Path(name))
     if ":" in name:
         return _own(name)
     raise UsageError(f"--score {name!r}: wanted {WANTED}")
+
+
+def describe_score(name: str) -> dict[str, Any]:
+    """What a recipe says of a score: its name, and of its network the file's name and hash. Never where that lies: the recipe travels."""
+    metric, _, place = name.partition("=")
+    path = Path(place) if metric in LEARNED else Path(name) if name.endswith(SCRIPTS) else None
+    if path is None:
+        return {"score": name}
+    from moviegen.evaluation.cache import content_hash
+
+    label = path.resolve().name
+    return {"score": metric if place else label, "score_network": {"name": label, "sha256": content_hash(path)}}
 
 
 def _metric(name: str) -> Score:

@@ -154,7 +154,7 @@ def serve(config: ServeConfig, models: dict[str, Path], device: str, listener: s
         try:
             run_app(service, listener, hosts, lambda: print(address, flush=True))
         finally:
-            queue.close()
+            service.close()
             print("stopped", file=sys.stderr)
 
 

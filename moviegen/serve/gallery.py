@@ -8,7 +8,7 @@ from stat import S_ISREG
 from typing import Any
 
 from moviegen.errors import MovieGenError
-from moviegen.media.worker import guarded_call
+from moviegen.media.worker import DecodeWorker
 from moviegen.pipelines.recipe import Recipe, read_recipe
 from moviegen.serve.forms import label_of
 
@@ -50,10 +50,10 @@ def find_made(folder: Path, name: str) -> Path | None:
     return next((folder / made.name for made in list_made(folder) if made.name == name), None)
 
 
-def read_made(path: Path) -> Recipe | str:
-    """The recipe of a file, read in the guarded worker, or why there is none."""
+def read_made(path: Path, worker: DecodeWorker) -> Recipe | str:
+    """The recipe of a file, read in the worker, or why there is none."""
     try:
-        return guarded_call(read_recipe, path)
+        return worker.call(read_recipe, path)
     except MovieGenError as error:
         return str(error).replace(str(path), path.name)
 

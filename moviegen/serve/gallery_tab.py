@@ -55,7 +55,7 @@ def gallery_tab(service: Service, parts: list[TabParts], tabs: gr.Tabs) -> Galle
             num_shown,
             path.name,
             gr.Column(visible=True),
-            markup.made_view(path, read_made(path)),
+            markup.made_view(path, read_made(path, service.looker)),
             None,
             "",
             *allowed,

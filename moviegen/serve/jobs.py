@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from moviegen.errors import MovieGenError, UsageError
+from moviegen.media.worker import own_worker
 from moviegen.pipelines.host import Advance
 
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
@@ -76,7 +77,7 @@ class Job:
 
 
 class JobQueue:
-    """All jobs. Each has a thread, which sleeps until no earlier job needs one of its models."""
+    """All jobs. Each has a thread, which sleeps until no earlier job needs one of its models, and a decode worker of its own."""
 
     def __init__(self, max_waiting: int = 20, clock: Callable[[], float] = time.monotonic) -> None:
         self._max_waiting, self._clock = max_waiting, clock
@@ -147,7 +148,8 @@ class JobQueue:
 def _outcome(job: Job) -> tuple[State, str]:
     """(state, sentence) of a job that is done now."""
     try:
-        return "done", job.work(job)
+        with own_worker():
+            return "done", job.work(job)
     except CancelledError:
         return "cancelled", ""
     except MovieGenError as error:

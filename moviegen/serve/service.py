@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from moviegen.errors import UsageError
+from moviegen.media.worker import DecodeWorker
 from moviegen.pipelines.host import Host
 from moviegen.pipelines.jobs import file_stem
 from moviegen.serve.forms import FormField, form_fields, make_config
@@ -26,6 +27,9 @@ MOST = {
 }
 """Largest numbers that a page may ask for (our decision)."""
 
+LOOK_S = 30.0
+"""Seconds that looking at an upload, or reading a recipe, may take: somebody waits before the page (our decision)."""
+
 
 class Service:
     """The models, the queue, and the folder of what is made."""
@@ -41,6 +45,10 @@ class Service:
     ) -> None:
         self.models, self.output, self.device, self.limits = dict(models), output, device, limits
         self.queue, self.pool = queue, pool
+        self.checker, self.looker = (
+            DecodeWorker(LOOK_S),
+            DecodeWorker(LOOK_S),
+        )  # of uploads and the gallery; each job has its own
         self.forms: dict[str, list[FormField]] = {
             product.name: form_fields(product, models) for product in PRODUCTS if product.flag in models
         }
@@ -74,7 +82,7 @@ class Service:
         path = find_made(self.output, name)
         if path is None:
             raise UsageError(f"{name} is not there any more")
-        recipe = read_made(path)
+        recipe = read_made(path, self.looker)
         if isinstance(recipe, str):
             raise UsageError(recipe)
         places = find_places(recipe, {})
@@ -103,6 +111,12 @@ class Service:
             numbers = [int(found[1]) for name in names if (found := re.match(r"(\d{4,})_", name))]
             self._last = max([self._last, *numbers]) + 1
         return self.output / f"{self._last:04d}_{file_stem(_words(values, inputs))}{suffix}"
+
+    def close(self) -> None:
+        """Ends the jobs and the decode workers."""
+        self.queue.close()
+        self.checker.close()
+        self.looker.close()
 
     def _host(self, job: Job) -> Host:
         import torch

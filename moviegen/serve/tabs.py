@@ -140,7 +140,7 @@ def _slot(service: Service, product: Product, name: str) -> Slot:
 
     def take(path: str | None) -> tuple[Any, ...]:
         try:
-            kept = take_upload(Path(path or ""), kind, service.output, limits)
+            kept = take_upload(Path(path or ""), kind, service.output, limits, service.checker)
         except MovieGenError as error:
             return markup.note(str(error).replace(str(path), Path(path or "").name), is_error=True), "", None
         return markup.kept_input(kept, service.output), str(kept), gr.skip()

@@ -11,7 +11,7 @@ from moviegen.errors import UsageError
 from moviegen.media.limits import IMAGE_FORMATS, VIDEO_FORMATS, MediaLimits
 from moviegen.media.probe import probe
 from moviegen.media.read import read_image
-from moviegen.media.worker import guarded_call
+from moviegen.media.worker import DecodeWorker
 from moviegen.serve.products import EITHER, PICTURE
 
 INPUTS = "inputs"
@@ -34,7 +34,7 @@ def suffixes_of(kind: str) -> tuple[str, ...]:
     return PICTURE_SUFFIXES if kind == PICTURE else VIDEO_SUFFIXES + (PICTURE_SUFFIXES if kind == EITHER else ())
 
 
-def take_upload(path: Path, kind: str, output: Path, limits: UploadLimits) -> Path:
+def take_upload(path: Path, kind: str, output: Path, limits: UploadLimits, worker: DecodeWorker) -> Path:
     """The checked file as it lies in the folder of inputs, named by its content. Raises UsageError or a MediaError saying why not."""
     name, suffix = path.name, path.suffix.lower()
     if suffix not in suffixes_of(kind):
@@ -43,9 +43,9 @@ def take_upload(path: Path, kind: str, output: Path, limits: UploadLimits) -> Pa
     if size_mb > limits.max_mb:
         raise UsageError(f"{name} is {size_mb:.0f} MB, the limit is {limits.max_mb} MB")
     if suffix in PICTURE_SUFFIXES:
-        guarded_call(read_image, path, limits=MediaLimits(formats=IMAGE_FORMATS))
+        worker.call(read_image, path, limits=MediaLimits(formats=IMAGE_FORMATS))
     else:
-        guarded_call(probe, path, MediaLimits(formats=VIDEO_FORMATS, max_duration_s=limits.max_s))
+        worker.call(probe, path, MediaLimits(formats=VIDEO_FORMATS, max_duration_s=limits.max_s))
     kept = output / INPUTS / f"{file_sha256(path)[:16]}{suffix}"
     if not kept.exists():
         kept.parent.mkdir(parents=True, exist_ok=True)

@@ -9,8 +9,9 @@ from pathlib import Path
 RUN = ("sh", "python")
 """Languages of blocks that are run."""
 
-MARKERS = ("skip", "slow", "exit")
-"""`skip="why"`: parsed, never run. `slow`: run among the slow tests. `exit=4`: the exit code that the block's last command has."""
+MARKERS = ("skip", "slow", "exit", "models")
+"""`skip="why"`: parsed, never run. `slow`: run among the slow tests. `exit=4`: the exit code that the block's last command has. `models`:
+run with tiny models of random weights where the page has trained ones."""
 
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<info>.*)$")
 _MARKER = re.compile(r"""(\w+)(?:=(?:"([^"]*)"|(\S+)))?""")

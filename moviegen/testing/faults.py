@@ -31,6 +31,7 @@ IMPORTS = (
     "curation.jobs.caption",
     "curation.jobs.shard",
     "curation.cli",
+    "curation.job_verbs",
     "curation.jobs.run",
     "curation.check",
     "curation.stats.report",

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import yaml
 
 
 def test_import_rules(repo_root):
@@ -45,3 +46,14 @@ def test_light_imports_stay_light(line):
     code = f"{line}\nimport sys\nprint([m for m in {HEAVY} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_hooks_of_pre_commit_are_commands_of_the_makefile(repo_root):
+    config = yaml.safe_load((repo_root / ".pre-commit-config.yaml").read_text())
+    hooks = [hook for repo in config["repos"] for hook in repo["hooks"]]
+    assert {repo["repo"] for repo in config["repos"]} == {"local"}, "versions are pinned in constraints.txt alone"
+    assert {hook["id"] for hook in hooks} == {"ruff", "ruff-format", "imports"}
+    makefile = (repo_root / "Makefile").read_text()
+    for hook in hooks:
+        assert hook["entry"].replace(".venv/bin/", "$(BIN)/") in makefile, hook["entry"]
+        assert hook["language"] == "system"

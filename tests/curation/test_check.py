@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from curation.check import check_lake, stray_notice
@@ -51,6 +53,11 @@ def test_strays_are_told_of_beside_what_is_wrong(lake, capsys):
     with pytest.raises(CheckFailedError, match="committed shard is missing"):
         curate(["check", str(lake.root)])
     assert "1 tar that no commit names" in capsys.readouterr().out
+    with pytest.raises(CheckFailedError):
+        curate(["check", str(lake.root), "--json"])
+    said = capsys.readouterr()
+    assert any("committed shard is missing" in problem["what"] for problem in json.loads(said.out))
+    assert "no commit names" in said.err
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from curation.cli import USUAL, VERBS, curate
+from curation.cli import VERBS, curate
 from curation.config import CurateConfig
+from curation.job_verbs import USUAL
 from moviegen.config import parse_config
 from moviegen.help import is_usual, options
 

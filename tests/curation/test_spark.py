@@ -4,7 +4,9 @@ from dataclasses import asdict
 import pytest
 
 from curation.jobs.parts import LocalRunner, Operation, encode_task, make_task
-from curation.spark import JobError, SparkConfig, SparkRunner, accepted, run_or_refuse
+from curation.spark import JobError, SparkRunner
+from curation.spark_config import SparkConfig
+from curation.spark_tasks import accepted, run_or_refuse
 from moviegen.contracts.lake import Lake
 from moviegen.errors import UsageError
 

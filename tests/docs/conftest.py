@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from moviegen.media.write import write_video
+from moviegen.testing.tiny_products import tiny_editor, tiny_soundtrack, tiny_t2v, tiny_upsampler
 from moviegen.testing.world import render, sample_scene
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,6 +33,22 @@ def videos(tmp_path_factory) -> Path:
     return folder
 
 
+MODELS = {
+    "runs/04_t2v_64px/model": tiny_t2v,
+    "upsampler/model": tiny_upsampler,
+    "audio/model": tiny_soundtrack,
+    "edit/model": tiny_editor,
+}
+"""Where pages have a trained model -> the product that takes its place."""
+
+
+def save_models(folder: Path) -> None:
+    """Writes those that are not there."""
+    for name, make in MODELS.items():
+        if not (folder / name).exists():
+            make().save_pretrained(folder / name)
+
+
 @pytest.fixture
 def session(tmp_path, videos):
     """Runs a block of a page: sh in bash, python in this interpreter; gives the ended process."""
@@ -46,6 +63,8 @@ def session(tmp_path, videos):
     paths = {"PATH": f"{bin_dir}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
 
     def run(block) -> subprocess.CompletedProcess:
+        if "models" in block.markers:
+            save_models(tmp_path)
         command = ["bash", "-c", STRICT + block.text] if block.language == "sh" else [sys.executable, "-c", block.text]
         environment = {**os.environ, **paths, "NO_COLOR": "1"}
         return subprocess.run(

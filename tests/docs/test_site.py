@@ -75,6 +75,17 @@ def test_the_readmes_of_the_repository_are_on_the_site_and_no_others(monkeypatch
     assert {name for name in docs_pages.readmes() if "/" in name} == {"curation/README.md"}
 
 
+def test_a_block_that_is_not_run_says_so(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    import docs_pages
+
+    text = 'a\n\n```sh slow\nls\n```\n\n```sh slow skip="needs 8 GPUs"\nmoviegen\n```\n\n```python\n1\n```\n'
+    told = "*Read by the parser, not run by the tests: needs 8 GPUs.*"
+    assert docs_pages.without_markers(text) == (
+        f"a\n\n```sh\nls\n```\n\n{told}\n\n```sh\nmoviegen\n```\n\n```python\n1\n```\n"
+    )
+
+
 @pytest.mark.parametrize("page", ["docs/paper-to-code.md", "README.md", "CONTRIBUTING.md", "docs/differences.md"])
 def test_files_that_a_page_names_are_there(page):
     named = re.findall(

@@ -15,7 +15,7 @@ import pytest
 import curation.spark
 from curation.rows import read_files
 from curation.shipping import FOLDER, pack_code
-from curation.spark import SparkConfig
+from curation.spark_config import SparkConfig
 from moviegen.contracts.tables import TABLES
 
 pytestmark = pytest.mark.spark
@@ -42,7 +42,8 @@ import json
 import sys
 
 from curation.jobs.parts import Operation, encode_task, make_task
-from curation.spark import SparkConfig, SparkRunner
+from curation.spark import SparkRunner
+from curation.spark_config import SparkConfig
 from moviegen.cli import main
 from moviegen.contracts.lake import lake_at
 

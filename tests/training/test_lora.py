@@ -10,7 +10,8 @@ from moviegen.pipelines.video import VideoPipeline
 from training.callbacks.guard import NonFiniteGuard
 from training.callbacks.metrics import METRICS_FILE
 from training.checkpoint import load_state, newest_checkpoint
-from training.export import build_module
+from training.config import weights_sha256
+from training.export import build_module, export
 from training.fit import fit
 
 
@@ -44,6 +45,12 @@ def test_adapters_train_alone_resume_exactly_and_are_merged_into_the_model(
     assert {name for name, p in module.named_parameters() if p.requires_grad} == {
         f"network.{name}.{leaf}" for name, _ in adapters_of(module.network) for leaf in ("lora_a", "lora_b")
     }
+
+    frozen = {name for name, p in module.named_parameters() if not p.requires_grad}
+    assert {name.partition(".")[0] for name in frozen} == {"network", "tae", "text_encoders"}
+    assert not frozen & set(state["state_dict"]), "what `init_from` holds is not saved again"
+    assert export(["--stage", str(tmp_path / "whole"), "--output", str(tmp_path / "again")]) == 0
+    assert weights_sha256(tmp_path / "again") == weights_sha256(tmp_path / "whole/model")
 
     before, after = (VideoPipeline.from_pretrained(place / "model") for place in (base, tmp_path / "whole"))
     same, other = (

@@ -129,6 +129,22 @@ class TextFlowModule(FlowModule):
         """The network as it is exported and sampled from: adapters in its weights."""
         return merged(self.network)
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Leaves out what adapters are beside: `init_from` and its kin hold it, and their hashes are part of the stage's identity."""
+        super().on_save_checkpoint(checkpoint)
+        for name in self._beside_adapters():
+            checkpoint["state_dict"].pop(name, None)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """The inverse of `on_save_checkpoint`."""
+        super().on_load_checkpoint(checkpoint)
+        checkpoint["state_dict"] = {**self._beside_adapters(), **checkpoint["state_dict"]}
+
+    def _beside_adapters(self) -> dict[str, Tensor]:
+        """Frozen weights by name, of a stage that trains adapters."""
+        frozen = (row for row in self.named_parameters() if not row[1].requires_grad) if self.lora is not None else ()
+        return {name: weight.detach() for name, weight in frozen}
+
     def sharded(self) -> list[nn.Module]:
         """The transformer."""
         return [self.network]

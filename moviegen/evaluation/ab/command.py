@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from moviegen.config import parse_config
@@ -36,6 +36,8 @@ class PowerConfig:
     """Numbers of items, comma-separated; 381 and 1003 are Movie Gen Bench's small set and the whole [S §3.5.2]."""
     ties: float = 0.25
     """Share of items that come out as ties."""
+    json: bool = False
+    """The table as a JSON array on stdout."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class SigmaConfig:
 
     scores: list[Path] = field(default_factory=list)
     """score.json of each repeat."""
+    json: bool = False
+    """The table as a JSON array on stdout."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -130,9 +134,12 @@ def sigma_main(argv: Sequence[str]) -> int:
         SigmaConfig, _gather(argv, "scores", 0), prog="moviegen eval ab sigma", summary=str(SigmaConfig.__doc__),
         examples=("moviegen eval ab sigma score1/score.json score2/score.json score3/score.json score4/score.json",),
     )  # fmt: skip
+    rows = [(row, AXES[row.axis].paper_sigma if row.axis in AXES else None) for row in repeat_sigmas(config.scores)]
+    if config.json:
+        print(json.dumps([{**asdict(row), "paper_sigma": paper} for row, paper in rows], indent=1))
+        return 0
     print(f"{'axis':<24}{'studies':>8}{'mean':>9}{'sigma':>8}{'the paper':>11}")
-    for row in repeat_sigmas(config.scores):
-        paper = AXES[row.axis].paper_sigma if row.axis in AXES else None
+    for row, paper in rows:
         print(f"{row.axis:<24}{row.num_studies:>8}{row.mean:>9.2f}{row.sigma:>8.2f}{paper or '-':>11}")
     return 0
 
@@ -148,8 +155,12 @@ def power_main(argv: Sequence[str]) -> int:
     sizes = [_count(word) for word in config.items.split(",") if word.strip()]
     if not sizes or not 0 <= config.ties < 1:
         raise UsageError(f"--items {config.items!r} --ties {config.ties}: wanted numbers, and a share of 0..1")
+    table = power_table(sizes, 1 - config.ties)
+    if config.json:
+        print(json.dumps([asdict(row) for row in table], indent=1))
+        return 0
     print("items   sigma   interval   seen 4 times of 5 (net win rate, points)")
-    for row in power_table(sizes, 1 - config.ties):
+    for row in table:
         print(f"{row.n:>5}{row.sigma:>8.1f}{f'±{row.half_width:.1f}':>11}{row.smallest:>12.1f}")
     return 0
 

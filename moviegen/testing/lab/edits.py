@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from moviegen.evaluation.pictures import decibels
 from moviegen.testing.scene import COLOURS, SHAPES
 
 from .pictures import STYLES, take_frames
@@ -124,9 +125,8 @@ def chance_edit(takes: list[Take]) -> float:
 
 
 def psnr(a: np.ndarray, b: np.ndarray) -> float:
-    """Decibels of two arrays of 8-bit levels; 100 where they are the same."""
-    error = _squared(a, b)
-    return 100.0 if error < 1e-5 else float(10 * np.log10(255**2 / error))
+    """Decibels of two arrays of 8-bit levels, over all of their values; 100 where they are the same."""
+    return float(decibels(_squared(a, b)))
 
 
 def _squared(a: np.ndarray, b: np.ndarray) -> float:

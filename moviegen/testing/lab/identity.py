@@ -9,6 +9,7 @@ from moviegen.testing.tracking import grow, largest_patch
 
 from .faces import NUM_FACES
 from .pictures import paint_face
+from .raster import sample
 from .sight import colour_strength
 
 CHANCE = 1 / NUM_FACES
@@ -54,25 +55,14 @@ def _crop(frame: np.ndarray, strength: np.ndarray) -> np.ndarray | None:
     (top, bottom), (left, right) = (_extent(mask.sum(axis)) for axis in (1, 0))
     half = max(bottom - top, right - left) / 2
     at = (np.arange(CROP) + 0.5 - CROP / 2) * half / 8.0
-    return _sample(frame.astype(np.float32), (top + bottom) / 2 + at - 0.5, (left + right) / 2 + at - 0.5)
+    rows, columns = (top + bottom) / 2 + at - 0.5, (left + right) / 2 + at - 0.5
+    return sample(frame.astype(np.float32), rows[:, None], columns[None])
 
 
 def _extent(counts: np.ndarray) -> tuple[int, int]:
     """First row of a mask and the one after its last, those left out that hold less than half of the fullest."""
     filled = np.flatnonzero(counts >= counts.max() / 2)
     return int(filled[0]), int(filled[-1]) + 1
-
-
-def _sample(frame: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Bilinear values on a raster of rows and columns; outside, those of the edge."""
-
-    def along(values: np.ndarray, at: np.ndarray) -> np.ndarray:
-        at = at.clip(0, len(values) - 1.001)
-        low = at.astype(int)
-        weight = (at - low).astype(np.float32)[:, None, None]
-        return values[low] * (1 - weight) + values[low + 1] * weight
-
-    return np.swapaxes(along(np.swapaxes(along(frame, rows), 0, 1), columns), 0, 1)
 
 
 def _distances(crop: np.ndarray) -> np.ndarray:

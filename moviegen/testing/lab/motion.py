@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from .raster import sample
+
 STEPS = 8
 """Rounds of Gauss and Newton a pair of frames."""
 
@@ -32,16 +34,6 @@ def _between(before: np.ndarray, after: np.ndarray, seen: np.ndarray) -> np.ndar
     normal = slopes.T @ slopes + 1e-6 * np.eye(3)
     for _ in range(STEPS):
         grown = np.exp(motion[2])
-        moved = _sample(after, cy + (y - cy) * grown + motion[1], cx + (x - cx) * grown + motion[0])
+        moved = sample(after, cy + (y - cy) * grown + motion[1], cx + (x - cx) * grown + motion[0])
         motion -= np.linalg.solve(normal, slopes.T @ (moved - before)[inner])
     return motion
-
-
-def _sample(grey: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Bilinear values; outside, those of the edge."""
-    rows, columns = rows.clip(0, grey.shape[0] - 1.001), columns.clip(0, grey.shape[1] - 1.001)
-    r, c = rows.astype(int), columns.astype(int)
-    a, b = rows - r, columns - c
-    above = grey[r, c] * (1 - b) + grey[r, c + 1] * b
-    below = grey[r + 1, c] * (1 - b) + grey[r + 1, c + 1] * b
-    return above * (1 - a) + below * a

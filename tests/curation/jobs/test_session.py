@@ -9,7 +9,7 @@ from curation.config import CurateConfig
 from curation.jobs.parts import LocalRunner, Operation
 from curation.jobs.session import LOCK_FILE, SECONDS_PER_GIGAPIXEL, Session, Work, hold_lock
 from curation.progress import Progress
-from curation.spark import SparkConfig
+from curation.spark_config import SparkConfig
 from moviegen.errors import UsageError
 
 

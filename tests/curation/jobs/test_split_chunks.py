@@ -11,7 +11,7 @@ from curation.jobs.parts import LocalRunner
 from curation.jobs.run import run_jobs
 from curation.progress import Progress
 from curation.rows import read_table
-from curation.spark import SparkConfig
+from curation.spark_config import SparkConfig
 from moviegen.contracts.lake import Lake
 from moviegen.media.write import write_video
 

@@ -8,6 +8,8 @@ from moviegen.contracts.lake import Lake
 from moviegen.contracts.tables import TABLES
 from moviegen.errors import UsageError
 
+from .conftest import chosen, clip, rule, score
+
 
 @pytest.fixture
 def lake(known_lake):
@@ -140,6 +142,31 @@ def test_a_rules_effect_is_that_of_its_bound_in_its_batch(make_lake, known_table
     assert found == [("motion.vmaf < 2.5", 3, 3, 2, 3), ("motion.vmaf <= 2.5", 3, 2, 1, 2)]
 
 
+def test_batches_of_other_bounds_share_a_funnel(make_lake, known_tables):
+    """In `b` c3 moves less than 2; in `b2` its copy d3 is let pass by 0.5, and d1 falls to a rule that `b` has not."""
+    make_lake(known_tables)
+    other = {
+        "rules": [
+            rule(0, "resolution", "probe.min_side", "big", "error", min=100.0),
+            rule(1, "short", "probe.seconds", "short", "error", max=8.0),
+            rule(2, "motion", "motion.vmaf", "moves a little", "keep", min=0.5, max=9.0),
+        ],
+        "clips": [clip("d1", "x1", 9), clip("d3", "x1", 4, 1, 100)],
+        "selection": [chosen("d1", "short"), chosen("d3")],
+        "scores": [score("d1", "motion.vmaf", 5), score("d3", "motion.vmaf", 1)],
+    }
+    lake = open_lake(make_lake(other, "b2"))
+    assert rows(lake, "select step, bound, num_rejected, num_left, num_pending from funnel") == [
+        ("clips", "what split found", 0, 6, 0),
+        ("resolution", "big", 1, 5, 0),
+        ("short", "short", 1, 4, 0),
+        ("motion", "by batch: moves; moves a little", 1, 3, 0),
+        ("in shards", "captioned, encoded, committed", 0, 2, 1),
+    ]
+    nearest = "select clip_id, bound, is_rejected_here from borderline_clips where rule = 'motion' order by all"
+    assert rows(lake, nearest) == [("c2", "moves", False), ("c3", "moves", True), ("d3", "moves a little", False)]
+
+
 def test_a_duplicate_stands_beside_the_clip_kept_in_its_place(make_lake, known_tables):
     near = {"subset": "s", "reason": "near_duplicate", "keep": False}
     known_tables["selection"][2:] = [near | {"clip_id": name, "detail": "copy of c1"} for name in ("c3", "c4")]
@@ -244,7 +271,7 @@ def test_nothing_is_written_in_the_lake(lake, known_lake, asked):
 
 @pytest.mark.parametrize(
     "asked",
-    ["describe clips", "summarize clips", "show tables", "from clips", "explain from clips", "values (1); from clips",
+    ["describe", "describe clips", "summarize clips", "show tables", "from clips", "explain from clips", "values (1); from clips",
      "pivot selection on keep using count(*)", "with a as (from clips) from a", "explain analyze select 'copy'"],
 )  # fmt: skip
 def test_whatever_reads_is_answered(lake, asked):
@@ -252,8 +279,9 @@ def test_whatever_reads_is_answered(lake, asked):
 
 
 def test_a_mistyped_view_is_guessed(lake):
-    with pytest.raises(UsageError, match="did you mean 'funnel'"):
-        ask(lake, "funel")
+    for typed, meant in (("funel", "funnel"), ("sample", "samples")):  # SAMPLE is a word of SQL, too
+        with pytest.raises(UsageError, match=f"did you mean '{meant}'"):
+            ask(lake, typed)
 
 
 @pytest.mark.parametrize(

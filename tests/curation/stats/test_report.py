@@ -190,8 +190,8 @@ def bins(*counts):
     return Answer(columns, [("m", i, float(i), i + 1.0, n) for i, n in enumerate(counts) if n])
 
 
-def rule(low=None, high=None):
-    return {"metric": "m", "position": 0, "min": low, "max": high, "bound": "b"}
+def rule(low=None, high=None, name="r"):
+    return {"rule": name, "metric": "m", "position": 0, "min": low, "max": high, "bound": "b"}
 
 
 def test_bars_are_as_high_as_their_counts_and_say_if_they_pass():
@@ -199,6 +199,13 @@ def test_bars_are_as_high_as_their_counts_and_say_if_they_pass():
     assert [bar.verdict for bar in found.bars] == ["out", "cut", "in"]
     assert [bar.height for bar in found.bars] == [45.0, 90.0, 22.5]
     assert (found.num_clips, found.low, found.high) == (7, 0.0, 20.0)
+
+
+def test_what_only_some_batches_let_pass_is_neither_in_nor_out():
+    (found,) = histograms(bins(1, 1, 1), [rule(low=1.0), rule(low=2.0)])
+    assert [bar.verdict for bar in found.bars] == ["out", "cut", "in"]
+    (found,) = histograms(bins(1, 1, 1), [rule(low=1.0), rule(low=2.0, name="another of every batch")])
+    assert [bar.verdict for bar in found.bars] == ["out", "out", "in"]
 
 
 def test_a_bound_outside_the_scores_widens_the_plot():

@@ -3,11 +3,14 @@ import io
 import json
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.stats.duck import Answer, open_lake
+from curation.stats.command import stats
+from curation.stats.duck import VIEWS, Answer, open_lake
 from curation.stats.show import as_csv, as_json, as_table, glance, show
+from moviegen.errors import UsageError
 
 ANSWER = Answer(("name", "number"), [("a\nb\x1b[31m", 1.5), (None, Decimal("2.25")), ("=cmd()", 3)])
 
@@ -34,6 +37,15 @@ def test_a_table_has_no_control_characters_and_aligned_columns():
 
 def test_an_answer_without_rows_is_its_header():
     assert show(Answer(("a",), [])).splitlines() == ["a", "-", "(0 rows)"]
+
+
+def test_a_glance_for_programs(known_lake, capsys):
+    assert stats([str(known_lake), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [row["step"] for row in found["funnel"]] == ["clips", "resolution", "motion", "in shards"]
+    assert set(found["views"]) == set(VIEWS)
+    with pytest.raises(UsageError, match="--csv wants a question"):
+        stats([str(known_lake), "--csv"])
 
 
 def test_a_lake_at_a_glance(known_lake):

@@ -43,6 +43,16 @@ def test_two_funnels_side_by_side(lake):
     assert found["estimate"]["num_unmeasured"] == 1
 
 
+def test_batches_of_other_bounds_are_told_apart(lake, make_lake, known_tables, capsys):
+    known_tables["rules"][1] |= {"min": 0.5, "bound": "0.5 <= motion.vmaf <= 9"}
+    make_lake({"rules": known_tables["rules"]}, "b2")
+    found = answer_whatif(WhatIfConfig(lake, "motion.vmaf >= 1"))
+    words = "by batch: 0.5 <= motion.vmaf <= 9; 2 <= motion.vmaf <= 9"
+    assert [each["bound"] for each in found["present_funnel"]] == ["probe.min_side >= 100", words]
+    assert curate(["whatif", str(lake), "motion.vmaf >= 1"]) == 0
+    assert "batches have different bounds of motion" in capsys.readouterr().out
+
+
 def test_the_rules_of_a_file(lake, tmp_path):
     rules = tmp_path / "rules.yaml"
     rules.write_text(

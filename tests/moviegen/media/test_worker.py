@@ -17,7 +17,7 @@ from moviegen.errors import UsageError
 from moviegen.media.limits import DecodeCrashError, DecodeMemoryError, DecodeTimeoutError, UnreadableMediaError
 from moviegen.media.probe import MediaProbe, probe
 from moviegen.media.read import read_frames_at, read_video
-from moviegen.media.worker import DecodeWorker, WorkerCallError, guarded_call
+from moviegen.media.worker import DecodeWorker, WorkerCallError, guarded_call, own_worker
 
 MODULE = """
     import ctypes, os, signal, sys, time
@@ -181,6 +181,20 @@ def test_the_shared_worker_is_one_per_process_and_memory_limit() -> None:
     first = guarded_call("os.getpid")
     assert guarded_call("os.getpid") == first
     assert guarded_call("os.getpid", memory_bytes=1 << 30) != first
+
+
+def test_a_thread_may_have_a_worker_to_itself() -> None:
+    shared, elsewhere = guarded_call("os.getpid"), []
+    with own_worker() as worker:
+        own = guarded_call("os.getpid")
+        assert (own, own != shared) == (worker.pid, True)
+        assert guarded_call("os.getpid", memory_bytes=1 << 30) != own, "another limit, another worker"
+        thread = threading.Thread(target=lambda: elsewhere.append(guarded_call("os.getpid")))
+        thread.start()
+        thread.join()
+    assert elsewhere == [shared]
+    assert guarded_call("os.getpid") == shared
+    assert not psutil.pid_exists(own)
 
 
 def test_a_forked_process_starts_its_own() -> None:

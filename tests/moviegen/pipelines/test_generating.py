@@ -10,11 +10,13 @@ import pytest
 import torch
 
 from moviegen.cli import main
+from moviegen.contracts.clip import file_sha256
 from moviegen.errors import UsageError
+from moviegen.evaluation.cache import content_hash
 from moviegen.models.text import read_by
 from moviegen.pipelines.recipe import read_recipe
 from moviegen.pipelines.rewrite import checked, load_rewriter, local_model, messages_for, rewriter
-from moviegen.pipelines.scoring import best_of, load_score
+from moviegen.pipelines.scoring import best_of, describe_score, load_score
 from moviegen.pipelines.video import VideoDefaults, VideoPipeline, schedule_t
 from moviegen.testing.pairs import make_clip
 
@@ -110,6 +112,22 @@ def test_the_best_of_several_is_kept_and_reproduced(video_model, tmp_path, monke
     capsys.readouterr()
     assert generate(video_model, "--prompt", "a", "--output", str(path), "--seed", "7", *words) == 0
     assert "there already" in capsys.readouterr().err
+
+
+def test_a_recipe_names_the_judge_by_hash_and_file_name_and_does_without_it(video_model, tmp_path):
+    path, judge = tmp_path / "a.png", tmp_path / "mean.pt"
+    torch.jit.trace(_Mean(), torch.zeros(1, 3, 2, 4, 4)).save(str(judge))
+    words = ("--best-of", "2", "--score", str(judge), "--num-inference-steps", "1")
+    assert generate(video_model, "--prompt", "a", "--output", str(path), *words) == 0
+    settings = read_recipe(path).settings
+    assert settings["score"] == "mean.pt"
+    assert settings["score_network"] == {"name": "mean.pt", "sha256": file_sha256(judge)}
+    judge.unlink()
+    assert main(["reproduce", str(path), "--output", str(tmp_path / "b.png")]) == 0
+    assert describe_score("motion") == {"score": "motion"}
+    named = describe_score(f"clip.alignment={video_model}")
+    assert named["score"] == "clip.alignment"
+    assert named["score_network"] == {"name": video_model.name, "sha256": content_hash(video_model)}
 
 
 def test_scores_by_name_by_file_and_their_mistakes(tmp_path, monkeypatch):

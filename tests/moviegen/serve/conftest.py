@@ -30,5 +30,6 @@ def service(runs, tmp_path):
         "upsampler": runs / "upsampler/model",
     }
     queue = JobQueue(max_waiting=4)
-    yield Service(models, tmp_path / "out", "cpu", UploadLimits(max_mb=2, max_s=20), queue, ModelPool(2))
-    queue.close()
+    service = Service(models, tmp_path / "out", "cpu", UploadLimits(max_mb=2, max_s=20), queue, ModelPool(2))
+    yield service
+    service.close()

@@ -5,6 +5,7 @@ import pytest
 
 from moviegen.cli import main
 from moviegen.errors import MovieGenError, UsageError
+from moviegen.media.worker import DecodeWorker, guarded_call
 from moviegen.media.write import write_image, write_video
 from moviegen.pipelines.recipe import read_recipe
 from moviegen.pipelines.video import VideoPipeline
@@ -86,9 +87,9 @@ def test_the_gallery_shows_media_and_their_recipes_alone(service):
     (out / "link.png").symlink_to(out / "own.png")
     assert [each.name for each in list_made(out)] == ["own.png", made.name]
     assert find_made(out, "notes.txt") is None
-    assert ("Prompt", "<b>a</b>") in recipe_rows(read_made(made))
+    assert ("Prompt", "<b>a</b>") in recipe_rows(read_made(made, service.looker))
     assert (
-        read_made(out / "own.png")
+        read_made(out / "own.png", service.looker)
         == "own.png: no recipe in it and no own.png.json beside it; wanted a file that moviegen made"
     )
 
@@ -111,8 +112,9 @@ def test_uploads_are_looked_at_and_kept_by_content(tmp_path):
     (tmp_path / "fake.mp4").write_bytes(picture.read_bytes())
     (tmp_path / "page.html").write_text("<script>")
     (tmp_path / "large.png").write_bytes(b"x" * 1_100_000)
-    kept = take_upload(picture, PICTURE, tmp_path / "out", limits)
-    assert take_upload(picture, EITHER, tmp_path / "out", limits) == kept
+    worker = DecodeWorker()
+    kept = take_upload(picture, PICTURE, tmp_path / "out", limits, worker)
+    assert take_upload(picture, EITHER, tmp_path / "out", limits, worker) == kept
     assert kept.read_bytes() == picture.read_bytes()
     for name, kind, words in (
         ("film.mp4", VIDEO, "lasts 3 s, limit 2 s"),
@@ -122,8 +124,18 @@ def test_uploads_are_looked_at_and_kept_by_content(tmp_path):
         ("large.png", PICTURE, "is 1 MB, the limit is 1 MB"),
     ):
         with pytest.raises(MovieGenError, match=words):
-            take_upload(tmp_path / name, kind, tmp_path / "out", limits)
+            take_upload(tmp_path / name, kind, tmp_path / "out", limits, worker)
     assert list((tmp_path / "out" / "inputs").iterdir()) == [kept]
+    worker.close()
+
+
+def test_an_upload_that_hangs_keeps_nobody_waiting(service):
+    made = start(service, "image", prompt="a", num_inference_steps="1").made[0]
+    with service.checker._lock:  # as while its child is busy
+        assert recipe_rows(read_made(made, service.looker))
+        jobs = [service.queue.submit("decode", [], lambda job: str(guarded_call("os.getpid"))) for _ in range(2)]
+        pids = {finished(service, job).message for job in jobs}
+    assert len(pids | {str(service.looker.pid), str(guarded_call("os.getpid"))}) == 4
 
 
 def test_models_stay_loaded_until_there_are_too_many_or_their_files_change(tmp_path):
@@ -149,7 +161,7 @@ def test_pictures_are_edited_and_people_shown(tmp_path):
     assert (tasks.choices, tasks.default) == (("local", "remove"), "local")
     rng = np.random.default_rng(0)
     write_image(tmp_path / "a.png", rng.integers(0, 255, (32, 32, 3), np.uint8))
-    picture = take_upload(tmp_path / "a.png", EITHER, service.output, service.limits)
+    picture = take_upload(tmp_path / "a.png", EITHER, service.output, service.limits, service.checker)
     edited = start(service, "edit", {"video": picture, "mask": None}, instruction="make it green").made[0]
     shown = start(service, "personalize", {"face": picture}, prompt="a man", finder="none", segmentation="none").made[0]
     assert (edited.name, shown.name) == ("0001_make_it_green.png", "0002_a_man.mp4")

@@ -1,4 +1,5 @@
--- the 20 clips nearest to a rule's bound on either side, at most a quarter of the metric's span away; `distance` is in spans
+-- the 20 clips nearest to a rule's bound on either side, at most a quarter of the metric's span away; `distance` is in spans,
+-- and the bound is that by which the clip's own batch was filtered
 with spans as (
     select metric, greatest(max(score) - min(score), 1e-9) as span
     from scores
@@ -18,7 +19,7 @@ measured as (
         clip_states.reason = rules.rule as is_rejected_here,
         least(abs(scores.score - rules.min), abs(scores.score - rules.max)) / spans.span as distance,
     from rules
-    inner join scores using (metric)
+    inner join scores using (metric, batch)
     inner join spans using (metric)
     inner join clip_states
         on scores.clip_id = clip_states.clip_id and rules.subset = clip_states.subset and rules.batch = clip_states.batch

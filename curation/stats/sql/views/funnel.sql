@@ -9,12 +9,12 @@ with steps as (
         'what split found' as bound,
     from subsets
     union all
-    select distinct on (subset, position)
+    select
         subset,
         position,
         rule as step,
         bound,
-    from rules
+    from rule_steps
     union all
     select
         subset,
@@ -24,28 +24,21 @@ with steps as (
     from subsets
 ),
 
-first_rules as (
-    select subset, min(position) as position
-    from rules
-    group by all
-),
-
 clip_positions as (
     select
         clip_states.subset,
         clip_states.state,
         case
             when clip_states.state = 'accepted' then 1001
-            when clip_states.state = 'rejected' then coalesce(rules.position, -1)
-            when clip_states.state = 'pending' and not clip_states.is_selected then coalesce(first_rules.position, 1000)
+            when clip_states.state = 'rejected' then coalesce(rule_steps.position, -1)
+            when clip_states.state = 'pending' and not clip_states.is_selected and ruled.subset is not null then 0
             else 1000
         end as gone_at,
         count(*) as num_clips,
         sum(clip_states.duration_s) as duration_s,
     from clip_states
-    left join rules
-        on clip_states.subset = rules.subset and clip_states.batch = rules.batch and clip_states.reason = rules.rule
-    left join first_rules on clip_states.subset = first_rules.subset
+    left join rule_steps on clip_states.subset = rule_steps.subset and clip_states.reason = rule_steps.rule
+    left join (select distinct subset from rule_steps) as ruled on clip_states.subset = ruled.subset
     group by all
 ),
 

@@ -172,6 +172,8 @@ def test_sigma_between_repeats(tmp_path, capsys):
     capsys.readouterr()
     assert main(["sigma", *scores]) == 0
     assert re.search(r"overall_quality +4 +25\.00 +12\.91 +5\.07", capsys.readouterr().out)
+    assert main(["sigma", *scores, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["sigma"] == pytest.approx(12.91, abs=0.01)
     key, votes = write_study_of_counts(tmp_path / "x", {"overall_quality": Counts(5, 0, 0)}, b="another")
     main(["score", str(key), *map(str, votes), "--output", str(tmp_path / "outx")])
     for wrong in (scores[:1], [scores[0], str(tmp_path / "outx" / "score.json")], [str(key)]):
@@ -187,6 +189,8 @@ def test_the_command(capsys, tmp_path):
         main(["mak"])
     assert main(["power", "--items", "100,1003"]) == 0
     assert re.search(r"1003 +2\.7 +±5\.4 +7\.6", capsys.readouterr().out)
+    assert main(["power", "--items", "1003", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["n"] == 1003
     for words in (
         ["power", "--items", "x"],
         ["score", str(tmp_path / "k.json")],
