@@ -174,10 +174,14 @@ def password(home: Path) -> str | None:
 
 
 def _token(url: str, home: Path) -> str | None:
+    """A token, once the server answers people and tasks."""
     if (secret := password(home)) is None:
         return None
     try:
-        return _call("POST", f"{url}/auth/token", {"username": USER, "password": secret}, {})["access_token"]
+        token = _call("POST", f"{url}/auth/token", {"username": USER, "password": secret}, {})["access_token"]
+        # the server builds what tasks talk to at the first call: for a task that takes too long on a busy machine
+        _call("GET", f"{url}/execution/health", None, {})
+        return token
     except (OSError, RuntimeError):
         return None
 
