@@ -12,7 +12,8 @@ import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "tools"))
-from airflow_standalone import Airflow, airflow, free_port, settings  # noqa: E402
+from airflow_api import Airflow  # noqa: E402
+from airflow_standalone import airflow, free_port, settings  # noqa: E402
 
 DAG = "curate_videos"
 
@@ -55,13 +56,10 @@ def through_airflow(
 
 
 def finish(running: Airflow, conf: dict, run_id: str, home: Path) -> None:
-    """Runs the DAG to its end. Raises SystemExit with the end of each failed task's log when that is no success."""
-    if (state := running.run(DAG, conf, run_id)) == "success":
-        return
-    failed = {f"task_id={row['task_id']}" for row in running.tasks(DAG, run_id) if row["state"] == "failed"}
-    logs = [log for log in sorted((home / "logs").rglob("attempt=*.log")) if failed & {*log.parts}]
-    ends = [f"{log.relative_to(home)}\n{log.read_text()[-2000:]}" for log in logs]
-    raise SystemExit("\n".join([f"cluster: Airflow's run {run_id} ended as {state}", *ends]))
+    """Runs the DAG to its end. Raises SystemExit with what the failed tasks said when that is no success."""
+    if (state := running.run(DAG, conf, run_id)) != "success":
+        failed = running.failures(DAG, run_id, home / "logs")
+        raise SystemExit(f"cluster: Airflow's run {run_id} ended as {state}\n{failed}")
 
 
 def files(lake: Path) -> dict[str, tuple[int, str]]:
