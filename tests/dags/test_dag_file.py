@@ -3,6 +3,9 @@
 import ast
 import importlib.util
 import json
+import os
+import signal
+import subprocess
 import sys
 
 import pytest
@@ -121,3 +124,15 @@ def test_a_failed_task_is_told_with_the_end_of_what_its_command_printed(repo_roo
     told = airflow_api.Airflow("", "").failures("d", "r", tmp_path).splitlines()
     assert told[0] == f"score failed: {log}"
     assert [line.strip() for line in told[1:]] == [f"line {n}" for n in range(9, 20)] + ["Task failed: exit code 4"]
+
+
+def test_a_driver_ends_with_the_task_that_submitted_it(repo_root):
+    code = "import moviegen_driver, sys, time; moviegen_driver.end_with(int(sys.argv[1])); print(flush=True); time.sleep(600)"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(repo_root / "dags"), str(repo_root)])}
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as task:
+        command = [sys.executable, "-c", code, str(task.pid)]
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as driver:
+            driver.stdout.readline()
+            assert driver.poll() is None
+            task.kill()
+            assert driver.wait() == -signal.SIGTERM
