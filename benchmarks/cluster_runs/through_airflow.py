@@ -36,7 +36,7 @@ def through_airflow(
     home = Path(f"{lake}-airflow")
     python = Path(sys.executable)
     said = settings(environment, home, free_port(), master if submits else None, python, home)
-    with airflow(environment / "bin" / "airflow", said | {"MOVIEGEN_RETRY_DELAY_S": "5"}) as running:
+    with airflow(environment / "bin" / "airflow", said) as running:
         running.unpause(DAG)
         with killing(Path(lake), kills) as killed:
             finish(running, conf, "first", home)
