@@ -42,6 +42,7 @@ def settings(airflow: Path, home: Path, port: int, master: str | None, python: P
         "AIRFLOW__CORE__PARALLELISM": "2",
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "dags" / "plugins"),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}?timeout=60",  # a writer waits for another
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",  # of files that did not change: every 30 s is a tenth of a core
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "MOVIEGEN_BIN": str(python.with_name("moviegen")),
