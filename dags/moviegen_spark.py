@@ -26,6 +26,7 @@ class MoviegenOnSpark(SparkSubmitOperator):
 
     def execute(self, context):
         """Submits the command; with several `given`, one after another."""
+        self.env_vars = {**self.env_vars, "MOVIEGEN_TASK_PID": str(os.getpid())}
         several = self.given if isinstance(self.given, list) else [self.given]
         for given in several:
             self.application_args = fill(self.words, {**(given or {}), **(self.each or {})})

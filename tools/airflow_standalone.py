@@ -13,66 +13,20 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from airflow_api import POLL_S, Airflow, request, say
 
 ROOT = Path(__file__).resolve().parents[1]
 HOST = "127.0.0.1"
 POOLS = {"moviegen_lake": "a lake has one writer"}
-START_S, STOP_S, POLL_S = 900.0, 30.0, 5.0
+START_S, STOP_S = 900.0, 30.0
 USER = "admin"
 SPARK_CONNECTION = "moviegen_spark"
 DAGS = ("curate_videos", "lake_stats")
 """Those that run here."""
-
-
-@dataclass(frozen=True)
-class Airflow:
-    """A running Airflow."""
-
-    url: str
-    token: str
-
-    def call(self, method: str, path: str, body: dict | None = None) -> dict:
-        """Airflow's answer to a call of its REST API. Raises RuntimeError with what it said."""
-        return _call(method, f"{self.url}/api/v2/{path}", body, {"Authorization": f"Bearer {self.token}"})
-
-    def has(self, *dags: str) -> bool:
-        """Whether the DAG processor has read these DAGs."""
-        return set(dags) <= {row["dag_id"] for row in self.call("GET", "dags?limit=100")["dags"]}
-
-    def unpause(self, *dags: str) -> None:
-        """From now on these DAGs' runs are scheduled, and assets start them."""
-        for dag in dags:
-            self.call("PATCH", f"dags/{dag}", {"is_paused": False})
-
-    def run(self, dag: str, conf: dict, run_id: str) -> str:
-        """Triggers a run and waits for its end; its state."""
-        self.call("POST", f"dags/{dag}/dagRuns", {"dag_run_id": run_id, "conf": conf, "logical_date": None})
-        return self.wait(dag, run_id)
-
-    def wait(self, dag: str, run_id: str) -> str:
-        """The state in which a run ends."""
-        seen: dict[tuple, str] = {}
-        while True:
-            for row in self.tasks(dag, run_id):
-                key, state = (row["task_id"], row["map_index"], row["try_number"]), row["state"]
-                if state and seen.get(key) != state and state in ("running", "success", "failed", "up_for_retry"):
-                    name = f"{row['task_id']} {row.get('rendered_map_index') or ''}".strip()
-                    say(f"  {name}: {state}{f' (try {key[2]})' if key[2] > 1 else ''}")
-                    seen[key] = state
-            state = self.call("GET", f"dags/{dag}/dagRuns/{run_id}")["state"]
-            if state in ("success", "failed"):
-                return state
-            time.sleep(POLL_S)
-
-    def tasks(self, dag: str, run_id: str) -> list[dict]:
-        """The task instances of a run."""
-        return self.call("GET", f"dags/{dag}/dagRuns/{run_id}/taskInstances?limit=1000")["task_instances"]
 
 
 def settings(airflow: Path, home: Path, port: int, master: str | None, python: Path, reports: Path) -> dict[str, str]:
@@ -88,6 +42,8 @@ def settings(airflow: Path, home: Path, port: int, master: str | None, python: P
         "AIRFLOW__CORE__PARALLELISM": "2",
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "dags" / "plugins"),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}?timeout=60",  # a writer waits for another
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",  # of files that did not change: every 30 s is a tenth of a core
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "MOVIEGEN_BIN": str(python.with_name("moviegen")),
         "MOVIEGEN_REPORTS": str(reports),
@@ -174,22 +130,16 @@ def password(home: Path) -> str | None:
 
 
 def _token(url: str, home: Path) -> str | None:
+    """A token, once the server answers people and tasks."""
     if (secret := password(home)) is None:
         return None
     try:
-        return _call("POST", f"{url}/auth/token", {"username": USER, "password": secret}, {})["access_token"]
+        token = request("POST", f"{url}/auth/token", {"username": USER, "password": secret})["access_token"]
+        # the server builds what tasks talk to at the first call: for a task that takes too long on a busy machine
+        request("GET", f"{url}/execution/health")
+        return token
     except (OSError, RuntimeError):
         return None
-
-
-def _call(method: str, url: str, body: dict | None, headers: Mapping[str, str]) -> dict:
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json", **headers}, method=method)
-    try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.load(answer)
-    except urllib.error.HTTPError as error:
-        raise RuntimeError(f"{method} {url}: {error.code} {error.read().decode(errors='replace')[:500]}") from error
 
 
 def _wait(ask, processes: Sequence[subprocess.Popen], logs: Path):
@@ -208,11 +158,6 @@ def free_port() -> int:
     with socket.socket() as free:
         free.bind((HOST, 0))
         return free.getsockname()[1]
-
-
-def say(text: str) -> None:
-    """A line on stderr."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -240,8 +185,13 @@ def main(argv: Sequence[str]) -> int:
         with airflow(given.airflow / "bin" / "airflow", environment) as running:
             say(f"{running.url}  user {USER}, password {password(home)}")
             running.unpause(*DAGS)
-            state = running.run("curate_videos", conf, time.strftime("demo-%Y%m%dT%H%M%S"))
-            say(f"curate_videos: {state}; the report: {conf['lake']}/report.html; logs: {home / 'logs'}")
+            run_id = time.strftime("demo-%Y%m%dT%H%M%S")
+            state = running.run("curate_videos", conf, run_id)
+            say(
+                f"curate_videos: {state}; the report: {conf['lake']}/report.html"
+                if state == "success"
+                else f"curate_videos: {state}\n{running.failures('curate_videos', run_id, home / 'logs')}"
+            )
             if not given.once:
                 say("Ctrl-C ends Airflow")
                 signal.pause()

@@ -1,5 +1,6 @@
 """The DAGs in Airflow itself; `make test-airflow` runs these in Airflow's own environment."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -12,20 +13,6 @@ pytestmark = pytest.mark.airflow
 CURATE = ["ingest", "split", "score", "embed", "filter", "caption", "shard"]
 CHECKS = {f"check_{kind}" for kind in ("parts", "schema", "queries", "shards", "rows", "funnel")}
 DAGS = {"curate_videos", "curate_days", "curate_audio", "curate_personal", "curate_edits", "lake_stats", "train_stages"}
-
-FAKE = """#!{python}
-import json, os, sys
-words = sys.argv[1:]
-with open({log!r}, "a") as file:
-    file.write(json.dumps(words) + "\\n")
-if "detectors" in words:
-    print(json.dumps([] if os.environ.get("NO_DETECTORS") else [{{"detector": "motion"}}, {{"detector": "ocr"}}]))
-if "--list" in words:
-    print(json.dumps([{{"name": "tae_64px"}}, {{"name": "t2v_64px"}}]))
-if words[0] == "stats":
-    print(json.dumps([]))
-sys.exit(4 if os.environ.get("FAIL_AT") in words else 0)
-"""
 
 RUN = """
 import json, os, sys
@@ -60,23 +47,25 @@ def airflow_home(tmp_path_factory, repo_root):
     return environment
 
 
-def run_dags(environment, folder, runs, **more):
-    """What the DAG folder holds, how runs ended, and every command that was typed, by a command that only writes down how it was called."""
-    log, binary = folder / "calls.jsonl", folder / "moviegen"
-    log.unlink(missing_ok=True)
-    binary.write_text(FAKE.format(python=sys.executable, log=str(log)))
-    binary.chmod(0o755)
-    done = subprocess.run(
-        [sys.executable, "-c", RUN, json.dumps(runs)], cwd=folder, capture_output=True, text=True, check=False,
-        env=environment | {"MOVIEGEN_BIN": str(binary), **more},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    found = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("RESULT")).partition(" ")[2])
-    return found, [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+@pytest.fixture(scope="module")
+def run_dags(airflow_home, noting):
+    """What the DAG folder holds, how runs ended, and every command that was typed."""
+
+    def run(folder, runs, **more):
+        binary, calls = noting(folder)
+        done = subprocess.run(
+            [sys.executable, "-c", RUN, json.dumps(runs)], cwd=folder, capture_output=True, text=True, check=False,
+            env=airflow_home | {"MOVIEGEN_BIN": str(binary), **more},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        said = next(line for line in done.stdout.splitlines() if line.startswith("RESULT"))
+        return json.loads(said.partition(" ")[2]), calls()
+
+    return run
 
 
 @pytest.fixture(scope="module")
-def typed(airflow_home, tmp_path_factory):
+def typed(run_dags, tmp_path_factory):
     """All DAGs, run with odd names; what they typed."""
     folder = tmp_path_factory.mktemp("typed")
     conf = {"batches": {"b": "in; touch pwned", "a": "A"}, "lake": "L", "more": ["--dedup.threshold", "0.8"]}
@@ -84,7 +73,7 @@ def typed(airflow_home, tmp_path_factory):
     runs = [["curate_videos", conf], ["lake_stats", small], ["train_stages", {**small, "output": "R"}]]
     runs += [["curate_days", {"day": "2026-11-21", "inputs": "s3://in", "lake": "D"}]]
     runs += [[f"curate_{kind}", {"batches": {"a": "A"}, "lake": "L"}] for kind in ("audio", "personal", "edits")]
-    found, calls = run_dags(airflow_home, folder, runs)
+    found, calls = run_dags(folder, runs)
     assert not (folder / "pwned").exists()
     return found, calls
 
@@ -107,8 +96,11 @@ def test_every_dag_ends_well_where_its_commands_do(typed):
 def test_batches_and_detectors_are_mapped_and_come_in_order(typed):
     calls = [call for call in typed[1] if call[0] == "curate" and "L" in call]
     first = calls[: next(n for n, call in enumerate(calls) if call[1] == "report")]
-    batches = [(call[1], value(call, "--batch")) for call in first if call[1] in CURATE and call[1] != "score"]
-    assert batches == [(job, batch) for job in CURATE if job != "score" for batch in ("a", "b")]
+    jobs = [call[1] for call in first if call[1] in CURATE]
+    assert [job for job, _ in itertools.groupby(jobs)] == CURATE
+    batches = {(call[1], value(call, "--batch")) for call in first if call[1] in CURATE}
+    assert batches == {*itertools.product(CURATE, ("a", "b"))}
+    assert [value(call, "--batch") for call in first if call[1] == "filter"] == ["a", "b"]
     scored = {(value(call, "--batch"), value(call, "--until")) for call in first if call[1] == "score"}
     assert scored == {(batch, detector) for batch in ("a", "b") for detector in ("motion", "ocr")}
     [b] = [call for call in first if call[1] == "ingest" and value(call, "--batch") == "b"]
@@ -141,7 +133,7 @@ assert task._process.wait(10) == -9
 
 def test_stages_are_mapped(typed):
     stages = [call for call in typed[1] if call[0] == "train"]
-    assert [value(call, "--until") for call in stages if "--until" in call] == ["tae_64px", "t2v_64px"]
+    assert {value(call, "--until") for call in stages if "--until" in call} == {"tae_64px", "t2v_64px"}
 
 
 def test_our_parsers_take_every_command(typed, repo_root):
@@ -155,14 +147,14 @@ def test_our_parsers_take_every_command(typed, repo_root):
         assert done.returncode == 0, (call, done.stderr)
 
 
-def test_a_failed_check_fails_the_run_and_no_asset_is_published(airflow_home, tmp_path):
-    found, calls = run_dags(airflow_home, tmp_path, [["curate_videos", {"lake": "L"}]], FAIL_AT="funnel")
+def test_a_failed_check_fails_the_run_and_no_asset_is_published(run_dags, tmp_path):
+    found, calls = run_dags(tmp_path, [["curate_videos", {"lake": "L"}]], FAIL_AT="funnel")
     assert found["states"] == {"curate_videos": "failed"}
     assert "report" not in {call[1] for call in calls}
 
 
-def test_a_run_without_detectors_is_not_green(airflow_home, tmp_path):
-    found, calls = run_dags(airflow_home, tmp_path, [["curate_videos", {"lake": "L"}]], NO_DETECTORS="1")
+def test_a_run_without_detectors_is_not_green(run_dags, tmp_path):
+    found, calls = run_dags(tmp_path, [["curate_videos", {"lake": "L"}]], NO_DETECTORS="1")
     assert found["states"] == {"curate_videos": "failed"}
     assert "score" not in {call[1] for call in calls}
 

@@ -2,6 +2,10 @@
 
 import ast
 import importlib.util
+import json
+import os
+import signal
+import subprocess
 import sys
 
 import pytest
@@ -93,11 +97,42 @@ def test_a_batch_with_two_folders_is_refused(events):
 def test_airflow_is_ready_when_the_dags_that_run_are_listed(repo_root, monkeypatch):
     """Not when as many are as there are files: one file makes several."""
     monkeypatch.syspath_prepend(str(repo_root / "tools"))
+    import airflow_api
     import airflow_standalone
 
     listed = ["curate_personal", "curate_edits", "curate_audio", "curate_days", "lake_stats"]
-    monkeypatch.setattr(airflow_standalone, "_call", lambda *asked: {"dags": [{"dag_id": name} for name in listed]})
-    running = airflow_standalone.Airflow("", "")
+    monkeypatch.setattr(airflow_api, "request", lambda *asked: {"dags": [{"dag_id": name} for name in listed]})
+    running = airflow_api.Airflow("", "")
     assert not running.has(*airflow_standalone.DAGS)
     listed.append("curate_videos")
     assert running.has(*airflow_standalone.DAGS)
+
+
+def test_a_failed_task_is_told_with_the_end_of_what_its_command_printed(repo_root, monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(repo_root / "tools"))
+    import airflow_api
+
+    log = tmp_path / "dag_id=d" / "run_id=r" / "task_id=score" / "map_index=1" / "attempt=2.log"
+    log.parent.mkdir(parents=True)
+    printed = [{"logger": "task.stdout", "event": f"line {n}"} for n in range(20)]
+    error = {"logger": "task", "level": "error", "event": "Task failed", "error_detail": [{"exc_value": "exit code 4"}]}
+    log.write_text("\n".join(map(json.dumps, [*printed, {"logger": "task", "level": "info", "event": "::"}, error])))
+    rows = [
+        {"task_id": "score", "map_index": n, "try_number": 2, "state": s} for n, s in ((0, "success"), (1, "failed"))
+    ]
+    monkeypatch.setattr(airflow_api, "request", lambda *asked: {"task_instances": rows})
+    told = airflow_api.Airflow("", "").failures("d", "r", tmp_path).splitlines()
+    assert told[0] == f"score failed: {log}"
+    assert [line.strip() for line in told[1:]] == [f"line {n}" for n in range(9, 20)] + ["Task failed: exit code 4"]
+
+
+def test_a_driver_ends_with_the_task_that_submitted_it(repo_root):
+    code = "import moviegen_driver, sys, time; moviegen_driver.end_with(int(sys.argv[1])); print(flush=True); time.sleep(600)"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(repo_root / "dags"), str(repo_root)])}
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as task:
+        command = [sys.executable, "-c", code, str(task.pid)]
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as driver:
+            driver.stdout.readline()
+            assert driver.poll() is None
+            task.kill()
+            assert driver.wait() == -signal.SIGTERM

@@ -20,14 +20,6 @@ RULES = "rules:\n  - {name: wide, metric: probe.width, min: 0}\n"
 
 
 @pytest.fixture(scope="module")
-def standalone(repo_root):
-    sys.path.insert(0, str(repo_root / "tools"))
-    import airflow_standalone
-
-    return airflow_standalone
-
-
-@pytest.fixture(scope="module")
 def moviegen():
     command = os.environ.get("MOVIEGEN_BIN")
     if not command:

@@ -1,0 +1,1 @@
+"""What `benchmarks/cluster.py` is made of besides the command typed by hand."""
