@@ -13,6 +13,12 @@ class UsageError(MovieGenError, ValueError):
     exit_code = 2
 
 
+class BusyError(UsageError):
+    """Another run holds what this one would write: the same command works when that one has ended."""
+
+    exit_code = 6
+
+
 class DiskError(MovieGenError):
     """The disk refused a write: full, read-only, forbidden, broken. Never the fault of one input, so never a failed row."""
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from moviegen.contracts.clip import file_sha256, hash_id
 from moviegen.contracts.lake import crash_point
 from moviegen.disk import FULL, writing, writing_below
-from moviegen.errors import MovieGenError, StorageError, UsageError
+from moviegen.errors import BusyError, MovieGenError, StorageError, UsageError
 from moviegen.temporary import temporary_beside
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ class ObjectStore:
         except ChangedError as error:
             del self._read[path]
             if self.read_text(path) != text:  # else it was our own put, whose answer was lost and which was tried again
-                raise UsageError(
+                raise BusyError(
                     f"{error}: another run writes to this lake; this one ends, and nothing of either is lost"
                 ) from error
         crash_point("commit.renamed")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from moviegen.contracts.lake import crash_point
-from moviegen.errors import MovieGenError, UsageError
+from moviegen.errors import BusyError, MovieGenError, UsageError
 from moviegen.storage import ChangedError, explained, put_object, read_object
 
 LOCK = "_lock.json"
@@ -24,7 +24,7 @@ BEAT_S = LEASE_S / 4
 
 
 class StoreLock:
-    """Held inside the `with` block. Raises UsageError naming the run that holds it."""
+    """Held inside the `with` block. Raises BusyError naming the run that holds it."""
 
     def __init__(self, url: str, call: Any) -> None:
         self._url, self._call = f"{url}/{LOCK}", call
@@ -54,16 +54,16 @@ class StoreLock:
                 self._call("delete_object", LOCK)
 
     def check(self) -> None:
-        """Raises UsageError when the lock is no longer ours; asks the store when it was not renewed for long."""
+        """Raises BusyError when the lock is no longer ours; asks the store when it was not renewed for long."""
         if self._lost is None and time.monotonic() - self._renewed > LEASE_S / 2:
             self._renew()
         if self._lost is not None:
-            raise UsageError(
+            raise BusyError(
                 f"{self._lost}: another run has taken this lake over; this one ends, and commits nothing more"
             )
 
     def _stale_etag(self) -> str | None:
-        """None when nobody holds the lock; the etag of a lock whose run is gone. Raises UsageError when its run lives."""
+        """None when nobody holds the lock; the etag of a lock whose run is gone. Raises BusyError when its run lives."""
         with explained(self._url):
             text, etag = read_object(self._call, LOCK)
             if text is None:
@@ -71,7 +71,7 @@ class StoreLock:
             about = self._call("head_object", LOCK) if _held_elsewhere(text) else None
         if about is None or _age_s(about) > LEASE_S:
             return etag
-        raise UsageError(
+        raise BusyError(
             f"{self._url}: another run writes to this lake ({_describe(text)}); wait for it, or end it. "
             f"A lock whose run has died on another machine is free {LEASE_S:g} s later"
         )
@@ -87,7 +87,7 @@ class StoreLock:
         except ChangedError as error:
             found, its_etag = read_object(self._call, LOCK)
             if found != text:
-                raise UsageError(f"{self._url}: another run has just taken this lake ({_describe(found)})") from error
+                raise BusyError(f"{self._url}: another run has just taken this lake ({_describe(found)})") from error
             self._etag = its_etag
         self._renewed = time.monotonic()
 

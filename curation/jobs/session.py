@@ -14,7 +14,7 @@ from curation.progress import Progress
 from curation.rows import read_table
 from moviegen.contracts.lake import Lake, atomic_write, group_keys, lake_at
 from moviegen.disk import writing, writing_below
-from moviegen.errors import UsageError
+from moviegen.errors import BusyError
 from moviegen.messages import printable
 
 from .parts import (
@@ -256,7 +256,7 @@ MAX_EXAMPLE_CHARS = 160
 
 @contextmanager
 def hold_lock(lake: Path, sweep: bool = True) -> Iterator[None]:
-    """Holds the lake's lock; removes what killed runs left half-written, unless `sweep` is false. Raises UsageError naming the run that
+    """Holds the lake's lock; removes what killed runs left half-written, unless `sweep` is false. Raises BusyError naming the run that
     holds it."""
     from filelock import FileLock, Timeout
 
@@ -272,9 +272,7 @@ def hold_lock(lake: Path, sweep: bool = True) -> Iterator[None]:
             lake.mkdir(parents=True, exist_ok=True)
             lock.acquire()
     except Timeout as error:
-        raise UsageError(
-            f"{lake}: another run writes to this lake ({_holder(note)}); wait for it, or end it"
-        ) from error
+        raise BusyError(f"{lake}: another run writes to this lake ({_holder(note)}); wait for it, or end it") from error
     try:
         holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
         with writing(note), atomic_write(note, "note") as temporary:

@@ -187,7 +187,7 @@ def test_two_runs_at_once_are_refused(bucket, repo_root, tiny):
     lake = bucket("twice") + "/lake"
     with hold_lock(Path(lake)):
         refused = typed(repo_root, tiny, lake)
-    assert refused.returncode == 2
+    assert refused.returncode == 6
     assert f"another run writes to this lake (process {os.getpid()} on" in refused.stderr
 
 

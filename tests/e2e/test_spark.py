@@ -99,7 +99,7 @@ def test_a_lake_that_is_written_to_is_locked(lake, run):
 
     with hold_lock(lake):
         done = run(lake)
-    assert done.returncode == 2
+    assert done.returncode == 6
     assert f"process {os.getpid()} on" in done.stderr
 
 
