@@ -1,6 +1,6 @@
 """What a lake says of one clip or video: where it is from, what was measured, what each rule and job made of it."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -239,20 +239,28 @@ def _fate(
         "detail": chosen["detail"] if chosen else "",
         "failed": of_subset[0] if state == "failed" else "",
         "waits_for": ("caption and shard" if chosen else "filter") if state == "pending" else "",
-        "rules": [_ruling(row, chosen, scores) for row in rules],
+        "rules": [_ruling(row, chosen, scores, failed) for row in rules],
         "sample": sample
         and {name: sample[name] for name in ("path", "caption", "captioner", "width", "height", "num_frames")},
         "members": members,
     }
 
 
-def _ruling(row: dict, chosen: dict | None, scores: dict[str, float]) -> dict:
+def _ruling(row: dict, chosen: dict | None, scores: dict[str, float], failed: Collection[str]) -> dict:
     """A rule, the score it saw and its verdict: holds, rejects, or why it says neither."""
     about = {"rule": row["rule"], "metric": row["metric"], "bound": row["bound"], "score": scores.get(row["metric"])}
-    return about | {"verdict": _says(row, chosen, scores)}
+    return about | {"verdict": _says(row, chosen, scores, failed)}
 
 
-def _says(row: dict, chosen: dict | None, scores: dict[str, float]) -> str:
+_NO_SCORE = {
+    "keep": "skipped: no score",
+    "reject": "no score; the rule rejects without one, after rules that a score breaks",
+    "error": "not asked: no score",
+}
+"""What `verdicts.judge` makes of a score that is missing, by the rule's `if_missing`."""
+
+
+def _says(row: dict, chosen: dict | None, scores: dict[str, float], failed: Collection[str]) -> str:
     is_reason = chosen is not None and chosen["reason"] == row["rule"]
     if row["metric"] in scores:
         return (
@@ -263,9 +271,8 @@ def _says(row: dict, chosen: dict | None, scores: dict[str, float]) -> str:
     if is_reason:
         return "rejects" + (", the first" if not row["metric"] else ": no score")
     if row["metric"]:
-        return {"keep": "skipped: no score", "reject": "not asked: no score", "error": "not asked: no score"}[
-            row["if_missing"]
-        ]
+        is_broken = f"score:{row['metric'].partition('.')[0]}" in failed
+        return "no score: its detector failed" if is_broken else _NO_SCORE[row["if_missing"]]
     if chosen is None:
         return "not asked yet"
     return "holds" if chosen["keep"] else "not asked, or holds"

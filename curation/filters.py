@@ -11,7 +11,8 @@ import yaml
 from moviegen.errors import UsageError
 
 IfMissing = Literal["error", "keep", "reject"]
-"""`error`: the run ends, saying how to get the score; `keep`: the rule is skipped and reported; `reject`: the clip is not kept."""
+"""`error`: the run ends, saying how to get the score; `keep`: the rule is skipped and reported; `reject`: the clip is not kept,
+and this is the reason where no score breaks another rule (`curation.verdicts`)."""
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,26 @@ def test_a_rejected_clip_says_which_rule_and_which_were_not_asked(lake):
     assert fate["sample"] is None
 
 
+def test_a_missing_score_says_what_the_rule_makes_of_it(known_tables, make_lake):
+    """c4 is too small, which goes before the lack; c3 has only the lack; the detector failed on c2."""
+    size, motion = known_tables["rules"]
+    size |= {"bound": "probe.min_side >= 100"}
+    motion |= {"bound": "2 <= motion.vmaf <= 9", "if_missing": "reject"}
+    known_tables["scores"] = [
+        row for row in known_tables["scores"] if row["metric"] != "motion.vmaf" or row["clip_id"] == "c1"
+    ]
+    known_tables["failures"].append({"stage": "score:motion", "input_id": "c2", "error": "E", "message": "m"})
+    said = {
+        name: about(make_lake(known_tables), name)["clips"][0]["subsets"][0]["rules"][1]["verdict"]
+        for name in ("c2", "c3", "c4")
+    }
+    assert said == {
+        "c2": "no score: its detector failed",
+        "c3": "rejects: no score",
+        "c4": "no score; the rule rejects without one, after rules that a score breaks",
+    }
+
+
 def test_states_are_those_of_the_view(lake, known_tables):
     view = {row[:2]: row[2] for row in ask(open_lake(lake), "select clip_id, subset, state from clip_states").rows}
     for clip in known_tables["clips"]:
