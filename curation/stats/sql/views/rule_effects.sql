@@ -1,7 +1,7 @@
--- what each rule would reject alone, and what no other rule would; `num_rejected` is what it did, in its place of the funnel.
--- a rule that alone rejects nothing that the others keep can go. Whether a bound is allowed itself stands in its words alone;
--- a clip without the score is out of bounds of a rule that rejects what is missing, unless its detector failed; in the funnel it
--- goes to a rule that a score breaks, if there is one
+-- clips out of each rule's bound, those out of no other's as far as measured (rejected early: not by all), and its rejects in the funnel
+-- A clip that a rule rejects is not shown to costlier detectors, nor asked for near-duplicates: nothing is known of it there.
+-- Whether a bound is allowed itself stands in its words alone; a clip without the score is out of bounds of a rule that rejects
+-- what is missing, unless its detector failed. In the funnel it goes to a rule that a score breaks, if there is one.
 with bounds as (
     select
         *,
