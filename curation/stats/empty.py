@@ -87,7 +87,7 @@ SOURCES = (
     | {"embeddings": _EMBED, "embedders": _EMBED, "people": _PERSONAL, "caption_rejections": _REJECTED}
     | dict.fromkeys(("captions", "caption_lengths", "caption_fates", "caption_words", "clip_captions"), _CAPTIONS)
     | dict.fromkeys(("shards", "samples", "shard_sizes", "bucket_fill", "bucket_map"), _SHARDS)
-    | dict.fromkeys(("rules", "selection", "rule_steps", "rule_effects"), _FILTER)
+    | dict.fromkeys(("rules", "selection", "rule_steps", "rule_verdicts", "rule_effects", "rule_overlaps"), _FILTER)
     | dict.fromkeys(("set_samples", "set_shards"), _SETS)
 )
 """View or table -> what fills it."""

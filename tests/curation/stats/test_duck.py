@@ -142,6 +142,19 @@ def test_a_rules_effect_is_that_of_its_bound_in_its_batch(make_lake, known_table
     assert found == [("motion.vmaf < 2.5", 3, 3, 2, 3), ("motion.vmaf <= 2.5", 3, 2, 1, 2)]
 
 
+def test_a_clip_stands_beside_every_rule_it_breaks(make_lake, known_tables):
+    """c1 moves too much alone; c4 is too small and has no score of motion, which that rule rejects; c3 and its bounds are in order."""
+    known_tables["rules"][1] |= {"bound": "motion.vmaf <= 2.5", "if_missing": "reject", "min": None, "max": 2.5}
+    found = rows(
+        open_lake(make_lake(known_tables)),
+        "select clip_id, uri, num_rules, rules, reason from rule_overlaps order by all",
+    )
+    assert found == [
+        ("c1", "/in/v1.mp4", 1, "motion", ""),
+        ("c4", "/in/v3.mp4", 2, "resolution, motion", "resolution"),
+    ]
+
+
 def test_batches_of_other_bounds_share_a_funnel(make_lake, known_tables):
     """In `b` c3 moves less than 2; in `b2` its copy d3 is let pass by 0.5, and d1 falls to a rule that `b` has not."""
     make_lake(known_tables)
