@@ -199,12 +199,16 @@ def _explained(error: Exception) -> str:
     import duckdb
 
     if isinstance(error, duckdb.CatalogException):
-        return f"{error}\nviews and tables: {', '.join(relations())}"
+        return f"{error}\n{LISTED}"
     if "base table" in str(error) or "not allowed to" in str(error):
         return f"a lake is only read here; what it holds, the jobs of moviegen curate wrote ({error})"
     if isinstance(error, duckdb.BinderException):
         return f'{error}\nmoviegen stats LAKE "describe TABLE" shows a table\'s columns'
     return f"{error}\nmoviegen stats LAKE lists tables and views; anything else is taken for SQL"
+
+
+LISTED = "`.tables` and `.views` in the shell, or `moviegen stats LAKE`, list all"
+"""Where the names are."""
 
 
 def relations() -> list[str]:
@@ -217,9 +221,9 @@ def _name(connection: "duckdb.DuckDBPyConnection", name: str) -> str:
 
     if name in relations():
         return '"' + name + '"'
-    close = difflib.get_close_matches(name, relations(), 1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    raise UsageError(f"no view {name!r}{hint or '.'} There are {', '.join(relations())}; or give a query in quotes")
+    close = difflib.get_close_matches(name, relations(), 3)
+    hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else "."
+    raise UsageError(f"no view {name!r}{hint} {LISTED}; or give a query in quotes")
 
 
 def check_names() -> list[str]:

@@ -293,8 +293,11 @@ def test_whatever_reads_is_answered(lake, asked):
 
 def test_a_mistyped_view_is_guessed(lake):
     for typed, meant in (("funel", "funnel"), ("sample", "samples")):  # SAMPLE is a word of SQL, too
-        with pytest.raises(UsageError, match=f"did you mean '{meant}'"):
+        with pytest.raises(UsageError, match=f"did you mean '{meant}'") as error:
             ask(lake, typed)
+        assert "hours_by_subset" not in str(error.value)
+    with pytest.raises(UsageError, match=r"scors.*(?s:.*)moviegen stats LAKE`, list all$"):
+        ask(lake, "select * from scors")
 
 
 @pytest.mark.parametrize(
