@@ -66,6 +66,7 @@ def test_what_is_said_of_a_subset_is_true_of_it(lake):
     assert "None is stated" in text
     assert "near-duplicates" not in text
     assert "- 2 files could not be read or split, and 0 clips not measured" in text, "c1 has failures and is a sample"
+    assert "- 1 clip (" in text
     assert f"| motion {HARMLESS} | moves {HARMLESS} | 2 | 50 |  | 1 |" in text
 
 
