@@ -1,4 +1,4 @@
--- the 20 clips nearest to a rule's bound on either side, at most a quarter of the metric's span away; `distance` is in spans,
+-- clips near a rule's bound, the nearest 20 a rule and side, at most a quarter of the metric's span away; `distance` is in spans,
 -- and the bound is that by which the clip's own batch was filtered
 with spans as (
     select metric, greatest(max(score) - min(score), 1e-9) as span
