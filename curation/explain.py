@@ -1,6 +1,7 @@
 """`moviegen curate explain`: every score, rule and fate of a clip; of a video, its shots and clips."""
 
 import json
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -44,13 +45,13 @@ def explain(argv: Sequence[str]) -> int:
     if flags.json:
         sys.stdout.write(json.dumps(found, indent=1, ensure_ascii=False, default=str) + "\n")
     else:
-        sys.stdout.write("\n".join(as_lines(found)) + "\n")
+        sys.stdout.write("\n".join(as_lines(found, str(config.lake))) + "\n")
     return 0
 
 
-def as_lines(found: dict) -> Iterator[str]:
+def as_lines(found: dict, lake: str) -> Iterator[str]:
     """What a person reads. Captions and errors come from outside: what would steer a terminal is shown as a mark."""
-    lines = _video_lines(found) if "video" in found else _all_clip_lines(found)
+    lines = _video_lines(found, lake) if "video" in found else _all_clip_lines(found)
     return ("".join(char if char.isprintable() else "\ufffd" for char in line) for line in lines)
 
 
@@ -61,7 +62,7 @@ def _all_clip_lines(found: dict) -> Iterator[str]:
         yield from _clip_lines(each)
 
 
-def _video_lines(found: dict) -> Iterator[str]:
+def _video_lines(found: dict, lake: str) -> Iterator[str]:
     video = found["video"]
     yield f"video {video['video_id']}"
     yield f"  file      {video['uri']}  (batch {video['batch']}, {video['size_bytes']:,} bytes)"
@@ -85,6 +86,8 @@ def _video_lines(found: dict) -> Iterator[str]:
     for shot in found["shots"]:
         end = shot["start_frame"] + shot["num_frames"]
         yield f"  {shot['shot']:>4}  frames {shot['start_frame']}-{end}  begins with {shot['transition']}"
+    if found["clips"]:
+        yield f"moviegen curate explain {shlex.quote(lake)} CLIP_ID: every score of one clip"
 
 
 def verdict(fate: dict) -> str:

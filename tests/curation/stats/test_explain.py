@@ -177,5 +177,10 @@ def test_a_video_without_clips_says_why(many_fates, capsys, video, why):
     assert why in about(many_fates, video)["why_no_clip"]
 
 
+def test_a_file_ends_with_the_way_to_a_clips_scores(lake, capsys):
+    assert printed(lake, "v2.mp4", capsys)[-1] == f"moviegen curate explain {lake} CLIP_ID: every score of one clip"
+    assert "CLIP_ID" not in "".join(printed(lake, "v5.mp4", capsys))
+
+
 def test_a_video_with_clips_has_nothing_to_say_of_that(many_fates):
     assert about(many_fates, "v1.mp4")["why_no_clip"] == ""
