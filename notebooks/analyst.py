@@ -2,7 +2,7 @@
 # [tool.marimo.display]
 # theme = "system"
 # ///
-"""A lake asked by an analyst: `marimo edit notebooks/analyst.py`, with MOVIEGEN_LAKE naming the lake."""
+"""A lake asked by an analyst: `python -m marimo edit notebooks/analyst.py`, with MOVIEGEN_LAKE naming the lake."""
 
 import marimo
 
@@ -11,21 +11,27 @@ app = marimo.App(width="medium", app_title="A lake, asked")
 
 @app.cell
 def _():
-    import os
-    from pathlib import Path
+    import sys
 
     import altair as alt
     import marimo as mo
 
     from curation.stats.content import subset_names
     from curation.stats.duck import ask, ask_arrow, open_lake
+    from curation.stats.notebook import find_lake
+    from moviegen.errors import UsageError
 
-    return Path, alt, ask, ask_arrow, mo, open_lake, os, subset_names
+    return UsageError, alt, ask, ask_arrow, find_lake, mo, open_lake, subset_names, sys
 
 
 @app.cell
-def _(Path, mo, open_lake, os):
-    lake = Path(os.environ.get("MOVIEGEN_LAKE", "demo/lake"))
+def _(UsageError, find_lake, mo, open_lake, sys):
+    try:
+        lake = find_lake()
+    except UsageError as error:
+        if not mo.running_in_notebook():
+            sys.exit(str(error))
+        mo.stop(True, mo.callout(mo.plain_text(str(error)), kind="warn"))
     connection = open_lake(lake)
     mo.md(
         f"# A lake, asked\n\n`{lake}`: a view for every table and every question. Change a control, and what depends on it follows."
