@@ -47,6 +47,7 @@ class DryCLI(StageCLI):
         """Says nothing: `lines` has it."""
         datamodule.trainer = self.trainer
         datamodule.setup("dry run")
+        model.check_data(datamodule)
         data = self.stage_config["data"]
         memory = memory_text(
             model, data, getattr(datamodule, "resolution", 0), self.trainer.world_size, self.trainer.precision

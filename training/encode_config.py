@@ -1,14 +1,17 @@
 """What `moviegen train encode` is told, and what identifies its result."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from moviegen.config import load_config
 from moviegen.contracts.bucket import BucketSet
 from moviegen.contracts.clip import hash_id
 from moviegen.models.text_encoders import TextEncodersConfig
 from training.config import weights_sha256
 from training.data.caching import Precision
 from training.data.shards import Subset
+
+PAPER_BUCKETS = Path(__file__).resolve().parents[1] / "configs" / "buckets" / "paper.yaml"
 
 VERSION = 2
 """Raised when the same inputs give other latents."""
@@ -24,8 +27,8 @@ class EncodeConfig:
     """Root of the lake."""
     output: str
     """Folder of the result: `latents/`, `model/` (the TAE with mean and std) and `stage.json`."""
-    buckets: BucketSet
-    """Aspects and durations of the shards."""
+    buckets: BucketSet = field(default_factory=lambda: load_config(BucketSet, PAPER_BUCKETS))
+    """Aspects and durations of the shards; the paper's when not given, as in `curate run`."""
     subset: str | None = None
     """Name of the selection; the lake's only one when not given."""
     resolution: int = 256

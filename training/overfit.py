@@ -40,6 +40,12 @@ BELOW, BELOW_OF_AUTOENCODERS, BELOW_OF_LINEAR = 0.1, 0.5, 0.9
 begins lower and ends at what its latents have no room for; one with a linear path begins as the best linear code of the batch, and has
 to do better than that (our decision)."""
 
+WHY_LINEAR = (
+    "why that is enough: this autoencoder began as the best linear code of this very batch, so all that is gone was learned by its "
+    "convolutions; --below asks for more"
+)
+"""Said where BELOW_OF_LINEAR was the criterion."""
+
 WARMUP_STEPS = 20
 """Adam's first steps are as large as its rate whatever the gradient, and would throw a good beginning away."""
 
@@ -213,6 +219,8 @@ def overfit(argv: Sequence[str]) -> int:
             "\n".join([f"overfit FAILED after {said}. Look at:", *(f"  - {line}" for line in verdict.advice())])
         )
     print(f"overfit PASSED after {said}")
+    if verdict.below == BELOW_OF_LINEAR and own["--below"] is None:
+        print(WHY_LINEAR)
     return 0
 
 

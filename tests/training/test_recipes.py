@@ -100,7 +100,7 @@ def test_text_to_video_from_the_autoencoder_to_the_average(repo_root, films, tmp
     }
     rows = {name: (len(t.time), len(t.height), len(t.width)) for name, t in tables.items()}
     assert rows == {
-        "t2i_256px": (1, 2, 2), "t2v_256px": (4, 4, 4), "t2v_768px": (4, 8, 8), "average": (4, 8, 8),
+        "t2i_256px": (1, 3, 3), "t2v_256px": (4, 4, 4), "t2v_768px": (4, 8, 8), "average": (4, 8, 8),
     }  # fmt: skip
     metrics = {metric for _, metric, _ in read_metrics(stages["tae_256px"] / METRICS_FILE)}
     assert {"train/opl", "train/gan", "train/discriminator", "train/judge_grad_norm"} <= metrics

@@ -80,8 +80,14 @@ class BatchRule:
 
 def num_tokens(bucket: Bucket, buckets: BucketSet, resolution: int) -> int:
     """Tokens of one sample: ceil(T / 8) x H / 16 x W / 16 [S §3.1.1, §3.1.3]."""
+    frames, height, width = pixel_shape(bucket, buckets, resolution)
+    return -(-frames // 8) * (height // 16) * (width // 16)
+
+
+def pixel_shape(bucket: Bucket, buckets: BucketSet, resolution: int) -> tuple[int, int, int]:
+    """(T, H, W) of a bucket's samples."""
     width, height = buckets.frame_size(bucket, resolution)
-    return -(-bucket.num_frames // 8) * (height // 16) * (width // 16)
+    return bucket.num_frames, height, width
 
 
 def check_sizes(

@@ -17,7 +17,7 @@ from moviegen.errors import UsageError
 from moviegen.pipelines.video import VideoDefaults
 from training.cli import say
 from training.data.buckets import BatchMix, BatchPlan, BatchSpec, image_bucket
-from training.data.cost import BatchRule, check_sizes, num_tokens, rank_efficiency, step_efficiency
+from training.data.cost import BatchRule, check_sizes, num_tokens, pixel_shape, rank_efficiency, step_efficiency
 from training.data.held_out import Validation, split_samples, validation_specs
 from training.data.latents import encode_index
 from training.data.loader import BatchLoader, PlannedBatches, Source, SpecBatches
@@ -103,6 +103,12 @@ class PlannedData(LightningDataModule):
         held = sorted(self.val_samples, key=lambda i: self.source.groups[i])[: self.validation.max_samples]
         specs = validation_specs({i: self.source.buckets[i] for i in held}, self._batch_sizes, self.mix.video == 0)
         return DataLoader(SpecBatches(self.source, specs, *self._ranks()), batch_size=None)
+
+    def shapes(self) -> dict[str, tuple[int, int, int]]:
+        """(T, H, W) in pixels of each bucket there are batches of, held-out ones too."""
+        own = set(self.source.buckets)
+        keys = {*(own if self.mix.video else ()), *(map(image_bucket, own) if self.mix.image else ())}
+        return {key: pixel_shape(decode_bucket(key), self.buckets, self.resolution) for key in sorted(keys)}
 
     def defaults(self) -> VideoDefaults:
         """The shape of what is trained on: the largest bucket's at this resolution, with the median frame rate of a few clips."""

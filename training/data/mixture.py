@@ -16,7 +16,7 @@ from moviegen.errors import UsageError
 from moviegen.pipelines.video import VideoDefaults
 from training.cli import say
 from training.data.buckets import BatchMix, BatchPlan, BatchSpec, image_bucket
-from training.data.cost import BatchRule, check_sizes, rank_efficiency, step_efficiency
+from training.data.cost import BatchRule, check_sizes, pixel_shape, rank_efficiency, step_efficiency
 from training.data.datamodule import check_every_bucket
 from training.data.held_out import Validation, split_samples, validation_specs
 from training.data.loader import BatchLoader, PlannedBatches, Source, SpecBatches
@@ -56,6 +56,16 @@ class MixedDataModule(LightningDataModule):
     def part_buckets(self, name: str) -> BucketSet | None:
         """The buckets that a kind's samples may be in; None where they are all in one."""
         return None
+
+    def shapes(self) -> dict[str, tuple[int, int, int]]:
+        """(T, H, W) in pixels of each bucket of video there are batches of, held-out ones too; nothing of sound."""
+        found = {}
+        for name, part in self.parts.items():
+            buckets, keys = self.part_buckets(name), set(self.sources[name].buckets)
+            for key in map(image_bucket, keys) if part.as_images else keys:
+                if buckets is not None:
+                    found[key] = pixel_shape(decode_bucket(key), buckets, self.resolution)  # type: ignore[attr-defined]
+        return dict(sorted(found.items()))
 
     @classmethod
     def contents_of(cls, init_args: Mapping[str, Any]) -> dict[str, str]:

@@ -21,12 +21,15 @@ from training.data.batch import Batch
 from training.data.encoders import drop_texts, encode_pixels, prompt_of
 from training.media import Media, clip_media
 from training.modules.flow import TextFlowModule, drop, without
+from training.modules.tables import check_positions
 
 
 class LatentFlowModule(TextFlowModule):
     """A TAE that stays as it is, text encoders, and a network."""
 
     places = ("tae", "init_from")
+    tables = ""
+    """Setting that says how long the tables of positions are; empty: they are those of `init_from`."""
 
     def __init__(self, tae: str, uncond_prob: float = 0.1, **options: Any) -> None:
         """What every stage on latents is told.
@@ -86,6 +89,14 @@ class LatentFlowModule(TextFlowModule):
     def decoded(self, z: Tensor, num_frames: int) -> Tensor:
         """Pixels (B, 3, T, H, W) of normalised latents."""
         return self.tae.decode(self.tae.denormalize(z), num_frames, tiled=True)
+
+    def setup(self, stage: str) -> None:
+        """Looks at the data before the first step."""
+        self.check_data(self.trainer.datamodule)  # type: ignore[attr-defined]
+
+    def check_data(self, data: Any) -> None:
+        """Raises UsageError when a bucket of the data has more patches than the network's tables of positions have rows."""
+        check_positions(self.network.config, data.shapes(), self.tables)  # type: ignore[arg-type]
 
     def on_fit_start(self) -> None:
         """Notes the shape of the data: what the finished model generates by default."""

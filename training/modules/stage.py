@@ -49,6 +49,9 @@ class StageModule(LightningModule):
         """Writes the model folder that `from_pretrained` reads."""
         raise NotImplementedError
 
+    def check_data(self, data: Any) -> None:
+        """Raises UsageError when the network cannot take what the data holds; asked before the first step, and by a dry run."""
+
     def sharded(self) -> list[nn.Module]:
         """Transformers among `trained` that a mesh of ranks shares, block by block; the rest is whole on every rank."""
         return []

@@ -69,6 +69,7 @@ class UpsamplerModule(LatentFlowModule):
         """
         super().__init__(tae, **options)
         self.scale, self.degradation = scale, degradation
+        self.tables = "model.upsampler" if upsampler is not None else ""
         self.round_trip_tae = load_model(TAE, Path(round_trip_tae)).requires_grad_(False) if round_trip_tae else None
         if degradation.tae_prob and self.round_trip_tae is None:
             raise UsageError("model: give round_trip_tae, the autoencoder for degradation.tae_prob, or set that to 0")

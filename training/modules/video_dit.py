@@ -58,6 +58,7 @@ class VideoDiTModule(LatentFlowModule):
             positions: Rows to which the position tables of `init_from` are grown.
         """
         super().__init__(tae, **options)
+        self.tables = "model.video_dit" if init_from is None else "model.positions"
         if init_from is not None:
             if (video_dit, text, frozen_texts) != (None, None, None):
                 raise UsageError("model: init_from brings video_dit and text along; leave those two out")

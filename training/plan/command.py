@@ -12,7 +12,7 @@ from moviegen.config import parse_config
 from moviegen.errors import UsageError
 
 from .bill import ContextKind, Settings
-from .divisible import check_divisible
+from .divisible import check_divisible, undivided
 from .gpus import GPU, Rates, find_gpu
 from .job import Job, jobs, unplanned
 from .mesh import Mesh, parse_mesh
@@ -210,12 +210,7 @@ def _found(
 ) -> list[Plan]:
     found = plans(bill.trace, bill.shapes, bill.gpus, bill.gpu, config.rates, settings, mesh, kind)
     if not found:
-        samples = sorted({shape.samples for shape in bill.shapes})
-        raise UsageError(
-            f"moviegen train plan: {bill.name}: batches of {samples} samples cannot be divided among {bill.gpus} GPUs in "
-            f"{'this mesh' if mesh else f'any mesh of {bill.trace.num_heads} heads'}: each group of GPUs takes one or more; use fewer GPUs "
-            f"(--gpus_of.{bill.name} of a recipe), larger batches, or larger context and tensor"
-        )
+        raise UsageError(undivided(bill, mesh))
     return found
 
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from moviegen.errors import UsageError
 
 from .job import Job
-from .mesh import divisors, groups, meshes
+from .mesh import Mesh, divisors, groups, meshes
+from .report import Bill
 from .work import AUTOENCODERS
 
 
@@ -17,12 +18,26 @@ def check_divisible(planned: Sequence[tuple[Job, int]], per_node: int, is_recipe
         heads = 1 if job.kind in AUTOENCODERS else job.config.num_heads
         if (most := most_gpus(samples, gpus, heads, per_node)) < gpus:
             flag = f"--gpus_of.{job.name}" if is_recipe else "--gpus"
-            odd.append(f"{job.name}: batches of {samples} samples, {gpus} GPUs: {flag} {most}, or larger batches")
+            odd.append(
+                f"{job.name}: batches of {samples} samples, {gpus} GPUs: {flag} {most} at most, or larger batches"
+            )
     if odd:
         raise UsageError(
-            "moviegen train plan: batches cannot be divided among so many GPUs; each group takes a sample or more\n  "
-            + "\n  ".join(odd)
+            "moviegen train plan: --gpus 1 plans a tiny model; batches cannot be divided among so many GPUs (64 where none are named), "
+            "each group takes a sample or more\n  " + "\n  ".join(odd)
         )
+
+
+def undivided(bill: Bill, mesh: Mesh | None) -> str:
+    """What is said of a size or a mesh whose batches cannot be divided."""
+    samples = min(shape.samples for shape in bill.shapes)
+    fewer = f" (--gpus_of.{bill.name} of a recipe)" if bill.is_stage else ""
+    larger = "larger batches" if bill.is_stage else "a larger --global_batch"
+    return (
+        f"moviegen train plan: {bill.name}: use --gpus 1 or a few more{fewer}, {larger}, or larger context and tensor: batches of "
+        f"{samples} samples cannot be divided among {bill.gpus} GPUs in "
+        f"{'this mesh' if mesh else f'any mesh of {bill.trace.num_heads} heads'}, each group of GPUs takes one or more"
+    )
 
 
 def most_gpus(samples: int, gpus: int, num_heads: int, per_node: int) -> int:

@@ -6,13 +6,15 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from .gpus import GPU, Rates
-from .legend import LEGEND, RECIPE_LEGEND, is_tight, warning
+from .legend import LEGEND, RECIPE_LEGEND, is_tight, left_out, warning
 from .mesh import Mesh
 from .rank import Plan, Shape
 from .trace import Trace
 
 PER = 1000
 """Steps that are counted where no number of them is given."""
+MILLIONS_BELOW = 1e8
+"""Parameters below which they are told in millions."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ def as_text(bill: Bill, top: int) -> list[str]:
     """One stage: its shapes, its plans, the flags of the first."""
     gpu, traced = bill.gpu, bill.trace
     lines = [
-        f"{bill.name}: {traced.parameters / 1e9:.2f}B parameters, {bill.gpus} x {gpu.name} of {gpu.memory / 1e9:.0f} GB", "",
+        f"{bill.name}: {_many(traced.parameters)} parameters, {bill.gpus} x {gpu.name} of {gpu.memory / 1e9:.0f} GB"
+        + (f", {bill.steps:,} steps" if bill.steps else ""), "",
         f"{'shape':<46}{'tokens':>9}{'TFLOP':>9}{'attention':>11}{'steps':>8}{'batch':>8}",
     ]  # fmt: skip
     for shape in bill.shapes:
@@ -88,7 +91,9 @@ def as_text(bill: Bill, top: int) -> list[str]:
         lines += ["", _why_not(bill, bill.plans[0])]
     elif bill.is_stage:
         lines += ["", "to run the first:", f"  {flags(bill, bill.plans[0])}"]
-    lines += [warning(bill.plans[0], bill.gpu, bill.trace.max_recomputed)] if is_tight(bill.plans[0], bill.gpu) else []
+    if is_tight(bill.plans[0], gpu):
+        lines.append(warning(bill.plans[0], gpu, traced.max_recomputed, () if bill.refused else bill.plans))
+    lines += [] if bill.is_stage else ["", left_out(traced.kind)]
     if bill.clips:
         seen = bill.samples * (bill.steps or PER)
         lines += ["", f"{seen:,.0f} samples are looked at: {seen / bill.clips:.2f} epochs of {bill.clips:,} clips"]
@@ -129,9 +134,9 @@ def recipe_text(bills: Sequence[Bill], not_planned: Sequence[str]) -> list[str]:
         days, hours, dollars = days + spent[0], hours + spent[1], dollars + spent[2]
         cost = f"${spent[2]:,.0f}"
         lines.append(
-            f"{bill.name:<22}{bill.trace.kind:<12}{bill.trace.parameters / 1e9:>9.2f}{bill.gpus:>6}  {plan.mesh!s:<12}"
-            f"{plan.settings.recomputed:>6}{plan.settings.micro_batch:>6}{plan.memory.total / 1e9:>7.1f}{plan.step_s:>9.3g}{plan.mfu:>7.1%}"
-            f"{bill.steps or PER:>9,}{spent[0]:>8.1f}{spent[1]:>12,.0f}{cost:>14}{_mark(bill)}"
+            f"{bill.name:<22}{bill.trace.kind:<12}{_billions(bill.trace.parameters):>9}{bill.gpus:>6}  {plan.mesh!s:<12}"
+            f"{plan.settings.recomputed:>6}{plan.settings.micro_batch:>6}{plan.memory.total / 1e9:>7.1f}{_seconds(plan.step_s):>9}"
+            f"{plan.mfu:>7.1%}{bill.steps or PER:>9,}{spent[0]:>8.1f}{spent[1]:>12,.0f}{cost:>14}{_mark(bill)}"
         )
     total = f"${dollars:,.0f}"
     lines.append(f"{'all of it':<22}{'':<94}{days:>8.1f}{hours:>12,.0f}{total:>14}")
@@ -161,9 +166,21 @@ def _line(bill: Bill, each: Plan) -> str:
     parts = "".join(f"{number / 1e9:>{width}.1f}" for number, width in zip(numbers, (11, 10, 7, 7, 6, 7), strict=True))
     again = f"{each.settings.recomputed}/{bill.trace.max_recomputed}"
     return (
-        f"{each.mesh!s:<19}{kind:<10}{again:>7}{parts}{each.step_s:>9.3g}{each.mfu:>7.1%}  {_time(bill.days(each))}, "
+        f"{each.mesh!s:<19}{kind:<10}{again:>7}{parts}{_seconds(each.step_s):>9}{each.mfu:>7.1%}  {_time(bill.days(each))}, "
         f"${bill.dollars(each):,.0f}"
     )
+
+
+def _seconds(step_s: float) -> str:
+    return f"{step_s:,.0f}" if step_s >= 100 else f"{step_s:.3g}"
+
+
+def _billions(count: float) -> str:
+    return f"{count / 1e9:.2f}" if count >= MILLIONS_BELOW else f"{count / 1e9:.2g}"
+
+
+def _many(count: float) -> str:
+    return f"{_billions(count)}B" if count >= MILLIONS_BELOW else f"{count / 1e6:.3g}M"
 
 
 def _time(days: float) -> str:

@@ -132,10 +132,15 @@ def _data_tokens(frames: int, height: int, width: int) -> int:
 
 
 def num_tokens(config: Any, frames: int, height: int, width: int) -> int:
-    """Of a video network; an upsampler's latents are of single frames [S §3.1.5]."""
+    """Of a video network."""
+    return math.prod(patches(config, frames, height, width))
+
+
+def patches(config: Any, frames: int, height: int, width: int) -> tuple[int, int, int]:
+    """(time, height, width) in patches that a video network sees of pixels; an upsampler's latents are of single frames [S §3.1.5]."""
     patch = getattr(config, "patch_size", (1, 2, 2))
     latents = frames if hasattr(config, "condition_channels") else -(-frames // 8)
-    return -(-latents // patch[0]) * (height // (8 * patch[1])) * (width // (8 * patch[2]))
+    return -(-latents // patch[0]), height // (8 * patch[1]), width // (8 * patch[2])
 
 
 def _merged(rows: Sequence[Batches]) -> list[Batches]:

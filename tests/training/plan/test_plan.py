@@ -237,6 +237,7 @@ def test_eight_h100_cannot_hold_it_and_eight_h200_can(repo_root, capsys):
         (["--mesh", "1x8x1x1", "--gpus", "4"], "has 8 GPUs, --gpus says 4"),
         (["--image_steps", "0", "--video_steps", "0"], "both 0"),
         (["--gpus", "7", "--global_batch", "3"], "cannot be divided"),
+        ([], "use --gpus 1 or a few more, a larger --global_batch, "),
     ],
 )
 def test_what_cannot_be_planned_is_said(repo_root, flags, said):

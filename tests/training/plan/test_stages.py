@@ -11,6 +11,7 @@ from training.cli import train
 from training.data.buckets import BatchMix, BatchPlan
 from training.plan.gpus import GPUS
 from training.plan.job import jobs
+from training.plan.legend import STAGES as STAGES_OF_KINDS
 from training.plan.mesh import Mesh, parse_mesh
 from training.plan.rank import micro_batch
 
@@ -115,6 +116,27 @@ def test_a_plan_says_what_its_columns_are_which_settings_to_set_and_when_it_is_t
     (parts,) = re.findall(r"--trainer.accumulate_grad_batches (\d+) --data.tokens_per_batch \d+$", said, re.MULTILINE)
     assert f"--data.tokens_per_batch {tokens // int(parts)}" in said
     assert "warning: 79.7 of 80 GB leave 0.3 GB, and the prediction is good to 5%" in said
+
+
+def test_a_tight_plan_names_the_next_with_more_room(repo_root, capsys):
+    stage = repo_root / "configs/training/video_dit/04_t2v_768px.yaml"
+    assert train(["plan", str(stage), "--gpus", "64", "--top", "100"]) == 0
+    said = capsys.readouterr().out
+    assert f"{yaml.safe_load(stage.read_text())['trainer']['max_steps']:,} steps\n" in said
+    ((mesh, kind, left),) = re.findall(
+        r"; (\S+) (\w+) leaves ([\d.]+) GB and takes [\d.]+% longer$", said, re.MULTILINE
+    )
+    assert float(left) >= 4
+    (row,) = re.findall(rf"^{mesh} +{kind} .*$", said, re.MULTILINE)
+    assert f" {80 - float(left):.1f} " in row
+
+
+def test_a_size_says_what_it_leaves_out_and_a_small_one_is_in_millions(repo_root, capsys):
+    assert all((repo_root / "configs/training" / stage).is_file() for stage in STAGES_OF_KINDS.values())
+    assert train(["plan", str(repo_root / "configs/models/video_dit/tiny.yaml"), "--gpus", "1"]) == 0
+    said = capsys.readouterr().out
+    assert "tiny.yaml: 3.99M parameters, 1 x h100" in said
+    assert "a stage has them: moviegen train plan configs/training/video_dit/04_t2v_768px.yaml" in said
 
 
 def test_budgets_of_parts_are_named_by_their_part(repo_root):
