@@ -29,6 +29,7 @@ FOLDERS = (
 
 SKIPPED = re.compile(r'^(```\w+) (?:.* )?skip="([^"]*)".*$', re.MULTILINE)
 MARKER = re.compile(r"^(```\w+) .*$", re.MULTILINE)
+CODE_IN_ROW = re.compile(r"^\|.*$", re.MULTILINE), re.compile(r"`[^`\n]+`")
 
 
 def readmes() -> dict[str, str]:
@@ -76,12 +77,18 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     if page.file.abs_src_path and Path(page.file.abs_src_path).is_relative_to(ROOT / "docs"):
         source = Path(page.file.abs_src_path).relative_to(ROOT).as_posix()
         markdown = relinked(markdown, source, page.file.src_uri)
-    return without_markers(markdown)
+    return without_escapes(without_markers(markdown))
 
 
 def without_markers(markdown: str) -> str:
     """The text without the tests' markers in its fences; before a block that no test runs stands why."""
     return MARKER.sub(r"\1", SKIPPED.sub(r"*Read by the parser, not run by the tests: \2.*\n\n\1", markdown))
+
+
+def without_escapes(markdown: str) -> str:
+    """The text with the `\\|` of code in tables as `|`: mkdocs would show the backslash that others need."""
+    row, span = CODE_IN_ROW
+    return row.sub(lambda line: span.sub(lambda code: code[0].replace("\\|", "|"), line[0]), markdown)
 
 
 def made_pages() -> Iterator[tuple[str, str]]:

@@ -58,6 +58,12 @@ def test_links_of_readmes_lead_to_pages_of_the_site(site):
             assert (page.parent / target).exists(), f"{page.relative_to(site)}: {target}"
 
 
+def test_no_code_shows_the_backslash_of_a_table(site):
+    shown = {code for page in site.rglob("*.html") for code in re.findall(r"<code>([^<]*)</code>", page.read_text())}
+    assert "true|false" in shown
+    assert [code for code in shown if "\\|" in code] == []
+
+
 def test_the_readmes_of_the_repository_are_on_the_site_and_no_others(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(str(ROOT / "tools"))
     import docs_pages
