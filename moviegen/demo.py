@@ -4,7 +4,6 @@ Each step is printed as its command and run as a process of its own, so that cur
 run finds everything committed and redoes nothing.
 """
 
-import json
 import os
 import shutil
 import sysconfig
@@ -14,19 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from moviegen.config import parse_config
-from moviegen.errors import MovieGenError, UsageError
+from moviegen.demo_clips import PROMPTS, Generation, find_model, find_trained, read_prompts, write_prompts
+from moviegen.errors import UsageError
 from moviegen.steps import Steps
-
-PROMPTS = (
-    "a red circle moves left",
-    "a blue square moves right",
-    "a green triangle moves up",
-    "a yellow star moves down",
-)
-"""What the demo generates; toy-world captions, so that the oracle can judge them."""
-
-PROMPT_SEED = 11
-"""Of the further prompts that are judged but not shown. The world's clips are made from other seeds."""
 
 SCORES_QUESTION = '"select detector, metric, avg(score) from scores group by all order by all"'
 
@@ -51,6 +40,8 @@ class DemoConfig:
     """Most minutes of each stage, so that the demo ends soon; the recipe's own steps take an hour and more."""
     num_judged: int = 64
     """Prompts that are generated and judged by the oracle, the shown ones included."""
+    models: Path = Path("world/models")
+    """Folder of the laboratory's trained models (`make world`, or a build's artefact): where they are, they make the same clips."""
     dry_run: bool = False
     """Print the commands and do nothing."""
 
@@ -80,6 +71,11 @@ class Places:
     def generated(self) -> Path:
         """Clips made from prompts."""
         return self.root / "generated"
+
+    @property
+    def generated_trained(self) -> Path:
+        """Clips of the same prompts by the laboratory's model."""
+        return self.root / "generated_trained"
 
 
 def home() -> Path:
@@ -119,24 +115,17 @@ def main(argv: list[str]) -> int:
     prompts_file = places.root / "prompts.txt"
     if not config.dry_run:
         write_prompts(prompts_file, config.num_judged)
-    generate = ("generate", "--model", model, "--prompts_file", prompts_file, "--output", places.generated, "--seed", 1)
-    generate += ("--guidance_scale", 3)  # the paper's 7.5 is too much for so small a model
-    if config.dry_run or not is_generated(places, model, config.num_judged):
-        steps.run(*generate, "--batch_size", 16, show=False)
-    else:
-        print(f"  nothing to do: {places.generated} holds the clips of this model and these prompts")
+    generations = [Generation(model, places.generated, "the model of this demo")]
+    if trained := find_trained(config.models.resolve()):
+        generations.append(Generation(trained, places.generated_trained, "the laboratory's model"))
+    for generation in generations:
+        generation.run(steps, prompts_file)
     if config.dry_run:
         return 0
     steps.title(5, "what came out")
-    (places.root / GENERATED_FILE).write_text(json.dumps(generation_key(model, prompts_file)) + "\n")
     from moviegen.demo_page import show
 
-    show(
-        places,
-        steps.outputs_of("stats"),
-        [line for line in prompts_file.read_text().splitlines() if line],
-        len(PROMPTS),
-    )
+    show(places, steps.outputs_of("stats"), generations, read_prompts(prompts_file), len(PROMPTS))
     farewell(places, model, time.monotonic() - started)
     return 0
 
@@ -171,47 +160,6 @@ def copy_real_videos(target: Path, own: Path | None) -> int:
                 if source.exists() and not (goal.exists() and goal.stat().st_size == source.stat().st_size):
                     shutil.copy2(source, goal)
     return sum(path.suffix.lower() in VIDEO_SUFFIXES for path in target.rglob("*"))
-
-
-def find_model(runs: Path) -> Path:
-    """Model folder of the last finished stage that generates video. Raises MovieGenError when there is none."""
-    from moviegen.contracts.stage import read_stage
-
-    for folder in sorted((path.parent for path in runs.rglob("stage.json")), reverse=True):
-        result = read_stage(folder)
-        if result is not None and result.kind == "video_dit":
-            return folder / result.model
-    raise MovieGenError(f"{runs}: no finished video stage; moviegen train run prints what is missing")
-
-
-def write_prompts(path: Path, num_prompts: int) -> None:
-    """Writes the shown prompts and as many further ones as asked, one a line."""
-    from moviegen.testing.world import prompts
-
-    further = [prompt for prompt in prompts(PROMPT_SEED, num_prompts + len(PROMPTS)) if prompt not in PROMPTS]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join([*PROMPTS, *further][: max(num_prompts, len(PROMPTS))]) + "\n")
-
-
-GENERATED_FILE = "generated.json"
-"""What the clips in `generated/` were made from."""
-
-
-def generation_key(model: Path, prompts_file: Path) -> dict[str, str]:
-    """The model's weights and the prompts: clips made from the same need not be made again."""
-    from moviegen.contracts.clip import file_sha256
-    from moviegen.contracts.stage import read_stage
-
-    result = read_stage(model.parent)
-    return {"model_sha256": result.model_sha256 if result else "", "prompts_sha256": file_sha256(prompts_file)}
-
-
-def is_generated(places: Places, model: Path, num_prompts: int) -> bool:
-    """Whether `generated/` holds a clip of this model for each prompt."""
-    made = places.root / GENERATED_FILE
-    if not made.exists() or json.loads(made.read_text()) != generation_key(model, places.root / "prompts.txt"):
-        return False
-    return len(list(places.generated.glob("*.mp4"))) == max(num_prompts, len(PROMPTS))
 
 
 def farewell(places: Places, model: Path, seconds: float) -> None:

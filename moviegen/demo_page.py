@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from moviegen.demo_clips import Generation
 from moviegen.testing.oracle import CHANCE, judge
 from moviegen.testing.scorecard import KindScore, score_world
 
@@ -29,22 +30,32 @@ class Accuracy:
     direction: float
 
 
-def show(places: "Places", ask: Ask, prompts: Sequence[str], num_shown: int) -> None:
-    """Prints the scorecard and the oracle's accuracy, and writes `generated.png`, `scores.json` and `index.html`."""
+def show(places: "Places", ask: Ask, generations: Sequence[Generation], prompts: Sequence[str], num_shown: int) -> None:
+    """Prints the scorecard and the oracle's accuracy, and writes a contact sheet a model, `scores.json` and `index.html`."""
     from moviegen.pipelines.sheet import save_contact_sheet
 
-    clips = read_generated(places.generated, prompts)
-    sheet = places.root / "generated.png"
-    save_contact_sheet(sheet, clips[:num_shown], prompts[:num_shown])
-    accuracy = measure(prompts, clips)
+    accuracies = []
+    for generation in generations:
+        clips = read_generated(generation.folder, prompts)
+        save_contact_sheet(sheet_of(generation), clips[:num_shown], prompts[:num_shown])
+        accuracies.append(measure(prompts, clips))
     scores = score_curation(places, ask)
     print(scorecard_text(scores))
-    print(f"\ngenerated clips against their prompts, judged by the oracle ({accuracy.num_prompts} prompts):")
-    for name, chance in CHANCE.items():
-        print(f"  {name:<10}{getattr(accuracy, name):6.0%}   (chance {chance:.0%})")
-    summary = {"accuracy": accuracy.__dict__, "chance": CHANCE, "curation": [score.__dict__ for score in scores]}
+    for generation, accuracy in zip(generations, accuracies, strict=True):
+        print(
+            f"\nclips by {generation.by} against their prompts, judged by the oracle ({accuracy.num_prompts} prompts):"
+        )
+        for name, chance in CHANCE.items():
+            print(f"  {name:<10}{getattr(accuracy, name):6.0%}   (chance {chance:.0%})")
+    judged = {g.folder.name: accuracy.__dict__ for g, accuracy in zip(generations, accuracies, strict=True)}
+    summary = {"accuracy": judged, "chance": CHANCE, "curation": [score.__dict__ for score in scores]}
     (places.root / "scores.json").write_text(json.dumps(summary, indent=1) + "\n")
-    (places.root / "index.html").write_text(page(places, scores, accuracy))
+    (places.root / "index.html").write_text(page(places, scores, list(zip(generations, accuracies, strict=True))))
+
+
+def sheet_of(generation: Generation) -> Path:
+    """The contact sheet of a model's clips."""
+    return generation.folder.with_name(f"{generation.folder.name}.png")
 
 
 def read_generated(folder: Path, prompts: Sequence[str]) -> list[np.ndarray]:
@@ -93,19 +104,25 @@ STYLE = (
 )
 
 
-def page(places: "Places", scores: Sequence[KindScore], accuracy: Accuracy) -> str:
+def page(places: "Places", scores: Sequence[KindScore], judged: Sequence[tuple[Generation, Accuracy]]) -> str:
     """One HTML file that opens from disk: generated clips, accuracy, curves, the scorecard, links to the rest."""
     folders = sorted({path.parent for path in places.runs.rglob("*.png")})
     parts = [
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'><title>moviegen demo</title>",
         f"<style>{STYLE}</style><h1>moviegen demo</h1>",
         f"<p><a href='lake/report.html'>curation report</a> · lake <code>{escape(str(places.lake))}</code></p>",
-        "<h2>Generated from four prompts</h2>",
-        image_tag(places.root / "generated.png"),
-        f"<h2>Does it show what the prompt says?</h2><p>{accuracy.num_prompts} prompts, judged from pixels by the toy world's oracle.</p>",
+        *(
+            f"<h2>Four prompts, by {escape(generation.by)}</h2>{image_tag(sheet_of(generation))}"
+            for generation, _ in judged
+        ),
+        "<h2>Does it show what the prompt says?</h2>",
+        f"<p>{judged[0][1].num_prompts} prompts, judged from pixels by the toy world's oracle.</p>",
         _table(
-            ("", "right", "chance"),
-            [(name, f"{getattr(accuracy, name):.0%}", f"{chance:.0%}") for name, chance in CHANCE.items()],
+            ("", *(generation.by for generation, _ in judged), "chance"),
+            [
+                (name, *(f"{getattr(accuracy, name):.0%}" for _, accuracy in judged), f"{chance:.0%}")
+                for name, chance in CHANCE.items()
+            ],
         ),
         "<h2>Curation against what was planted</h2>",
         _table(("kind", "expected", "right", "fate", "not as expected"), [_score_row(score) for score in scores]),

@@ -17,7 +17,7 @@ trained() { # recipe, lake, further flags
     "$moviegen" train run "$recipes/$recipe.yaml" --lake "$world/lakes/$lake" --output "$world/runs/$recipe" "$@"
 }
 
-curated video 4000
+curated video 12000
 trained t2v video
 t2v=$world/runs/t2v/04_world_t2v/model
 "$moviegen" lab table "$world/runs" --only t2i,t2v --output "$world/world.html"
@@ -31,3 +31,4 @@ trained edit edits --needs.t2v "$t2v"
 "$moviegen" lab sets "$world/lakes/people" --kind personal --number 1600
 trained personalize people --needs.t2v "$t2v"
 "$moviegen" lab table "$world/runs" --output "$world/world.html"
+"$moviegen" lab pack "$world/runs" --output "$world/models"

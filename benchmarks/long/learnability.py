@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from moviegen.demo import find_model
+from moviegen.demo_clips import find_model
 from moviegen.demo_page import Accuracy, measure
 from moviegen.testing.oracle import CHANCE
 from moviegen.testing.world import caption, prompts, render, sample_scene

@@ -3,11 +3,15 @@ import json
 import numpy as np
 import pytest
 
-from moviegen import demo
+from moviegen import demo, demo_clips
 from moviegen.contracts.stage import StageResult, encode_stage
-from moviegen.demo_page import Accuracy, measure, page, scorecard_text
+from moviegen.demo_clips import Generation
+from moviegen.demo_page import Accuracy, measure, page, scorecard_text, sheet_of
 from moviegen.errors import MovieGenError, UsageError
+from moviegen.pipelines.video import VideoPipeline
+from moviegen.testing.lab.pack import PackConfig, pack
 from moviegen.testing.scorecard import KindScore
+from moviegen.testing.tiny_products import tiny_t2v
 from moviegen.testing.world import prompts, render, sample_scene
 
 
@@ -42,15 +46,15 @@ def test_the_model_is_that_of_the_last_finished_video_stage(tmp_path):
     for folder, kind in (("01_tae", "tae"), ("03_t2i", "video_dit"), ("04_t2v", "video_dit")):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "stage.json").write_text(encode_stage(StageResult(kind, folder, 1, "a", "model", "b")))
-    assert demo.find_model(tmp_path) == tmp_path / "04_t2v" / "model"
+    assert demo_clips.find_model(tmp_path) == tmp_path / "04_t2v" / "model"
     with pytest.raises(MovieGenError, match="no finished video stage"):
-        demo.find_model(tmp_path / "01_tae")
+        demo_clips.find_model(tmp_path / "01_tae")
 
 
 def test_the_shown_prompts_come_first_and_none_twice(tmp_path):
-    demo.write_prompts(tmp_path / "prompts.txt", 64)
+    demo_clips.write_prompts(tmp_path / "prompts.txt", 64)
     lines = (tmp_path / "prompts.txt").read_text().splitlines()
-    assert lines[:4] == list(demo.PROMPTS)
+    assert lines[:4] == list(demo_clips.PROMPTS)
     assert len(lines) == len(set(lines)) == 64
 
 
@@ -78,11 +82,16 @@ def test_true_renders_are_judged_right():
 
 def test_the_page_escapes_what_it_shows(tmp_path):
     places = demo.Places(tmp_path)
-    (tmp_path / "generated.png").write_bytes(b"png")
+    judged = []
+    for by in ("one", "<i>two"):
+        generation = Generation(tmp_path / "model", tmp_path / f"generated{len(judged)}", by)
+        sheet_of(generation).write_bytes(b"png")
+        judged.append((generation, Accuracy(4, 0.5, 0.25, 0.0)))
     scores = [KindScore("<script>", "accepted", 2, 1, {"accepted": 1}, ("<b>.mp4",))]
-    text = page(places, scores, Accuracy(4, 0.5, 0.25, 0.0))
+    text = page(places, scores, judged)
     assert "<script>" not in text
     assert "&lt;b&gt;.mp4" in text
+    assert "by &lt;i&gt;two" in text
     assert "1/2" in scorecard_text(scores)
     json.dumps(scores[0].__dict__)
 
@@ -93,15 +102,38 @@ def test_minutes_as_lightning_writes_them(minutes, text):
 
 
 def test_clips_are_made_again_only_for_another_model_or_other_prompts(tmp_path):
-    places, model = demo.Places(tmp_path), tmp_path / "04_t2v" / "model"
-    model.mkdir(parents=True)
-    (model.parent / "stage.json").write_text(encode_stage(StageResult("video_dit", "t2v", 1, "a", "model", "b")))
-    demo.write_prompts(tmp_path / "prompts.txt", 4)
-    places.generated.mkdir()
+    model, prompts_file = tmp_path / "model", tmp_path / "prompts.txt"
+    (model / "video_dit").mkdir(parents=True)
+    weights = model / "video_dit" / "model.safetensors"
+    weights.write_bytes(b"a")
+    demo_clips.write_prompts(prompts_file, 4)
+    generation = Generation(model, tmp_path / "generated", "one")
+    generation.folder.mkdir()
     for number in range(4):
-        (places.generated / f"{number}.mp4").write_bytes(b"x")
-    assert not demo.is_generated(places, model, 4)
-    (tmp_path / demo.GENERATED_FILE).write_text(json.dumps(demo.generation_key(model, tmp_path / "prompts.txt")))
-    assert demo.is_generated(places, model, 4)
-    (model.parent / "stage.json").write_text(encode_stage(StageResult("video_dit", "t2v", 1, "a", "model", "c")))
-    assert not demo.is_generated(places, model, 4)
+        (generation.folder / f"{number}.mp4").write_bytes(b"x")
+    assert not generation.is_done(prompts_file)
+    generation.key_file.write_text(json.dumps(generation.key(prompts_file)))
+    assert generation.is_done(prompts_file)
+    weights.write_bytes(b"b")
+    assert not generation.is_done(prompts_file)
+
+
+def test_the_laboratorys_model_makes_the_same_clips_where_it_is(tmp_path, capsys):
+    runs, models = tmp_path / "runs", tmp_path / "models"
+    tiny_t2v().save_pretrained(runs / "04_world_t2v" / "model")
+    (runs / "04_world_t2v" / "stage.json").write_text(
+        encode_stage(StageResult("video_dit", "world_t2v", 3, "a", "model", "b"))
+    )
+    assert demo_clips.find_trained(models) is None
+    assert pack(PackConfig(runs, models)) == 0
+    assert json.loads((models / "models.json").read_text()) == {
+        "t2v": {"stage": "world_t2v", "steps": 3, "model_sha256": "b"}
+    }
+    assert "no finished stage world_sound" in capsys.readouterr().err
+    assert VideoPipeline.from_pretrained(models / "t2v")("a red circle moves left", num_inference_steps=1)
+    assert demo.main(["--output", str(tmp_path / "out"), "--models", str(models), "--dry-run"]) == 0
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("$ moviegen generate")]
+    assert len(said) == 2
+    assert f"--model {models / 't2v'}" in said[1]
+    with pytest.raises(UsageError, match="no finished stage"):
+        pack(PackConfig(tmp_path / "out", models))

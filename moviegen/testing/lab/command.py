@@ -1,4 +1,4 @@
-"""`moviegen lab films|sets|table`: films and sets with known truth, and what models trained on them can do."""
+"""`moviegen lab films|sets|table|pack`: films and sets with known truth, and what models trained on them can do."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -15,9 +15,10 @@ VERBS = {
     "films": "raw films to be curated: video, sound, large",
     "sets": "edits with exact targets and faces, written into a lake",
     "table": "what trained models can do, asked of the oracles, with intervals and chance",
+    "pack": "the trained models, small, for a build's artefacts and the demo",
 }
 
-USAGE = """usage: moviegen lab films|sets|table ...
+USAGE = """usage: moviegen lab films|sets|table|pack ...
 
 The laboratory: a world in which everything is known, and an oracle for each product that measures without any learned judge.
 
@@ -62,7 +63,7 @@ def main(argv: list[str]) -> int:
         width = max(map(len, VERBS))
         print(USAGE.format(verbs="\n".join(f"  {name:<{width}}  {what}" for name, what in VERBS.items())))
         return 0 if argv else 2
-    run: dict[str, Callable[[Sequence[str]], int]] = {"films": films, "sets": sets, "table": table}
+    run: dict[str, Callable[[Sequence[str]], int]] = {"films": films, "sets": sets, "table": table, "pack": pack}
     if argv[0] not in run:
         near = nearest(argv[0], VERBS)
         raise UsageError(
@@ -116,3 +117,17 @@ def table(argv: Sequence[str]) -> int:
         positionals=("runs",),
     )  # fmt: skip
     return measure_all(config)
+
+
+def pack(argv: Sequence[str]) -> int:
+    """Packs trained models."""
+    from .pack import PackConfig
+    from .pack import pack as write
+
+    config, _ = parse_config(
+        PackConfig, argv, prog="moviegen lab pack",
+        summary="The laboratory's trained models in bfloat16 and the hub's layout: a build attaches them, moviegen demo takes them.",
+        examples=("moviegen lab pack world/runs", "moviegen lab pack world/runs --output artefacts/models"),
+        positionals=("runs",),
+    )  # fmt: skip
+    return write(config)
