@@ -24,7 +24,7 @@ def describe_boxes(file: BinaryIO, size: int) -> tuple[str, str] | None:
     kinds = {kind for kind, _ in boxes}
     last, end = boxes[-1] if boxes else (b"", 0)
     if head[4:8] == b"ftyp" and head[8:12] in IMAGE_BRANDS and b"moov" not in kinds:
-        return "an image (HEIC, AVIF)", "a video is wanted: take it out of the folder"
+        return "an image (HEIC, AVIF)", "no video; take it out of the folder"
     cut = f"cut off: its box `{_name(last)}` ends at byte {end}, the file has {size}" if end > size else ""
     if b"moov" in kinds:
         return f"an mp4 whose index (`moov`) cannot be read, {cut or 'damaged'}", ""

@@ -22,7 +22,7 @@ NOISE_BITS = 7.2
 AGAIN = "download or copy it again"
 _PAGE = f"a server's answer, such as an error or a login, was saved in its place: {AGAIN}"
 _UNPACK = "unpack it, and give what is in it"
-_IMAGE = "a video is wanted: take it out of the folder"
+_IMAGE = "no video; take it out of the folder"
 _CONVERT = "no demuxer of it is allowed here: `ffmpeg -i FILE -c copy FILE.mkv` makes one that is"
 _DAMAGED = f"its beginning is there and cannot be read on, so it is damaged or cut off: {AGAIN}"
 _OTHER = "take it out of the folder"
@@ -121,9 +121,9 @@ def _text(head: bytes) -> str | None:
 
 
 def _unknown(head: bytes) -> str:
-    begins = f"no container read here begins with {head[:8].hex(' ')}"
+    begins = head[:8].hex(" ")
     sample = head[:4096]
     shares = [count / len(sample) for count in Counter(sample).values()]
     if -sum(share * math.log2(share) for share in shares) >= NOISE_BITS:
-        return f"{begins}, and its first bytes look like noise: encrypted or damaged; decrypt it, or {AGAIN}"
-    return f"{begins}: damaged, or of a kind unknown here; {AGAIN}, or take it out of the folder"
+        return f"it is of no known kind, its first bytes ({begins}) look like noise: encrypted or damaged; decrypt it, or {AGAIN}"
+    return f"it is of no known kind, it begins with {begins}: damaged, or another kind of file; {AGAIN}, or take it out of the folder"
