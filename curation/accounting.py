@@ -122,11 +122,11 @@ def enforce_limit(account: Account, max_failed_fraction: float, lake: Path) -> N
         why = ", ".join(f"{reason} {len(failures)}" for reason, failures in reasons[:MAX_SHOWN])
         more = ", ..." if len(reasons) > MAX_SHOWN else ""
         share = account.failed / account.num_files
+        done = f"done: {account.num_clips} clips in shards" if account.num_clips else "done"
         raise FailedInputsError(
-            f"done: {account.num_clips} clips in shards, but {account.failed} of {account.num_files} files failed"
-            f"{f' ({why}{more})' if why else ''}: {share:.1%}, and limits.max_failed_fraction allows {max_failed_fraction:.1%}. "
-            f"See them: moviegen stats {lake} failed_inputs; if so many may fail: --limits.max_failed_fraction "
-            f"{min(1.0, math.ceil(share * 100) / 100):g}"
+            f"{done}, but {account.failed} of {account.num_files} files failed{f' ({why}{more})' if why else ''}: {share:.1%}, and "
+            f"limits.max_failed_fraction allows {max_failed_fraction:.1%}. See them: moviegen stats {lake} failed_inputs; if so many may "
+            f"fail: --limits.max_failed_fraction {min(1.0, math.ceil(share * 100) / 100):g}"
         )
 
 

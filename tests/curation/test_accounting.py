@@ -27,7 +27,7 @@ def test_pending_files_are_told():
 
 def test_the_limit_is_a_share():
     enforce_limit(RIGHT, 0.2, Path("lake"))
-    words = r"done: 0 clips in shards, but 2 of 10 files failed: 20.0%, and limits.max_failed_fraction allows 19.0%"
+    words = r"done, but 2 of 10 files failed: 20.0%, and limits.max_failed_fraction allows 19.0%"
     with pytest.raises(FailedInputsError, match=words):
         enforce_limit(RIGHT, 0.19, Path("lake"))
     enforce_limit(Account(0, 0, {}, 0, 0), 0.0, Path("lake"))
