@@ -102,6 +102,7 @@ select
         when is_duplicate then same_as
         when split_error is null and num_accepted is null and is_split then 
             'too short for a clip: the longest of ' || num_shots || if(num_shots = 1, ' shot', ' shots') || ' lasts ' || round(longest_s, 2) || ' s'
+            || coalesce(', split.min_clip_s is ' || map_extract_value(getvariable('min_clip_s')::map(varchar, double), batch), '')
         when split_error is null and num_accepted = 0 and num_failed = 0 then coalesce(detail, '')
         else ''
     end as detail,
