@@ -1,5 +1,6 @@
 """The account of a run: every file in exactly one state, and the numbers add up."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,10 +29,12 @@ class Account:
     failed: int
     pending: int
     """Files that a job has not seen yet; 0 after a full run."""
-    failures: tuple[tuple[str, str], ...] = ()
-    """(file, error) of those that failed, by name."""
+    failures: tuple[tuple[str, str, str], ...] = ()
+    """(file, short reason, error) of those that failed, by name."""
     skipped_rules: tuple[tuple[str, int], ...] = ()
     """(rule, clips) of rules that were not asked, as a clip had no score and the rule says `if_missing: keep`."""
+    num_clips: int = 0
+    """Clips in shards."""
 
     @property
     def num_rejected(self) -> int:
@@ -56,18 +59,29 @@ class Account:
         if self.rejected:
             most = sorted(self.rejected.items(), key=lambda item: (-item[1], item[0]))
             lines.append("  rejected: " + ", ".join(f"{reason} {count}" for reason, count in most))
-        lines += [f"  failed: {shorten(uri)}: {error}" for uri, error in self.failures[:MAX_SHOWN]]
-        if len(self.failures) > MAX_SHOWN:
-            lines.append(f"  failed: and {len(self.failures) - MAX_SHOWN} more")
+        reasons = self.by_reason()
+        for reason, failures in reasons[:MAX_SHOWN]:
+            uri, _, error = failures[0]
+            many = f"{len(failures)} files, {reason}, such as " if len(failures) > 1 else ""
+            lines.append(f"  failed: {many}{shorten(uri)}: {error}")
+        if rest := sum(len(failures) for _, failures in reasons[MAX_SHOWN:]):
+            lines.append(f"  failed: {rest} more, for {len(reasons) - MAX_SHOWN} other reasons")
         lines += [
             f"  rule {rule} was skipped on {count} clips: no score, and the rule says if_missing: keep"
             for rule, count in self.skipped_rules
         ]
         return lines
 
+    def by_reason(self) -> list[tuple[str, list[tuple[str, str, str]]]]:
+        """(reason, its failures), those of most files first."""
+        found: dict[str, list[tuple[str, str, str]]] = {}
+        for failure in self.failures:
+            found.setdefault(failure[1], []).append(failure)
+        return sorted(found.items(), key=lambda item: -len(item[1]))
+
 
 MAX_SHOWN = 5
-"""Failed files named at the end of a run; `moviegen stats LAKE failed_inputs` has all."""
+"""Reasons of failed files told at the end of a run; `moviegen stats LAKE failed_inputs` has all files."""
 
 
 def shorten(uri: str, length: int = 60) -> str:
@@ -90,20 +104,29 @@ def _account(connection: "duckdb.DuckDBPyConnection", subset: str, batch: str) -
     counts = ask(connection, question, [batch, subset]).rows
     by_state = {state: sum(n for s, _, n in counts if s == state) for state in ("accepted", "failed", "pending")}
     rejected = {reason: n for state, reason, n in counts if state == "rejected"}
-    failures = ask(connection, "select uri, error from failed_inputs where batch = ? and subset = ?", [batch, subset])
+    failures = ask(
+        connection, "select uri, reason, error from failed_inputs where batch = ? and subset = ?", [batch, subset]
+    )
+    samples = ask(connection, "select count(*) from samples where batch = ? and subset = ?", [batch, subset])
     skipped = ask(connection, "select step, num_skipped from funnel where subset = ? and num_skipped > 0", [subset])
     return Account(
         num_files, by_state["accepted"], rejected, by_state["failed"], by_state["pending"],
-        tuple((uri, error) for uri, error in failures.rows), tuple((rule, count) for rule, count in skipped.rows),
+        tuple(failures.rows), tuple(skipped.rows), samples.rows[0][0],
     )  # fmt: skip
 
 
 def enforce_limit(account: Account, max_failed_fraction: float, lake: Path) -> None:
     """Raises FailedInputsError when a larger share of the files failed than the config allows."""
     if account.num_files and account.failed / account.num_files > max_failed_fraction:
+        reasons = account.by_reason()
+        why = ", ".join(f"{reason} {len(failures)}" for reason, failures in reasons[:MAX_SHOWN])
+        more = ", ..." if len(reasons) > MAX_SHOWN else ""
+        share = account.failed / account.num_files
+        done = f"done: {account.num_clips} clips in shards" if account.num_clips else "done"
         raise FailedInputsError(
-            f"{account.failed} of {account.num_files} files failed, limits.max_failed_fraction is {max_failed_fraction}; "
-            f"see why: moviegen stats {lake} failed_inputs"
+            f"{done}, but {account.failed} of {account.num_files} files failed{f' ({why}{more})' if why else ''}: {share:.1%}, and "
+            f"limits.max_failed_fraction allows {max_failed_fraction:.1%}. See them: moviegen stats {lake} failed_inputs; if so many may "
+            f"fail: --limits.max_failed_fraction {min(1.0, math.ceil(share * 100) / 100):g}"
         )
 
 

@@ -58,12 +58,12 @@ class RunPlan:
     def lines(self) -> list[str]:
         """What a person reads."""
         total = sum(self.cpu_s.values())
-        jobs = ", ".join(f"{job} {_time(seconds)}" for job, seconds in self.cpu_s.items() if seconds >= 0.5)
+        jobs = ", ".join(f"{job} {told_time(seconds)}" for job, seconds in self.cpu_s.items() if seconds >= 0.5)
         cores = f"on {self.cores} cores" if self.cores else "the cluster's cores decide"
-        wall = f", about {_time(self.wall_s)} {cores}" if self.wall_s is not None else f"; {cores}"
+        wall = f", about {told_time(self.wall_s)} {cores}" if self.wall_s is not None else f"; {cores}"
         disk = ", ".join(f"{name} {_size(size)}" for name, size in self.disk_bytes.items() if size >= 1)
         return [
-            f"work: {_time(total)} of CPU{wall}" + (f" ({jobs})" if jobs else ""),
+            f"work: {told_time(total)} of CPU{wall}" + (f" ({jobs})" if jobs else ""),
             f"disk: {_size(self.needed_bytes)} to be written"
             + (f" ({disk})" if disk else "")
             + (f"; {_size(self.free_bytes)} free" if self.free_bytes is not None else ""),
@@ -99,12 +99,16 @@ def plan_run(session: Session) -> RunPlan:
     cpu_s["shard"] = sum(clip_encoding_seconds(each["clip"], config.shard.encode) for each in sharding)
     for job, seconds in later_seconds(config, media, shares).items():
         cpu_s[job] = cpu_s.get(job, 0.0) + seconds
-    cores = local_cores(config.spark.master)
-    total = sum(cpu_s.values())
-    needs_spark = config.spark.is_worth_starting(total)
-    wall_s = total / (cores if needs_spark else 1) + SPARK_START_S * needs_spark if cores else None
+    cores, wall_s = local_cores(config.spark.master), wall_seconds(config, sum(cpu_s.values()))
     disk = disk_bytes(config, media, shares, sharding)
     return RunPlan(cpu_s, cores, wall_s, disk, free_bytes(config.lake), media, shares, tuple(_notes(media, shares)))
+
+
+def wall_seconds(config: CurateConfig, cpu_s: float) -> float | None:
+    """Seconds that so much work takes on the configured master; None where a cluster's cores decide."""
+    cores = local_cores(config.spark.master)
+    needs_spark = config.spark.is_worth_starting(cpu_s)
+    return cpu_s / (cores if needs_spark else 1) + SPARK_START_S * needs_spark if cores else None
 
 
 def media_to_split(config: CurateConfig, planned: Sequence[Planned]) -> Media:
@@ -179,7 +183,7 @@ def free_bytes(lake: Path) -> int | None:
 def _notes(media: Media, shares: Shares) -> list[str]:
     notes = []
     if media.num_files:
-        about = f"{media.num_files} videos to split, about {_time(media.seconds)} of picture"
+        about = f"{media.num_files} videos to split, about {told_time(media.seconds)} of picture"
         probed = int(media.num_probed)
         notes.append(about + (f", judged by {probed} that were probed" if probed < media.num_files else ""))
         origin = "as in this lake so far" if shares.is_measured else "our assumption until a batch is split"
@@ -187,7 +191,8 @@ def _notes(media: Media, shares: Shares) -> list[str]:
     return notes
 
 
-def _time(seconds: float) -> str:
+def told_time(seconds: float) -> str:
+    """A time in the unit that fits."""
     for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
         if seconds >= 2 * size:
             return f"{seconds / size:.1f} {unit}"

@@ -101,7 +101,7 @@ def about_video(connection: "duckdb.DuckDBPyConnection", video: dict) -> dict:
         place = {name: row[name] for name in ("clip_id", "batch", "shot", "start_s", "end_s", "num_frames")}
         clips.append(place | {"subsets": says})
     failures = _rows(connection, video["video_id"], ("failures",))["failures"] if video["video_id"] else []
-    why = "" if clips else why_no_clip(video, shots, failures)
+    why = "" if clips else why_no_clip(video, shots, failures, _min_clip_s(connection, video["batch"]))
     return {
         "video": video,
         "why_no_clip": why,
@@ -172,7 +172,13 @@ def _copy_of(connection: "duckdb.DuckDBPyConnection", clip_id: str, fate: dict) 
     return rows[0] if rows else None
 
 
-def why_no_clip(video: dict, shots: list[dict], failures: list[dict]) -> str:
+def _min_clip_s(connection: "duckdb.DuckDBPyConnection", batch: str) -> float | None:
+    """Seconds that a clip of the batch had to last; None where that is not recorded."""
+    asked = "select map_extract_value(getvariable('min_clip_s')::map(varchar, double), ?)"
+    return ask(connection, asked, [batch]).rows[0][0]
+
+
+def why_no_clip(video: dict, shots: list[dict], failures: list[dict], min_clip_s: float | None = None) -> str:
     """Why a video has no clip: it could not be read, it was not split yet, or its shots are too short."""
     if video["status"] != "ok":
         return f"it could not be read: {video['error']}"
@@ -186,7 +192,8 @@ def why_no_clip(video: dict, shots: list[dict], failures: list[dict]) -> str:
     seconds = f"{video['duration']:.2f} s" if video["duration"] else "no length in its header"
     return (
         f"too short: {seconds} in {len(shots)} shot{'' if len(shots) == 1 else 's'}, of which the longest lasts {inside_s:.2f} s without "
-        "its transition; a clip needs `split.min_clip_s` within one shot, after the first `split.start_trim_s` of the video"
+        f"its transition; a clip needs {f'{min_clip_s:g} s, ' if min_clip_s else ''}`split.min_clip_s`, within one shot, after the first "
+        "`split.start_trim_s` of the video"
     )
 
 

@@ -43,12 +43,13 @@ def run(verb: str, about: str, argv: Sequence[str]) -> int:
         with progress.heartbeat():
             code = _print_plan(session) if verb == "run" else 0
         return UsageError.exit_code if session.is_refused else code
+    compared = session.forecast.line(config) if session.forecast is not None else ""
     if not session.did_work:
         progress.say("nothing to do: all of it is committed")
     if verb == "run":
         with progress.heartbeat():
             _close_run(config, session.did_work, progress)
-    _tell(verb, config, session)
+    _tell(verb, config, session, compared)
     return 0
 
 
@@ -91,8 +92,9 @@ def _do_jobs(verb: str, config: "CurateConfig", flags: "Namespace", progress: "P
         return run_jobs(config, names, runner, progress, **options)
 
 
-def _tell(verb: str, config: "CurateConfig", session: "Session") -> None:
-    """Says what became of every input. Raises where the counts do not add up, or more failed than the config allows."""
+def _tell(verb: str, config: "CurateConfig", session: "Session", compared: str) -> None:
+    """Says what became of every input, and what was predicted of it. Raises where the counts do not add up, or more failed than the
+    config allows."""
     from .accounting import account, enforce_limit, stale_shards
     from .observed import gauges
 
@@ -101,7 +103,10 @@ def _tell(verb: str, config: "CurateConfig", session: "Session") -> None:
     print(printable("\n".join(result.lines())))
     if verb == "filter" and (stale := stale_shards(config)):
         print(f"{stale}: `moviegen curate caption` and `shard`, or `run`, with the same config, make them again")
-    print(f"why, file by file: moviegen stats {url_of(config.lake) or config.lake} inputs")
+    if compared:
+        print(compared)
+    asked = f"moviegen stats {url_of(config.lake) or config.lake}"
+    print(f"why: {asked} drop_reasons; file by file: {asked} inputs")
     result.check()
     enforce_limit(result, config.limits.max_failed_fraction, config.lake)
 

@@ -44,6 +44,8 @@ class Estimate:
     """Standard error of that number."""
     num_unknown: int
     """Clips among the unmeasured that no explored clip is like: in no number above."""
+    num_unexplored: int = 0
+    """Those of them that a present rule rejects, so that exploring more would tell; on the others no detector was run, or it failed."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def _estimate(
     compared = ~np.isnan(needed).any(axis=0) & (rejecting != 0) if needed else np.zeros(len(unmeasured), bool)
     likely = {metric: scores[metric][compared] for metric in metrics}
     fails = rejecting[compared]
-    kept, variance, num_compared, num_unknown = 0.0, 0.0, 0, 0
+    kept, variance, num_compared, num_unknown, num_unexplored = 0.0, 0.0, 0, 0, 0
     for pattern, rejected_by, members in _pairs(measured[unmeasured], rejecting[unmeasured], len(present)):
         known = {metric for place, metric in enumerate(metrics) if pattern >> place & 1}
         asked = sum(1 << place for place, rule in enumerate(present) if rule.metric in known)
@@ -111,6 +113,7 @@ def _estimate(
         number = int(alike.sum())
         if not number:
             num_unknown += members
+            num_unexplored += members * bool(rejected_by)
             continue
         passing = int((alike & _all_hold(rules, likely, len(fails))).sum())
         kept += members * passing / number
@@ -118,7 +121,8 @@ def _estimate(
         variance += members**2 * share * (1 - share) / number
         num_compared += number
     total = int(unmeasured.sum())
-    return Estimate(total, num_compared, kept if num_unknown < total or not total else None, variance**0.5, num_unknown)
+    is_known = num_unknown < total or not total
+    return Estimate(total, num_compared, kept if is_known else None, variance**0.5, num_unknown, num_unexplored)
 
 
 def _pairs(first: np.ndarray, second: np.ndarray, num_bits: int) -> list[tuple[int, int, int]]:

@@ -1,7 +1,6 @@
 """`moviegen curate whatif`: the funnel that other rules would make, from the scores there are, beside the present one."""
 
 import json
-import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +11,10 @@ import numpy as np
 from curation.expressions import parse_rules
 from curation.filters import Rule, load_rules, rule_of_row
 from curation.rows import read_table
+from curation.rule_changes import FORM, with_changes
 from curation.stats.columns import ClipColumns, metric_names, read_columns
 from curation.trial import MAX_BITS, Trial, try_rules
+from curation.whatif_text import as_text
 from moviegen.contracts.lake import Lake, existing_lake
 from moviegen.errors import UsageError
 
@@ -32,8 +33,8 @@ class WhatIfConfig:
     """The selection to compare with; may be left out when there is only one."""
 
     def __post_init__(self) -> None:
-        if (self.where is None) == (self.rules is None):
-            raise ValueError('which rules? give "METRIC > NUMBER and ..." or --rules FILE, one of them')
+        if self.where is not None and self.rules is not None:
+            raise ValueError('which rules? "METRIC > NUMBER and ..." or --rules FILE, one of them')
 
 
 def whatif(argv: Sequence[str]) -> int:
@@ -42,24 +43,31 @@ def whatif(argv: Sequence[str]) -> int:
 
     examples = [
         'moviegen curate whatif lake/ "aesthetic.middle > 4.5 and motion.vmaf between 2 and 9"',
+        "moviegen curate whatif lake/ --set border.max=0.3 --set text=null",
         "moviegen curate whatif lake/ --rules configs/curation/filter/paper.yaml --subset demo --json",
     ]
+
+    def add_flags(parser) -> None:
+        parser.add_argument("--json", action="store_true", help="one JSON object")
+        about = f"the rules there are, or those of --rules, with this change: {FORM}; may be said again"
+        parser.add_argument("--set", action="append", metavar="CHANGE", help=about)
+
     config, flags = parse_config(
         WhatIfConfig, argv, prog="moviegen curate whatif", summary="The funnel that other rules would make; changes nothing.",
-        examples=examples, positionals=["lake", "where"],
-        add_flags=lambda parser: parser.add_argument("--json", action="store_true", help="one JSON object"),
+        examples=examples, positionals=["lake", "where"], add_flags=add_flags,
     )  # fmt: skip
-    answer = answer_whatif(config)
+    answer = answer_whatif(config, flags.set or ())
     sys.stdout.write(json.dumps(answer, indent=1) + "\n" if flags.json else as_text(answer))
     return 0
 
 
-def answer_whatif(config: WhatIfConfig) -> dict:
-    """The new funnel and the present one, as plain JSON. Raises UsageError on a metric or subset that the lake does not have."""
+def answer_whatif(config: WhatIfConfig, changes: Sequence[str] = ()) -> dict:
+    """The new funnel and the present one, as plain JSON; `changes` (`curation.rule_changes`) are made to the rules given, or to the
+    present ones. Raises UsageError on a metric, rule or subset that the lake does not have."""
     lake = existing_lake(config.lake)
-    rules = parse_rules(config.where) if config.where is not None else load_rules(config.rules)
     subset, steps = present_rules(lake, config.subset)
     present = [rule_of_row(rows[-1]) for rows in steps if rows[-1]["metric"]]
+    rules = with_changes(_asked_rules(config, present, changes), changes)
     last = [rows[-1]["rule"] for rows in steps if not rows[-1]["metric"]]
     known = metric_names(lake)
     check_metrics(rules, known, config)
@@ -80,8 +88,31 @@ def answer_whatif(config: WhatIfConfig) -> dict:
         "lacking": trial.lacking,
         "estimate": vars(trial.estimate),
         "compared": compare(trial, columns, last),
+        "left_out": _left_out(present, rules) if config.where is not None or config.rules is not None else [],
         "rules_by_batch": [rows[0]["rule"] for rows in steps if len(rows) > 1],
     }
+
+
+def _asked_rules(config: WhatIfConfig, present: Sequence[Rule], changes: Sequence[str]) -> Sequence[Rule]:
+    """The rules of the words or the file; the present ones where there are changes alone."""
+    if config.where is not None:
+        return parse_rules(config.where)
+    if config.rules is not None:
+        return load_rules(config.rules)
+    if not changes:
+        raise UsageError(
+            'moviegen curate whatif: which rules? give "METRIC > NUMBER and ..." or --rules FILE, one of them, or '
+            "--set RULE.KEY=VALUE for a change of those there are"
+        )
+    if not present:
+        raise UsageError(f"moviegen curate whatif: {config.lake}: no rules there yet, so --set has nothing to change")
+    return present
+
+
+def _left_out(present: Sequence[Rule], rules: Sequence[Rule]) -> list[dict]:
+    """Present rules about whose metric the others say nothing."""
+    asked = {rule.metric for rule in rules}
+    return [{"name": rule.name, "bound": rule.bound} for rule in present if rule.metric not in asked]
 
 
 def present_rules(lake: Lake, subset: str | None) -> tuple[str, list[list[dict]]]:
@@ -153,63 +184,3 @@ def compare(trial: Trial, columns: ClipColumns, after: Sequence[str]) -> dict:
         "num_seen_after": int(both.sum()),
         "num_rejected_after": int((both & ~now).sum()),
     }
-
-
-def as_text(answer: dict) -> str:
-    """The two funnels and what is known of them, for people."""
-    from curation.stats.duck import Answer
-    from curation.stats.fit import terminal_width
-    from curation.stats.show import as_table
-
-    total = answer["num_clips"]
-
-    def table(steps: list[dict], names: tuple[str, ...]) -> str:
-        rows = [
-            (*tuple(step[name] for name in names), round(100 * step["num_left"] / max(1, total), 2)) for step in steps
-        ]
-        lines = as_table(Answer((*names, "left_percent"), rows), terminal_width()).splitlines(keepends=True)
-        return "".join(line for line in lines if not re.fullmatch(r"\(\d+ rows?\)\n", line))
-
-    new = ("name", "bound", "num_rejected", "num_unmeasured", "num_skipped", "num_left", "hours_left")
-    old = ("name", "bound", "num_rejected", "num_left", "hours_left")
-    parts = [f"{answer['lake']}: {total:,} clips, {answer['hours']:g} h", "", "what if:", table(answer["funnel"], new)]
-    if answer["present_funnel"]:
-        parts += [f"now, {answer['subset']}:", table(answer["present_funnel"], old)]
-    return "\n".join([*parts, *_words(answer)]) + "\n"
-
-
-def _words(answer: dict) -> list[str]:
-    guess, compared = answer["estimate"], answer["compared"]
-    lines = [
-        f"kept for sure: {compared['num_kept']:,}; now {compared['num_kept_now']:,}, of which {compared['num_lost']:,} would go; "
-        f"{compared['num_gained']:,} that are not kept now would come"
-    ]
-    lines += [f"{count:,} clips have no {metric}" for metric, count in answer["lacking"].items() if count]
-    if guess["num_unmeasured"]:
-        lines.append(
-            f"not measured: {guess['num_unmeasured']:,} clips that no score rejects lack one; {_estimated(guess, compared)}"
-        )
-    if answer["rules_by_batch"]:
-        lines.append(
-            f"batches have different bounds of {', '.join(answer['rules_by_batch'])}: what is now counts each clip by its own; what "
-            "explored clips tell is judged by the last batch's"
-        )
-    if compared["steps_after"]:
-        lines.append(
-            f"{', '.join(compared['steps_after'])} come after and are not tried: of {compared['num_seen_after']:,} kept clips that have "
-            f"been through them {compared['num_rejected_after']:,} were rejected there"
-        )
-    return lines
-
-
-def _estimated(guess: dict, compared: dict) -> str:
-    if guess["num_kept"] is None:
-        return "no explored clip is like them, so how many pass is unknown: set score.explore_fraction and score again"
-    total = compared["num_kept"] + guess["num_kept"]
-    text = (
-        f"by {guess['num_compared']:,} explored ones like them about {guess['num_kept']:,.0f} (standard error {guess['error']:,.0f}) "
-        f"would pass: {total:,.0f} kept in all"
-    )
-    return text + (
-        f"; {guess['num_unknown']:,} are like none explored, and not counted" if guess["num_unknown"] else ""
-    )

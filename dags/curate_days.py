@@ -1,4 +1,5 @@
-"""A batch a day: the videos of `<inputs>/2026-11-21` become batch `2026-11-21`. Days that were missed, or that new settings shall do again:
+"""A batch a day: the videos of `<inputs>/2026-11-21` become batch `2026-11-21`. What a nightly run is told stands in MOVIEGEN_DAYS, a JSON
+object with values of the form. Days that were missed, or that new settings shall do again:
 
 airflow backfill create --dag-id curate_days --from-date 2026-11-01 --to-date 2026-11-20 --max-active-runs 1
 """
@@ -8,7 +9,7 @@ from pathlib import Path
 from airflow.sdk import CronDataIntervalTimetable, Param, dag, task
 from airflow.sdk.exceptions import AirflowFailException
 from moviegen_command import RETRIES
-from moviegen_runs import PARAMS, SHARDS, TEXT, curate
+from moviegen_runs import PARAMS, SHARDS, TEXT, curate, with_defaults
 
 FORM = {
     "inputs": Param("videos", **TEXT, description="folder with a folder a day"),
@@ -23,7 +24,7 @@ DAY = "{{ params.day or (ds | default('')) }}"
 
 @dag(
     schedule=CronDataIntervalTimetable("@daily", timezone="UTC"),
-    params=FORM,
+    params=with_defaults(FORM, "MOVIEGEN_DAYS"),
     catchup=False,
     max_active_runs=1,
     default_args=RETRIES,

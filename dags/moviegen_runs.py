@@ -1,5 +1,9 @@
 """What a run is told, by the form of Trigger or by the asset that started it, and the tasks that several DAGs share."""
 
+import json
+import os
+from collections.abc import Mapping
+
 from airflow.sdk import Asset, Metadata, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 from moviegen_command import Moviegen, MoviegenReport, job, job_in_order
@@ -24,6 +28,22 @@ PARAMS = {
     "max_kept": Param(1.0, **SHARE, description="and that may be; 1 is no bound"),
 }
 """The form of a curation."""
+
+
+def with_defaults(form: Mapping[str, Param], variable: str) -> dict[str, Param]:
+    """The form with the defaults that an environment variable's JSON object has: what a run is told that nobody fills a form for. Raises
+    ValueError naming the variable, which Airflow shows as the DAG's import error."""
+    try:
+        given = json.loads(os.environ.get(variable) or "{}")
+    except ValueError as error:
+        raise ValueError(f"{variable} is no JSON: {error}") from error
+    if not isinstance(given, dict) or (unknown := sorted({*given} - {*form})):
+        wrong = ", ".join(unknown) if isinstance(given, dict) else given
+        raise ValueError(f"{variable}: wanted an object with some of {', '.join(form)}, got {wrong}")
+    return {
+        name: Param(given.get(name, param.value), description=param.description, **param.schema)
+        for name, param in form.items()
+    }
 
 
 @task

@@ -19,6 +19,7 @@ from moviegen.errors import UsageError
 
 from .clips import Batch
 from .copies import drop_copies, kept_clips
+from .foreseen import foreseen
 from .parts import Operation, Rows
 from .resample import resample
 from .session import Session
@@ -37,7 +38,7 @@ def filter_clips(session: Session) -> None:
     rules = load_rules(session.config.filter.rules)
     buckets = load_config(BucketSet, session.config.shard.bucket_set)
     if session.has_plan:
-        session.progress.say("then filter, on the scores there will be")
+        session.progress.say("then filter, on the scores there will be" + _moved(session, rules))
         return
     session.progress.doing("filter")
     batch = Batch(session.lake, session.batch)
@@ -57,6 +58,17 @@ def filter_clips(session: Session) -> None:
         session.planned_kept = frozenset(row["clip_id"] for row in rows["selection"] if row["keep"])
     if is_new and session.config.dedup is not None and session.config.dedup.across_batches:
         _say_who_follows(session)
+
+
+def _moved(session: Session, rules: list[Rule]) -> str:
+    """Which bounds are others than when the subset was last filtered, and what that does to its clips; empty where none is."""
+    subset = session.config.subset
+    before = read_selection(session.lake, session.batch, subset)["rules"]
+    now = rule_rows(rules, subset)
+    changes = changed_rules([row for row in before if row["metric"]], [row for row in now if row["metric"]])
+    if not before or not changes:
+        return ""
+    return "; ".join(["", f"rules changed: {', '.join(changes)}", *filter(None, [foreseen(session, before, rules)])])
 
 
 def read_selection(lake: Lake, batch: str, subset: str) -> Rows:

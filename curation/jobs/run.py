@@ -7,6 +7,7 @@ from pathlib import Path
 
 from curation.config import CaptionConfig, CurateConfig
 from curation.filters import Rule, load_rules, missing_score
+from curation.forecast import forecast
 from curation.observed import inputs_of, outputs_of
 from curation.progress import Progress
 from moviegen.config import load_config
@@ -56,6 +57,8 @@ def run_jobs(
         for name in names:
             with nullcontext() if dry_run else _traced(name, session):
                 job(name)(session)
+            if name == "ingest" and "shard" in names and not dry_run:
+                session.forecast = forecast(config)
     return session
 
 

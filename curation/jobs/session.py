@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from curation.config import CurateConfig
 from curation.progress import Progress
@@ -33,6 +34,9 @@ from .parts import (
     write_parts,
 )
 from .settings import record_operation
+
+if TYPE_CHECKING:
+    from curation.forecast import Forecast
 
 SECONDS_PER_GIGAPIXEL = 8.0
 """CPU-seconds of decoding and measuring H.264: 5.6 at 720p to 10.7 at 360p (`benchmarks/curation_cost.py`)."""
@@ -116,6 +120,9 @@ class Session:
 
     planned_kept: frozenset[str] | None = None
     """What the filter would keep, where a dry run has found that it would keep other clips than those that are committed."""
+
+    forecast: "Forecast | None" = None
+    """What the new videos were expected to bring."""
 
     @property
     def lake(self) -> Lake:

@@ -47,6 +47,13 @@ def recorded_operation(lake: Lake, name: str, version: str) -> Operation | None:
     return found if (found.name, found.version) == (name, version) else None
 
 
+def recorded_settings(lake: Lake, batch: str) -> dict:
+    """The settings of `split` by which the batch was cut; empty where it was not, in several ways, or before there were records."""
+    versions = {part.version for part in lake.read_commit("shots", batch).parts if part.operation == "split"}
+    found = [recorded_operation(lake, "split", version) for version in versions]
+    return found[0].params.get("settings", {}) if len(found) == 1 and found[0] is not None else {}
+
+
 def _read_record(lake: Lake, path: Path) -> str | None:
     if lake.store is not None:
         return lake.store.read_text(f"{FOLDER}/{path.name}")

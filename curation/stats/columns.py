@@ -46,12 +46,12 @@ def metric_names(lake: Lake) -> list[str]:
     return sorted(names - {"clip_id", "seconds"})
 
 
-def read_columns(lake: Lake, subset: str, metrics: Sequence[str]) -> ClipColumns:
-    """The clips of all batches with these metrics and what the subset's selection says of them."""
+def read_columns(lake: Lake, subset: str, metrics: Sequence[str], batches: Sequence[str] | None = None) -> ClipColumns:
+    """The clips of these batches, or of all, with these metrics and what the subset's selection says of them."""
     reasons = [""]
     parts: list[tuple] = []
     failed: list[dict[str, np.ndarray]] = []
-    for batch in lake.batches("clips"):
+    for batch in lake.batches("clips") if batches is None else batches:
         source = _scores(lake, batch)
         scores = _read(source, ["seconds", *metrics])
         parts.append((scores, _numbered(_reason_column(lake, batch, subset), reasons)))

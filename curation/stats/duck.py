@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ VIEWS = (
     "subsets",
     "rule_steps",
     "unique_videos",
+    "failure_reasons",
     "clip_failures",
     "clip_states",
     "inputs",
@@ -41,6 +42,7 @@ VIEWS = (
     "caption_fates",
     "shard_sizes",
     "failures_by_stage",
+    "drop_reasons",
     "clip_frames",
     "borderline_clips",
     "duplicates",
@@ -90,6 +92,8 @@ def open_lake(
     connection = duckdb.connect(":memory:")
     for name in tables:
         _make_table(connection, lake, name)
+    if "shots" in tables:
+        connection.execute("set variable min_clip_s = map(?::varchar[], ?::double[])", shortest_clips(lake))
     for name in views:
         how = "create table " if name in kept else "create view "
         connection.execute(how + name + " as " + (SQL / "views" / f"{name}.sql").read_text())
@@ -97,6 +101,18 @@ def open_lake(
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
     return connection
+
+
+def shortest_clips(lake: Lake) -> list[list]:
+    """[batches, seconds that a clip of each had to last]; of batches whose settings of `split` are recorded, and can be read."""
+    from curation.jobs.settings import recorded_settings
+
+    known = {}
+    for batch in lake.batches("shots"):
+        with suppress(ValueError):  # a broken record is told by who does the work again: `replay`
+            known[batch] = recorded_settings(lake, batch).get("min_clip_s")
+    known = {batch: seconds for batch, seconds in known.items() if seconds is not None}
+    return [list(known), list(known.values())]
 
 
 def _make_table(connection: "duckdb.DuckDBPyConnection", lake: Lake, name: str) -> None:

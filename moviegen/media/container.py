@@ -9,6 +9,7 @@ from typing import Any
 
 from .demux import SEEKABLE_FORMATS, decode_packets, open_container, reason, source_name
 from .display import FrameConverter, Orientation, PlanesConverter, displayed_size, matrix_of, orientation_of
+from .kinds import describe
 from .limits import MediaLimits, NoVideoError, UnreadableMediaError
 from .truncation import check_whole
 
@@ -160,14 +161,16 @@ def _first_key(stream: Any) -> int | None:
     return next((entry.timestamp for entry in stream.index_entries if entry.is_keyframe), None)
 
 
-def choose_video_stream(name: str, container: Any) -> Any:
-    """The stream a player shows: the first marked default, else the first; covers and thumbnails are no video."""
+def choose_video_stream(name: str, container: Any, source: Path | bytes | None = None) -> Any:
+    """The stream a player shows: the first marked default, else the first; covers and thumbnails are no video. Given the source too,
+    the error of a container that holds nothing says what the file is."""
     from av.stream import Disposition
 
     stills = Disposition.attached_pic | Disposition.timed_thumbnails
     streams = [s for s in container.streams.video if not s.disposition & stills]
     if not len(container.streams):
-        raise UnreadableMediaError(f"{name}: holds no stream at all: cut off or damaged")
+        told = describe(source) if source is not None else ""
+        raise UnreadableMediaError(f"{name}: holds no stream at all: {told or 'cut off or damaged'}")
     if not streams:
         raise NoVideoError(f"{name}: has no video stream ({len(container.streams)} streams of other kinds)")
     return next((s for s in streams if s.disposition & Disposition.default), streams[0])
@@ -185,7 +188,7 @@ def open_video(
     limits = limits or MediaLimits()
     name = source_name(source)
     with open_container(source, limits) as container:
-        stream = choose_video_stream(name, container)
+        stream = choose_video_stream(name, container, source)
         if stream.codec_context is None:
             raise UnreadableMediaError(f"{name}: no decoder for its video stream")
         _check_header(name, source, stream, limits)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from .kinds import AGAIN, describe
 from .limits import DecodeMemoryError, MediaLimits, RefusedMediaError, UnreadableMediaError
 
 OPEN_TIMEOUT_S = 20.0
@@ -35,15 +36,15 @@ def open_container(source: Path | bytes, limits: MediaLimits) -> Iterator[Any]:
     try:
         container = av.open(_openable(source), options=options, timeout=OPEN_TIMEOUT_S, metadata_errors="replace")
     except av.error.ArgumentError as error:
-        raise RefusedMediaError(
-            f"{name}: its content is none of the formats read here ({', '.join(limits.formats)})"
-        ) from error
+        told = describe(source) or f"({', '.join(limits.formats)})"
+        raise RefusedMediaError(f"{name}: its content is none of the formats read here: {told}") from error
     except av.error.MemoryError as error:
         raise DecodeMemoryError(
             f"{name}: opening it needs more memory than allowed, or it has over 1000 streams"
         ) from error
     except (av.error.FFmpegError, UnicodeError, ValueError) as error:
-        raise UnreadableMediaError(f"{name}: cannot be opened: {reason(error)}") from error
+        told = describe(source) if isinstance(error, av.error.InvalidDataError) else ""
+        raise UnreadableMediaError(f"{name}: cannot be opened: {told or reason(error)}") from error
     try:
         if len(container.streams) > limits.max_streams:
             raise RefusedMediaError(f"{name}: {len(container.streams)} streams, limit {limits.max_streams}")
@@ -81,7 +82,7 @@ def _openable(source: Path | bytes) -> Any:
     if not stat.S_ISREG(status.st_mode):
         raise RefusedMediaError(f"{source}: is no regular file")
     if status.st_size == 0:
-        raise UnreadableMediaError(f"{source}: is empty")
+        raise UnreadableMediaError(f"{source}: is empty: 0 bytes; {AGAIN}")
     return f"file:{source}"
 
 

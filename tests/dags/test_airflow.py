@@ -93,6 +93,20 @@ def test_every_dag_ends_well_where_its_commands_do(typed):
     assert set(found["states"].values()) == {"success"}
 
 
+def test_nightly_runs_are_told_by_the_environment(run_dags, tmp_path):
+    """Nobody fills the form of a scheduled run; what is not known breaks the DAG with the variable's name."""
+    told = {"inputs": "s3://days", "lake": "N", "config": "my.yaml", "more": ["--limits.max_failed_fraction", "0.2"]}
+    found, calls = run_dags(tmp_path, [["curate_days", {"day": "2026-11-21"}]], MOVIEGEN_DAYS=json.dumps(told))
+    assert found["states"] == {"curate_days": "success"}
+    [ingest] = [call for call in calls if call[:2] == ["curate", "ingest"]]
+    flags = ("--input", "--lake", "--config", "--batch", "--limits.max_failed_fraction")
+    assert [value(ingest, flag) for flag in flags] == ["s3://days/2026-11-21", "N", "my.yaml", "2026-11-21", "0.2"]
+    for wrong, said in (("{", "MOVIEGEN_DAYS is no JSON"), ('{"lak": "N"}', "got lak")):
+        found, _ = run_dags(tmp_path, [], MOVIEGEN_DAYS=wrong)
+        [error] = found["errors"].values()
+        assert said in error
+
+
 def test_batches_and_detectors_are_mapped_and_come_in_order(typed):
     calls = [call for call in typed[1] if call[0] == "curate" and "L" in call]
     first = calls[: next(n for n, call in enumerate(calls) if call[1] == "report")]

@@ -30,9 +30,9 @@ FATES = {
     "short.mp4": ("rejected", "no_clip"),
     "small.mp4": ("rejected", "resolution"),
     "still.mp4": ("rejected", "motion"),
-    "cut_off.mp4": ("failed", ""),
-    "page.mp4": ("failed", ""),
-    "nothing.mp4": ("failed", ""),
+    "cut_off.mp4": ("failed", "is cut off"),
+    "page.mp4": ("failed", "web page (HTML)"),
+    "nothing.mp4": ("failed", "is empty"),
 }
 """File -> (state, reason) it must end in."""
 

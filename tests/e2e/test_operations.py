@@ -227,3 +227,18 @@ def test_a_changed_rule_alone_is_filtered_anew_and_what_follows_is_done_and_said
     assert {each.operation for each in done.outcomes if each.num_now} == {"shard:demo"}
     assert done.did_work
     assert {row["clip_id"] for row in read_table(Lake(lake), "samples")} == now
+
+
+def test_a_dry_run_says_which_bound_was_moved_though_scores_are_to_be_made_first(
+    mini, mini_world, local_lake, tmp_path, capsys, repo_root
+):
+    """A clip that border rejected was shown to no costlier detector: whether it comes is not known."""
+    text = (repo_root / "configs/curation/filter/demo.yaml").read_text()
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(text.replace("borders.area_fraction, max: 0.02", "borders.area_fraction, max: 0.9"))
+    config = mini.config(local_lake, mini_world, "--filter.rules", str(rules), "--score.explore_fraction", "0")
+    run_jobs(config, tuple(JOBS), LocalRunner(), Progress(), dry_run=True)
+    said = capsys.readouterr().err
+    num_kept = sum(row["keep"] for row in read_table(Lake(local_lake), "selection"))
+    assert "rules changed: border was borders.area_fraction <= 0.02, is borders.area_fraction <= 0.9;" in said
+    assert f"by the scores there are 0 of {num_kept} kept clips go, 0 come, and 1 lack a score yet" in said

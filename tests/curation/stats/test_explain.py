@@ -1,12 +1,16 @@
 """On a lake written by hand (`known_lake` in stats) everything said of a clip is known."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from curation.cli import curate
 from curation.fates import TABLES_ASKED, explained
+from curation.jobs.parts import Operation
+from curation.jobs.settings import record_operation, record_path
 from curation.stats.duck import ask, open_lake
+from moviegen.contracts.lake import Commit, Lake
 from moviegen.errors import UsageError
 
 
@@ -175,6 +179,23 @@ def test_the_verdict_comes_first_and_names_files_and_times(many_fates, capsys, c
 def test_a_video_without_clips_says_why(many_fates, capsys, video, why):
     assert why in "\n".join(printed(many_fates, video, capsys))
     assert why in about(many_fates, video)["why_no_clip"]
+
+
+def test_what_a_clip_needs_is_told_with_its_number(make_lake, known_tables):
+    """By the settings that the batch was split with, where they are recorded; a broken record says nothing and breaks nothing."""
+    for row in known_tables["videos"]:
+        row |= {"fps_num": 10, "fps_den": 1}
+    lake = Lake(root := make_lake(known_tables))
+    [part] = lake.read_commit("shots", "b").parts
+    lake.write_commit(Commit("shots", "b", (replace(part, operation="split", version="c" * 32),)))
+    detail = "select detail from inputs where reason = 'no_clip'"
+    assert "min_clip_s" not in str(ask(open_lake(root), detail).rows)
+    record_operation(lake, Operation("split", "c" * 32, ("shots",), "f", {"settings": {"min_clip_s": 12.5}}))
+    [(told,)] = ask(open_lake(root), detail).rows
+    assert told == "too short for a clip: the longest of 1 shot lasts 9.0 s, split.min_clip_s is 12.5"
+    assert "a clip needs 12.5 s, `split.min_clip_s`" in about(root, "v4.mp4")["why_no_clip"]
+    record_path(lake, "split", "c" * 32).write_text("{")
+    assert "a clip needs `split.min_clip_s`" in about(root, "v4.mp4")["why_no_clip"]
 
 
 def test_a_file_ends_with_the_way_to_a_clips_scores(lake, capsys):

@@ -1,4 +1,5 @@
 import json
+import re
 import tempfile
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from curation.filters import Rule
 from curation.jobs.clips import Batch
 from curation.jobs.filter import selection_rows
 from curation.whatif import WhatIfConfig, answer_whatif
+from curation.whatif_text import explore_fraction
 from moviegen.contracts.bucket import PAPER_ASPECTS, BucketSet, DurationBucket
 from moviegen.contracts.lake import Lake
 from moviegen.errors import UsageError
@@ -81,6 +83,55 @@ def test_the_command_prints_text_or_json(lake, capsys):
     assert json.loads(capsys.readouterr().out)["num_clips"] == 4
     with pytest.raises(UsageError, match="one of them"):
         curate(["whatif", str(lake)])
+
+
+def test_one_bound_is_changed_and_the_other_rules_stay(lake, tmp_path, capsys):
+    """Of the rules there are, or of a file; a file that says nothing of a rule's metric is told to leave it out."""
+    found = answer_whatif(WhatIfConfig(lake), ["motion.min=1", "motion.max=null"])
+    assert [step["bound"] for step in found["funnel"]] == ["probe.min_side >= 100", "motion.vmaf >= 1"]
+    assert (found["compared"]["num_gained"], found["left_out"]) == (1, [])
+    assert [step["name"] for step in answer_whatif(WhatIfConfig(lake), ["motion=null"])["funnel"]] == ["resolution"]
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("- {name: big, metric: probe.min_side, min: 300}\n")
+    found = answer_whatif(WhatIfConfig(lake, rules=rules), ["big.min=50"])
+    assert [step["num_rejected"] for step in found["funnel"]] == [0]
+    assert found["left_out"] == [{"name": "motion", "bound": "2 <= motion.vmaf <= 9"}]
+    assert curate(["whatif", str(lake), "--rules", str(rules), "--set", "big.min=50"]) == 0
+    assert "left out: motion (2 <= motion.vmaf <= 9). These rules replace all that s has" in capsys.readouterr().out
+
+
+WRONG_CHANGES = {
+    "motoin.min=1": "no rule 'motoin'; did you mean 'motion'",
+    "motion.mim=1": "has no 'mim'; did you mean 'min'",
+    "motion.metric=x": "has no 'metric'",
+    "motion.min=true": "min is True, wanted a number or null",
+    "motion.min_inclusive=1": "wanted true or false",
+    "motion.min=10": "min 10 is above max 9.0",
+    "motion.if_missing=no": "if_missing is False, wanted error, keep or reject",
+    "motion": "wanted RULE.KEY=VALUE",
+    "motion.min=[": "cannot be read as YAML",
+}
+
+
+@pytest.mark.parametrize("change", WRONG_CHANGES)
+def test_a_change_that_cannot_be_made_says_why(lake, change):
+    with pytest.raises(UsageError, match=re.escape(f"--set {change}: ") + ".*" + re.escape(WRONG_CHANGES[change])):
+        answer_whatif(WhatIfConfig(lake), [change])
+
+
+def test_what_to_do_about_clips_that_nothing_is_known_of(make_lake, known_tables, capsys):
+    """c4, too small, was not shown to motion: exploring tells. c5, which nothing rejects, was not either: its detector was not run."""
+    for row in known_tables["rules"]:
+        row["bound"] = {"resolution": "probe.min_side >= 100", "motion": "2 <= motion.vmaf <= 9"}[row["rule"]]
+    known_tables["clips"].append(known_tables["clips"][0] | {"clip_id": "c5"})
+    known_tables["scores"].append(known_tables["scores"][0] | {"clip_id": "c5"})
+    lake = make_lake(known_tables)
+    assert curate(["whatif", str(lake), "--set", "resolution.min=10", "--set", "motion.if_missing=error"]) == 0
+    text = capsys.readouterr().out
+    assert f"of 1 nothing like them was explored, so how many pass is unknown. `moviegen curate score {lake}" in text
+    assert "--score.explore_fraction 1`" in text
+    assert "; 1 no present rule rejects, but a detector was not run on them, or failed" in text
+    assert [explore_fraction(num) for num in (1, 100, 101, 330, 40_000)] == [1, 1, 1, 0.4, 0.003]
 
 
 METRICS = ("probe.min_side", "borders.area_fraction", "motion.vmaf")

@@ -1,4 +1,5 @@
--- every clip in exactly one state a subset: accepted (in a shard), rejected (reason), failed (error), pending (a job has not run)
+-- every clip in exactly one state a subset: accepted (in a shard), rejected (reason), failed (reason, error), pending (a job has not run)
+-- a failure's reason is short, `error` has all of it; where there is nothing to say, reason and detail are '' and error is null
 with states as (
     select
         subsets.subset,
@@ -16,6 +17,7 @@ with states as (
         selection.keep is not null as is_selected,
         selection.reason,
         selection.detail,
+        clip_failures.reason as failure,
         clip_failures.error,
     from clips
     cross join subsets
@@ -41,7 +43,7 @@ select
     duration_s,
     state,
     is_selected,
-    case when state = 'rejected' then reason else '' end as reason,
+    case state when 'rejected' then reason when 'failed' then failure else '' end as reason,
     case when state = 'rejected' then detail else '' end as detail,
     case when state = 'failed' then error end as error,
 from states

@@ -1,8 +1,9 @@
--- files that failed, each with its error
+-- files that failed, each with a short reason and its error
 select
     subset,
     batch,
     uri,
+    reason,
     error,
 from inputs
 where state = 'failed'

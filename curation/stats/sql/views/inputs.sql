@@ -1,4 +1,4 @@
--- every input file in exactly one state a subset: accepted, rejected (reason), failed (error), pending
+-- every input file in exactly one state a subset: accepted, rejected (reason), failed (reason, error), pending
 -- of files with the same bytes, in one batch or in several, the first by batch and uri counts; the others are its duplicates
 with of_clips as (
     select
@@ -13,6 +13,7 @@ with of_clips as (
         arg_max(clip_states.reason, rules.position) filter (state = 'rejected') as reason,
         arg_max(clip_states.detail, rules.position) filter (state = 'rejected') as detail,
         min(clip_states.error) as error,
+        arg_min(clip_states.reason, clip_states.error) filter (state = 'failed') as failure,
     from clip_states
     left join rules
         on clip_states.subset = rules.subset and clip_states.batch = rules.batch and clip_states.reason = rules.rule
@@ -49,7 +50,8 @@ joined as (
         unique_videos.batch <> videos.batch or unique_videos.uri <> videos.uri as is_duplicate,
         'same bytes as ' || unique_videos.uri
         || case when unique_videos.batch <> videos.batch then ' of batch ' || unique_videos.batch else '' end as same_as,
-        split_failures.error || ': ' || split_failures.message as split_error,
+        file_failures.reason as file_failure,
+        if(file_failures.stage = 'split', file_failures.error || ': ' || file_failures.message, null) as split_error,
         was_split.video_id is not null as is_split,
         was_split.num_shots,
         was_split.longest_frames * videos.fps_den / videos.fps_num as longest_s,
@@ -57,11 +59,11 @@ joined as (
     from videos
     cross join subsets
     left join unique_videos on videos.video_id = unique_videos.video_id and videos.status = 'ok'
-    left join failures as split_failures
+    left join failure_reasons as file_failures
         on
-            videos.video_id = split_failures.input_id
-            and videos.batch = split_failures.batch
-            and split_failures.stage = 'split'
+            videos.batch = file_failures.batch
+            and file_failures.stage = case videos.status when 'failed' then 'ingest' else 'split' end
+            and file_failures.input_id = case videos.status when 'failed' then videos.uri else videos.video_id end
     left join was_split on videos.video_id = was_split.video_id and videos.batch = was_split.batch
     left join first_of_batch on videos.batch = first_of_batch.batch and videos.uri = first_of_batch.uri
     left join of_clips
@@ -86,10 +88,12 @@ select
         else 'rejected'
     end as state,
     case
-        when status = 'failed' then ''
+        when status = 'failed' then file_failure
         when is_duplicate then 'duplicate_file'
-        when split_error is null and num_accepted is null and is_split then 'no_clip'
-        when split_error is null and num_accepted = 0 and num_failed = 0 then coalesce(reason, '')
+        when split_error is not null then file_failure
+        when num_accepted is null and is_split then 'no_clip'
+        when num_accepted = 0 and num_failed > 0 then coalesce(failure, '')
+        when num_accepted = 0 then coalesce(reason, '')
         else ''
     end as reason,
     case
@@ -98,6 +102,7 @@ select
         when is_duplicate then same_as
         when split_error is null and num_accepted is null and is_split then 
             'too short for a clip: the longest of ' || num_shots || if(num_shots = 1, ' shot', ' shots') || ' lasts ' || round(longest_s, 2) || ' s'
+            || coalesce(', split.min_clip_s is ' || map_extract_value(getvariable('min_clip_s')::map(varchar, double), batch), '')
         when split_error is null and num_accepted = 0 and num_failed = 0 then coalesce(detail, '')
         else ''
     end as detail,

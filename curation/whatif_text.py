@@ -1,0 +1,92 @@
+"""The answer of `moviegen curate whatif`, in words."""
+
+import math
+import re
+
+
+def as_text(answer: dict) -> str:
+    """The two funnels and what is known of them, for people."""
+    from curation.stats.duck import Answer
+    from curation.stats.fit import terminal_width
+    from curation.stats.show import as_table
+
+    total = answer["num_clips"]
+
+    def table(steps: list[dict], names: tuple[str, ...]) -> str:
+        rows = [
+            (*tuple(step[name] for name in names), round(100 * step["num_left"] / max(1, total), 2)) for step in steps
+        ]
+        lines = as_table(Answer((*names, "left_percent"), rows), terminal_width()).splitlines(keepends=True)
+        return "".join(line for line in lines if not re.fullmatch(r"\(\d+ rows?\)\n", line))
+
+    new = ("name", "bound", "num_rejected", "num_unmeasured", "num_skipped", "num_left", "hours_left")
+    old = ("name", "bound", "num_rejected", "num_left", "hours_left")
+    parts = [f"{answer['lake']}: {total:,} clips, {answer['hours']:g} h", "", "what if:", table(answer["funnel"], new)]
+    if answer["present_funnel"]:
+        parts += [f"now, {answer['subset']}:", table(answer["present_funnel"], old)]
+    return "\n".join([*parts, *_words(answer)]) + "\n"
+
+
+def _words(answer: dict) -> list[str]:
+    guess, compared = answer["estimate"], answer["compared"]
+    lines = [
+        f"kept for sure: {compared['num_kept']:,}; now {compared['num_kept_now']:,}, of which {compared['num_lost']:,} would go; "
+        f"{compared['num_gained']:,} that are not kept now would come"
+    ]
+    if answer["left_out"]:
+        names = ", ".join(f"{rule['name']} ({rule['bound']})" for rule in answer["left_out"])
+        lines.append(
+            f"left out: {names}. These rules replace all that {answer['subset']} has now; --set RULE.KEY=VALUE instead changes one of "
+            "those and keeps the others"
+        )
+    lines += [f"{count:,} clips have no {metric}" for metric, count in answer["lacking"].items() if count]
+    if guess["num_unmeasured"]:
+        lines.append(
+            f"not measured: {guess['num_unmeasured']:,} clips that no score rejects lack one; {_estimated(guess, compared, answer['lake'])}"
+        )
+    if answer["rules_by_batch"]:
+        lines.append(
+            f"batches have different bounds of {', '.join(answer['rules_by_batch'])}: what is now counts each clip by its own; what "
+            "explored clips tell is judged by the last batch's"
+        )
+    if compared["steps_after"]:
+        lines.append(
+            f"{', '.join(compared['steps_after'])} come after and are not tried: of {compared['num_seen_after']:,} kept clips that have "
+            f"been through them {compared['num_rejected_after']:,} were rejected there"
+        )
+    return lines
+
+
+def _estimated(guess: dict, compared: dict, lake: str) -> str:
+    """What explored clips tell of those that lack a score, and what to do about those that none is like."""
+    told = []
+    if guess["num_kept"] is not None:
+        total = compared["num_kept"] + guess["num_kept"]
+        told.append(
+            f"by {guess['num_compared']:,} explored ones like them about {guess['num_kept']:,.0f} (standard error "
+            f"{guess['error']:,.0f}) would pass: {total:,.0f} kept in all"
+        )
+    if num := guess["num_unexplored"]:
+        fraction = explore_fraction(num)
+        told.append(
+            f"of {num:,} nothing like them was explored, so how many pass is unknown. `moviegen curate score {lake} --config FILE "
+            f"--score.explore_fraction {fraction:g}`, with the config of the run, measures {'all' if fraction == 1 else 'some'} of them; "
+            "then ask again"
+        )
+    if num := guess["num_unknown"] - guess["num_unexplored"]:
+        told.append(
+            f"{num:,} no present rule rejects, but a detector was not run on them, or failed: `moviegen curate score {lake} "
+            "--config FILE`, with that detector in the config; --retry-failed does those again on which it failed"
+        )
+    return "; ".join(told)
+
+
+WANTED_EXPLORED = 100
+"""Clips to be measured, of those that nothing is known of: then a share of a half is known to a twentieth."""
+
+
+def explore_fraction(num: int) -> float:
+    """The share of `num` clips, rounded up to a digit, of which about WANTED_EXPLORED are explored."""
+    share = min(1.0, WANTED_EXPLORED / num)
+    unit = 10 ** math.floor(math.log10(share))
+    return min(1.0, math.ceil(round(share / unit, 9)) * unit)
