@@ -19,7 +19,7 @@ from .words import take_caption
 FilmKind = Literal["video", "sound", "large"]
 """`video`: takes of every family, silent; `sound`: balls that bounce, heard; `large`: as `video`, of twice the size, for the upsampler."""
 
-VERSION = 1
+VERSION = 2
 """Raised when the same arguments give other files."""
 
 CRF = 10
