@@ -1,16 +1,16 @@
 # moviegen: `make demo` and `make test` each do everything on a machine with only Python 3.11 or 3.12 and make.
 #
-# The dependencies live in a cache keyed by the Python version and the hash of pyproject.toml and constraints.txt, so a second clone is set up in
-# seconds; .venv is a thin environment of this clone on top of it. Set MOVIEGEN_CACHE to move the cache, NO_CACHE=1 to build inside .venv.
+# The dependencies live in a cache keyed by the Python version and the hash of what pyproject.toml and constraints.txt ask for, so a second
+# clone is set up in seconds; .venv is a thin environment of this clone on top of it. Set MOVIEGEN_CACHE to move the cache, NO_CACHE=1 to build inside .venv.
 
 SHELL := /bin/sh
 PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do $$p -c 'import sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$p && break; done)
 MOVIEGEN_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/moviegen
-DEPS_KEY := $(shell $(PYTHON) -c 'import hashlib, platform; print("py" + platform.python_version() + "-" + hashlib.sha256(open("pyproject.toml", "rb").read() + open("constraints.txt", "rb").read()).hexdigest()[:12])' 2>/dev/null)
+EXTRAS := all,test
+DEPS_KEY := $(shell { $(PYTHON) tools/requirements.py pyproject.toml "$(EXTRAS)" && cat constraints.txt; } 2>/dev/null | $(PYTHON) -c 'import hashlib, platform, sys; print("py" + platform.python_version() + "-" + hashlib.sha256(sys.stdin.buffer.read()).hexdigest()[:12])' 2>/dev/null)
 DEPS := $(if $(NO_CACHE),$(CURDIR)/.venv/deps,$(MOVIEGEN_CACHE)/deps/$(DEPS_KEY))
 DEMO_VIDEOS := $(MOVIEGEN_CACHE)/demo-videos
 BIN := .venv/bin
-EXTRAS := all,test
 
 OUTPUT ?= demo
 WORLD ?= world
@@ -45,7 +45,7 @@ $(DEPS)/.complete:
 	@"$(DEPS)/bin/python" -m pip install -q --disable-pip-version-check --no-deps -c constraints.txt facenet-pytorch
 	@touch "$@"
 
-.venv/.ready-$(DEPS_KEY): $(DEPS)/.complete
+.venv/.ready-$(DEPS_KEY): $(DEPS)/.complete pyproject.toml
 	@rm -rf .venv/bin .venv/lib .venv/.ready-* && $(PYTHON) -m venv --without-pip .venv
 	@"$(DEPS)/bin/python" tools/link_environment.py "$(DEPS)" .venv
 	@"$(DEPS)/bin/python" -m pip --python $(BIN)/python install -q --disable-pip-version-check --no-deps --no-build-isolation --no-warn-script-location -e .
