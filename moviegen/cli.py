@@ -6,7 +6,6 @@ verbs through the entry-point group `moviegen.commands`; whoever has not install
 
 import importlib
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from importlib.metadata import entry_points
 from moviegen import __version__
 from moviegen.errors import MovieGenError
 from moviegen.observe.lines import check_format, tell
+from moviegen.stopping import Terminated, take_signals
 
 
 @dataclass(frozen=True)
@@ -127,8 +127,17 @@ def usage(verbs: dict[str, Command]) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """Runs one verb. Exit codes: 0 done, 1 bug, 2 usage, 3 too many failed inputs, 4 a check failed, 5 the disk refused,
-    130, 143 and 129 on signals."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    6 another run has the lake, 130, 143 and 129 on signals, 141 where nobody reads any more."""
+    try:
+        code = _main(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def _main(arguments: list[str]) -> int:
     if "_ARGCOMPLETE" in os.environ:  # a shell asks what could come next
         from moviegen.completion import complete
 
@@ -146,7 +155,7 @@ def main(argv: list[str] | None = None) -> int:
     command = verbs.get(arguments[0])
     if command is None:
         return _say(f"no verb {arguments[0]!r}{_nearest(arguments[0], list(verbs))}; moviegen --help lists them", 2)
-    _take_signals()
+    take_signals()
     try:
         check_format()
         return run_command(command, arguments[1:])
@@ -154,9 +163,6 @@ def main(argv: list[str] | None = None) -> int:
         if debug:
             raise
         return _say(with_next(str(error), command) if error.exit_code == 2 else str(error), error.exit_code)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
     except OSError as error:
         from moviegen.disk import refused_path
 
@@ -201,32 +207,6 @@ def names_below(command: Command, words: Sequence[str] = ()) -> list[str]:
         return []
     module, _, name = path.partition(":")
     return list(getattr(importlib.import_module(module), name))
-
-
-class Terminated(BaseException):
-    """SIGTERM or SIGHUP, as an exception so that `finally` blocks run."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.signal = number
-
-
-def _take_signals() -> None:
-    """From now on a signal stops the verb cleanly, and a second one at once; those that are ignored (nohup, `&`) stay so."""
-    _received.clear()
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, _stop)
-
-
-_received: list[int] = []
-
-
-def _stop(number: int, frame: object) -> None:
-    _received.append(number)
-    if len(_received) > 1:  # what is not committed is garbage anyway: nothing is lost by not tidying up
-        os._exit(128 + number)
-    raise KeyboardInterrupt if number == signal.SIGINT else Terminated(number)
 
 
 def _nearest(name: str, names: list[str]) -> str:

@@ -130,3 +130,13 @@ def test_every_verb_has_help_with_an_example(verb):
     )
     assert done.returncode == 0, done.stderr
     assert "example" in done.stdout.lower()
+
+
+@pytest.mark.parametrize("words", [["--help"], ["curate", "run", "--help"]])
+def test_a_reader_that_goes_away_is_no_error(words):
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "moviegen.cli", *words]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
