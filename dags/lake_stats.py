@@ -4,7 +4,7 @@ from airflow.sdk import Param, dag, task
 from moviegen_command import RETRIES, Moviegen
 from moviegen_runs import PARAMS, SHARDS, report, settings
 
-VIEWS = ("funnel", "rejections", "bucket_fill", "hours_by_subset", "failures_by_stage", "shard_sizes")
+VIEWS = ("funnel", "rejections", "drop_reasons", "bucket_fill", "hours_by_subset", "failures_by_stage", "shard_sizes")
 
 FORM = {
     **PARAMS,
