@@ -1,6 +1,7 @@
 -- every clip a rule was put to: has it the rule's score, and is it out of the rule's bound
 -- Whether a bound is allowed itself stands in its words alone; a clip without the score is out of bounds of a rule that rejects
--- what is missing, unless its detector failed. In the funnel it goes to a rule that a score breaks, if there is one.
+-- what is missing, unless its detector failed, or was not asked: another rule has the clip, and no score is of that detector.
+-- In the funnel it goes to a rule that a score breaks, if there is one.
 with bounds as (
     select
         *,
@@ -47,7 +48,18 @@ missing as (
             selection.clip_id = failures.input_id
             and selection.batch = failures.batch
             and failures.stage = 'score:' || split_part(bounds.metric, '.', 1)
-    where bounds.if_missing = 'reject'
+    where
+        bounds.if_missing = 'reject'
+        and (
+            selection.reason = bounds.rule
+            or exists (
+                from scores
+                where
+                    scores.clip_id = selection.clip_id
+                    and scores.batch = selection.batch
+                    and starts_with(scores.metric, split_part(bounds.metric, '.', 1) || '.')
+            )
+        )
 )
 
 select * from measured
