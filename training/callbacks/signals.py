@@ -14,13 +14,10 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from moviegen.stopping import SAME_S
 from training.callbacks.checkpoints import is_validation_due
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
-
-
-SAME_S = 1.0
-"""Seconds in which a second signal is still the first: `timeout` and a terminal tell the process, and then its group."""
 
 
 class Stopped(BaseException):

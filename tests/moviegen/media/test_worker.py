@@ -236,7 +236,7 @@ def test_children_end_with_their_parent() -> None:
 @pytest.mark.spark
 def test_inside_spark_python_workers(hostile_dir: Path, tmp_path: Path) -> None:
     """Each Python worker of Spark has a decode worker of its own; a hostile file is a row, not a dead job."""
-    spark = pytest.importorskip("curation.spark")
+    spark = pytest.importorskip("curation.spark_session")
     names = ["good.mp4", "bomb.mkv", "concat.mp4", "good.webm"] * 2
     config = spark.SparkConfig(master="local[2,4]")
 
