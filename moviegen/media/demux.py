@@ -36,7 +36,8 @@ def open_container(source: Path | bytes, limits: MediaLimits) -> Iterator[Any]:
     try:
         container = av.open(_openable(source), options=options, timeout=OPEN_TIMEOUT_S, metadata_errors="replace")
     except av.error.ArgumentError as error:
-        told = describe(source) or f"({', '.join(limits.formats)})"
+        wanted = f"({', '.join(limits.formats)})"
+        told = describe(source) or wanted if "mov" in limits.formats else wanted  # a video is no broken still
         raise RefusedMediaError(f"{name}: its content is none of the formats read here: {told}") from error
     except av.error.MemoryError as error:
         raise DecodeMemoryError(
