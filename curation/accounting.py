@@ -126,8 +126,13 @@ def enforce_limit(account: Account, max_failed_fraction: float, lake: Path) -> N
         raise FailedInputsError(
             f"{done}, but {account.failed} of {account.num_files} files failed{f' ({why}{more})' if why else ''}: {share:.1%}, and "
             f"limits.max_failed_fraction allows {max_failed_fraction:.1%}. See them: moviegen stats {lake} failed_inputs; if so many may "
-            f"fail: --limits.max_failed_fraction {min(1.0, math.ceil(share * 100) / 100):g}"
+            f"fail: {allowing(share)}"
         )
+
+
+def allowing(share: float) -> str:
+    """The flag with which such a share of the files may fail."""
+    return f"--limits.max_failed_fraction {min(1.0, math.ceil(round(share * 100, 9)) / 100):g}"
 
 
 def stale_shards(config: "CurateConfig") -> str:
