@@ -2,6 +2,9 @@
 
 import math
 import re
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
 
 
 def as_text(answer: dict) -> str:
@@ -54,7 +57,23 @@ def _words(answer: dict) -> list[str]:
             f"{', '.join(compared['steps_after'])} come after and are not tried: of {compared['num_seen_after']:,} kept clips that have "
             f"been through them {compared['num_rejected_after']:,} were rejected there"
         )
-    return lines
+    return [*lines, f"to apply: {answer['to_apply']}"]
+
+
+def how_to_apply(lake: str, subset: str, rules: Path | None, changes: Sequence[str], where: str | None) -> str:
+    """What to write into which file of rules, and what to type then; a lake does not know the config it was made with."""
+    file = "RULES" if changes or rules is None else shlex.quote(str(rules))
+    command = f"moviegen curate run --config CONFIG --input FOLDER --lake {shlex.quote(lake)}"
+    command += (f" --subset {shlex.quote(subset)}" if subset else "") + f" --filter.rules {file}"
+    named = "the rules file that your config names (`filter.rules`)" if rules is None else str(rules)
+    first = ""
+    if where is not None:
+        first = "write these rules to a file RULES, as those of configs/curation/filter are"
+    elif changes:
+        first = f"copy {named} to RULES, "
+    if changes:
+        first += ("there " if where is None else ", ") + ", ".join(changes)
+    return f"{first}, then `{command}`" if first else f"`{command}`"
 
 
 def _estimated(guess: dict, compared: dict, lake: str) -> str:

@@ -100,6 +100,27 @@ def test_one_bound_is_changed_and_the_other_rules_stay(lake, tmp_path, capsys):
     assert "left out: motion (2 <= motion.vmaf <= 9). These rules replace all that s has" in capsys.readouterr().out
 
 
+def test_the_last_line_says_how_to_apply_what_was_tried(lake, tmp_path, capsys):
+    def last(*words: str) -> str:
+        assert curate(["whatif", str(lake), *words]) == 0
+        return capsys.readouterr().out.splitlines()[-1]
+
+    run = f"then `moviegen curate run --config CONFIG --input FOLDER --lake {lake} --subset s --filter.rules RULES`"
+    assert last("--set", "motion.max=10", "--set", "resolution=null") == (
+        "to apply: copy the rules file that your config names (`filter.rules`) to RULES, there set max of motion to 10, "
+        f"take resolution out, {run}"
+    )
+    rules = tmp_path / "my rules.yaml"
+    rules.write_text("- {name: big, metric: probe.min_side, min: 300}\n")
+    assert last("--rules", str(rules)).endswith(f"--filter.rules '{rules}'`")
+    assert last("--rules", str(rules), "--set", "big.min=50").startswith(
+        f"to apply: copy {rules} to RULES, there set min of big"
+    )
+    assert last("motion.vmaf > 2").endswith(
+        f"write these rules to a file RULES, as those of configs/curation/filter are, {run}"
+    )
+
+
 WRONG_CHANGES = {
     "motoin.min=1": "no rule 'motoin'; did you mean 'motion'",
     "motion.mim=1": "has no 'mim'; did you mean 'min'",
