@@ -1,6 +1,7 @@
 """The account of a run: every file in exactly one state, and the numbers add up."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -126,8 +127,25 @@ def enforce_limit(account: Account, max_failed_fraction: float, lake: Path) -> N
         raise FailedInputsError(
             f"{done}, but {account.failed} of {account.num_files} files failed{f' ({why}{more})' if why else ''}: {share:.1%}, and "
             f"limits.max_failed_fraction allows {max_failed_fraction:.1%}. See them: moviegen stats {lake} failed_inputs; if so many may "
-            f"fail: --limits.max_failed_fraction {min(1.0, math.ceil(share * 100) / 100):g}"
+            f"fail: {allowing(share)}"
         )
+
+
+def allowing(share: float) -> str:
+    """The flag with which such a share of the files may fail."""
+    return f"--limits.max_failed_fraction {min(1.0, math.ceil(round(share * 100, 9)) / 100):g}"
+
+
+def told_after_ingest(statuses: Sequence[str], max_failed_fraction: float) -> str:
+    """What to say at once where more of a batch's files, by their `status`, could not be opened than may fail; else empty."""
+    failed, num_files = statuses.count("failed"), len(statuses)
+    if not num_files or failed / num_files <= max_failed_fraction:
+        return ""
+    share = failed / num_files
+    return (
+        f"{failed} of {num_files} files could not be opened: {share:.1%}, and limits.max_failed_fraction allows {max_failed_fraction:.1%}. "
+        f"The run goes on with the others, and will end with 3; if so many may fail: {allowing(share)}"
+    )
 
 
 def stale_shards(config: "CurateConfig") -> str:

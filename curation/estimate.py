@@ -1,12 +1,11 @@
 """What a run will cost before it is begun: CPU-hours a job, wall time, disk. `moviegen curate run --dry-run`.
 
-Known inputs cost what the scheduler predicts of them (`Work.seconds`). Of files that were not probed yet a few are, and stand for the
-others by their bytes. What comes of them is told by `costs.py`. `benchmarks/dry_run.py` prints what was predicted beside what came of it.
+Known inputs cost what the scheduler predicts of them (`Work.seconds`); files that were not probed yet, what `first_look.py` tells of them.
+What comes of them is told by `costs.py`. `benchmarks/dry_run.py` prints what was predicted beside what came of it.
 """
 
 import os
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,13 +20,12 @@ from curation.costs import (
     media_of,
     shares_of,
 )
-from curation.jobs.session import SECONDS_PER_GIGAPIXEL, Planned, Session
-from moviegen.contracts.lake import lake_at
+from curation.first_look import FirstLook, look_at
+from curation.jobs.ingest import read_videos
+from curation.jobs.session import SECONDS_PER_GIGAPIXEL, Session
+from curation.rows import read_table
 from moviegen.contracts.store import url_of
-from moviegen.errors import StorageError, UsageError
-
-SAMPLED_FILES = 16
-"""Files probed to stand for those that were not."""
+from moviegen.errors import UsageError
 
 SPARK_START_S = 8.0
 """Seconds until a session takes its first task."""
@@ -82,7 +80,8 @@ class RunPlan:
 def plan_run(session: Session) -> RunPlan:
     """The plan of a dry run that has just been done."""
     config, lake = session.config, session.lake
-    media = media_to_split(config, session.planned)
+    look = look_at_new(session)
+    media = media_to_split(session) + look.media
     shares = shares_of(lake, config)
     cpu_s: dict[str, float] = {}
     for planned in session.planned:
@@ -101,7 +100,8 @@ def plan_run(session: Session) -> RunPlan:
         cpu_s[job] = cpu_s.get(job, 0.0) + seconds
     cores, wall_s = local_cores(config.spark.master), wall_seconds(config, sum(cpu_s.values()))
     disk = disk_bytes(config, media, shares, sharding)
-    return RunPlan(cpu_s, cores, wall_s, disk, free_bytes(config.lake), media, shares, tuple(_notes(media, shares)))
+    notes = (*_notes(media, shares), *look.lines(config.limits.max_failed_fraction))
+    return RunPlan(cpu_s, cores, wall_s, disk, free_bytes(config.lake), media, shares, notes)
 
 
 def wall_seconds(config: CurateConfig, cpu_s: float) -> float | None:
@@ -111,55 +111,19 @@ def wall_seconds(config: CurateConfig, cpu_s: float) -> float | None:
     return cpu_s / (cores if needs_spark else 1) + SPARK_START_S * needs_spark if cores else None
 
 
-def media_to_split(config: CurateConfig, planned: Sequence[Planned]) -> Media:
-    """The videos that are not split: those of the tables, and the files that are not ingested."""
-    found = Media()
-    if config.input is not None:
-        files = [file for each in planned if each.operation == "ingest" for file in each.inputs]
-        found += estimate_files(files, config)
-    from curation.jobs.ingest import read_videos
-
-    ids = {row["video_id"] for each in planned if each.operation == "split" for row in each.inputs}
-    rows = [row for row in read_videos(lake_at(config.lake), config.batch) if row["video_id"] in ids]
-    return sum(map(media_of, rows), found)
+def look_at_new(session: Session) -> FirstLook:
+    """What a probe tells of the files that are not ingested."""
+    files = [file for each in session.planned if each.operation == "ingest" for file in each.inputs]
+    new = {file["uri"] for file in files}
+    rows = read_table(session.lake, "videos", session.batch, ["uri", "status"]) if files else []
+    return look_at(files, session.config, [row["status"] for row in rows if row["uri"] not in new])
 
 
-def estimate_files(files: Sequence[dict], config: CurateConfig) -> Media:
-    """What files that nobody has opened hold: a few of them, evenly by size, are probed; a byte of the others holds as much."""
-    ordered = sorted(files, key=lambda file: (file["size_bytes"], file["uri"]))
-    step = max(1, len(ordered) // SAMPLED_FILES)
-    probed = Media()
-    for file in ordered[step // 2 :: step]:
-        row = _probed(file, config)
-        probed += media_of(row) if row else Media(1, file["size_bytes"], num_probed=1)
-    total = Media(len(files), sum(file["size_bytes"] for file in files))
-    if not probed.size_bytes:
-        return total
-    like = probed.scaled(total.size_bytes / probed.size_bytes)
-    return Media(
-        total.num_files,
-        total.size_bytes,
-        like.seconds,
-        like.gigapixels,
-        like.num_frames,
-        like.sounding_s,
-        probed.num_files,
-    )
-
-
-def _probed(file: dict, config: CurateConfig) -> dict | None:
-    """The row of a file as ingest would write it, but for its hash; None where it cannot be opened."""
-    from curation.remote import fetch_now
-    from moviegen.media.worker import guarded_call
-
-    limits = {"timeout_s": config.limits.probe_timeout_s, "memory_bytes": config.limits.memory_mb << 20}
-    try:
-        path = file["uri"] if url_of(file["uri"]) is None else str(fetch_now(file["uri"]))
-        return guarded_call("curation.jobs.ingest.probe_columns", path, **limits) | {"size_bytes": file["size_bytes"]}
-    except StorageError:
-        raise
-    except Exception:  # a file that cannot be opened costs nothing later, and ingest will say why
-        return None
+def media_to_split(session: Session) -> Media:
+    """The videos of the tables that are not split."""
+    ids = {row["video_id"] for each in session.planned if each.operation == "split" for row in each.inputs}
+    rows = [row for row in read_videos(session.lake, session.batch) if row["video_id"] in ids]
+    return sum(map(media_of, rows), Media())
 
 
 def local_cores(master: str) -> int | None:
@@ -183,9 +147,9 @@ def free_bytes(lake: Path) -> int | None:
 def _notes(media: Media, shares: Shares) -> list[str]:
     notes = []
     if media.num_files:
-        about = f"{media.num_files} videos to split, about {told_time(media.seconds)} of picture"
-        probed = int(media.num_probed)
-        notes.append(about + (f", judged by {probed} that were probed" if probed < media.num_files else ""))
+        is_sampled = media.num_probed < media.num_files
+        about = f"{'about ' * is_sampled}{media.num_files} videos to split, about {told_time(media.seconds)} of picture"
+        notes.append(about + (f", judged by {media.num_probed} that were probed" if is_sampled else ""))
         origin = "as in this lake so far" if shares.is_measured else "our assumption until a batch is split"
         notes.append(f"{shares.clip_share:.0%} of it in clips, {shares.kept_share:.0%} of them kept: {origin}")
     return notes

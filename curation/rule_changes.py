@@ -35,6 +35,15 @@ def with_changes(rules: Sequence[Rule], changes: Sequence[str]) -> list[Rule]:
     return list(found.values())
 
 
+def in_words(change: str, rules: Sequence[Rule]) -> str:
+    """What to do in a file of these rules for a change that `with_changes` has made: `set max of border to 0.3`."""
+    left, _, text = change.partition("=")
+    if _value(text, change) is None and left in {rule.name for rule in rules}:
+        return f"take {left} out"
+    name, _, key = left.rpartition(".")
+    return f"set {key} of {name} to {text}"
+
+
 def _value(text: str, change: str) -> object:
     try:
         return yaml.safe_load(text)

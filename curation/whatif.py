@@ -11,10 +11,10 @@ import numpy as np
 from curation.expressions import parse_rules
 from curation.filters import Rule, load_rules, rule_of_row
 from curation.rows import read_table
-from curation.rule_changes import FORM, with_changes
+from curation.rule_changes import FORM, in_words, with_changes
 from curation.stats.columns import ClipColumns, metric_names, read_columns
 from curation.trial import MAX_BITS, Trial, try_rules
-from curation.whatif_text import as_text
+from curation.whatif_text import as_text, how_to_apply
 from moviegen.contracts.lake import Lake, existing_lake
 from moviegen.errors import UsageError
 
@@ -67,7 +67,8 @@ def answer_whatif(config: WhatIfConfig, changes: Sequence[str] = ()) -> dict:
     lake = existing_lake(config.lake)
     subset, steps = present_rules(lake, config.subset)
     present = [rule_of_row(rows[-1]) for rows in steps if rows[-1]["metric"]]
-    rules = with_changes(_asked_rules(config, present, changes), changes)
+    asked = _asked_rules(config, present, changes)
+    rules = with_changes(asked, changes)
     last = [rows[-1]["rule"] for rows in steps if not rows[-1]["metric"]]
     known = metric_names(lake)
     check_metrics(rules, known, config)
@@ -78,18 +79,22 @@ def answer_whatif(config: WhatIfConfig, changes: Sequence[str] = ()) -> dict:
         )
     columns = read_columns(lake, subset, metrics)
     trial = try_rules(rules, columns.scores, columns.seconds, present, columns.failed)
+    place = lake.place if lake.store is not None else str(config.lake)
     return {
-        "lake": lake.place if lake.store is not None else str(config.lake),
+        "lake": place,
         "subset": subset,
         "num_clips": trial.num_clips,
         "hours": round(trial.hours, 3),
         "funnel": [vars(step) | {"hours_left": round(step.hours_left, 3)} for step in trial.steps],
-        "present_funnel": present_funnel(columns, [(rows[0]["rule"], in_words(rows)) for rows in steps]),
+        "present_funnel": present_funnel(columns, [(rows[0]["rule"], bounds_in_words(rows)) for rows in steps]),
         "lacking": trial.lacking,
         "estimate": vars(trial.estimate),
         "compared": compare(trial, columns, last),
         "left_out": _left_out(present, rules) if config.where is not None or config.rules is not None else [],
         "rules_by_batch": [rows[0]["rule"] for rows in steps if len(rows) > 1],
+        "to_apply": how_to_apply(
+            place, subset, config.rules, [in_words(change, asked) for change in changes], config.where
+        ),
     }
 
 
@@ -135,7 +140,7 @@ def present_rules(lake: Lake, subset: str | None) -> tuple[str, list[list[dict]]
     return name, [list({row["bound"]: row for row in reversed(by_name[rule])}.values())[::-1] for rule in order]
 
 
-def in_words(rows: Sequence[dict]) -> str:
+def bounds_in_words(rows: Sequence[dict]) -> str:
     """The bound of a rule, or those of its batches."""
     return rows[0]["bound"] if len(rows) == 1 else f"by batch: {'; '.join(sorted(row['bound'] for row in rows))}"
 

@@ -2,6 +2,9 @@
 
 import math
 import re
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
 
 
 def as_text(answer: dict) -> str:
@@ -39,11 +42,16 @@ def _words(answer: dict) -> list[str]:
             f"left out: {names}. These rules replace all that {answer['subset']} has now; --set RULE.KEY=VALUE instead changes one of "
             "those and keeps the others"
         )
-    lines += [f"{count:,} clips have no {metric}" for metric, count in answer["lacking"].items() if count]
-    if guess["num_unmeasured"]:
-        lines.append(
-            f"not measured: {guess['num_unmeasured']:,} clips that no score rejects lack one; {_estimated(guess, compared, answer['lake'])}"
+    lines += [
+        f"1 clip has no {metric}" if count == 1 else f"{count:,} clips have no {metric}"
+        for metric, count in answer["lacking"].items()
+        if count
+    ]
+    if num := guess["num_unmeasured"]:
+        lacking = (
+            "1 clip that no score rejects lacks one" if num == 1 else f"{num:,} clips that no score rejects lack one"
         )
+        lines.append(f"not measured: {lacking}; {_estimated(guess, compared, answer['lake'])}")
     if answer["rules_by_batch"]:
         lines.append(
             f"batches have different bounds of {', '.join(answer['rules_by_batch'])}: what is now counts each clip by its own; what "
@@ -54,7 +62,23 @@ def _words(answer: dict) -> list[str]:
             f"{', '.join(compared['steps_after'])} come after and are not tried: of {compared['num_seen_after']:,} kept clips that have "
             f"been through them {compared['num_rejected_after']:,} were rejected there"
         )
-    return lines
+    return [*lines, f"to apply: {answer['to_apply']}"]
+
+
+def how_to_apply(lake: str, subset: str, rules: Path | None, changes: Sequence[str], where: str | None) -> str:
+    """What to write into which file of rules, and what to type then; a lake does not know the config it was made with."""
+    file = "RULES" if changes or rules is None else shlex.quote(str(rules))
+    command = f"moviegen curate run --config CONFIG --input FOLDER --lake {shlex.quote(lake)}"
+    command += (f" --subset {shlex.quote(subset)}" if subset else "") + f" --filter.rules {file}"
+    named = "the rules file that your config names (`filter.rules`)" if rules is None else str(rules)
+    first = ""
+    if where is not None:
+        first = "write these rules to a file RULES, as those of configs/curation/filter are"
+    elif changes:
+        first = f"copy {named} to RULES, "
+    if changes:
+        first += ("there " if where is None else ", ") + ", ".join(changes)
+    return f"{first}, then `{command}`" if first else f"`{command}`"
 
 
 def _estimated(guess: dict, compared: dict, lake: str) -> str:
@@ -69,16 +93,26 @@ def _estimated(guess: dict, compared: dict, lake: str) -> str:
     if num := guess["num_unexplored"]:
         fraction = explore_fraction(num)
         told.append(
-            f"of {num:,} nothing like them was explored, so how many pass is unknown. `moviegen curate score {lake} --config FILE "
-            f"--score.explore_fraction {fraction:g}`, with the config of the run, measures {'all' if fraction == 1 else 'some'} of them; "
-            "then ask again"
+            f"{_unlike(num)}. `moviegen curate score {lake} --config FILE --score.explore_fraction {fraction:g}`, with the config of "
+            f"the run, measures {'it' if num == 1 else 'all of them' if fraction == 1 else 'some of them'}; then ask again"
         )
     if num := guess["num_unknown"] - guess["num_unexplored"]:
         told.append(
-            f"{num:,} no present rule rejects, but a detector was not run on them, or failed: `moviegen curate score {lake} "
+            f"{num:,} {'is' if num == 1 else 'are'} rejected by no present rule, but a detector was not run on "
+            f"{'it' if num == 1 else 'them'}, or failed: `moviegen curate score {lake} "
             "--config FILE`, with that detector in the config; --retry-failed does those again on which it failed"
         )
     return "; ".join(told)
+
+
+def _unlike(num: int) -> str:
+    """So many clips of which no explored one tells anything."""
+    if num == 1:
+        return "1 is rejected now by cheap rules, and no clip like it was measured all the same (explored): whether it passes is unknown"
+    return (
+        f"{num:,} are rejected now by cheap rules, and no clips like them were measured all the same (explored): how many of them pass is "
+        "unknown"
+    )
 
 
 WANTED_EXPLORED = 100

@@ -141,21 +141,22 @@ def video_row(file: dict, limits: dict) -> dict:
         else:
             path, row["sha256"] = fetch_listed(file)
         row["video_id"] = video_id_of(row["sha256"])
-        row |= _probe(path, limits) | {"status": "ok"}
+        row |= probe_guarded(path, limits) | {"status": "ok"}
     except StorageError:  # no fault of the file's
         raise
     except Exception as error:  # a bad file is a row, never a dead job
-        return row | {"status": "failed", "error": _text(error)}
+        return row | {"status": "failed", "error": error_text(error)}
     try:
         if file.get("caption_problem"):
             raise RefusedMediaError(file["caption_problem"])
         row["source_caption"] = read_caption(file["caption"])
     except (OSError, ValueError, RefusedMediaError) as error:  # the video is good all the same
-        row["error"] = _text(error)
+        row["error"] = error_text(error)
     return row
 
 
-def _text(error: Exception) -> str:
+def error_text(error: Exception) -> str:
+    """What stands in `videos.error`: the error's class and its message on one line."""
     return f"{type(error).__name__}: {' '.join(as_given(str(error)).split())}"[:MAX_MESSAGE_CHARS]
 
 
@@ -167,7 +168,8 @@ def _hash_unchanged(path: Path, file: dict) -> str:
     return sha256
 
 
-def _probe(path: Path, limits: dict) -> dict:
+def probe_guarded(path: Path | str, limits: dict) -> dict:
+    """Columns of `videos` that the probe of a file gives. Raises what the guarded worker does."""
     from moviegen.media.worker import guarded_call
 
     return guarded_call("curation.jobs.ingest.probe_columns", str(path), **limits)

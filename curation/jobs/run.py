@@ -5,11 +5,13 @@ from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from pathlib import Path
 
+from curation.accounting import told_after_ingest
 from curation.config import CaptionConfig, CurateConfig
 from curation.filters import Rule, load_rules, missing_score
 from curation.forecast import forecast
 from curation.observed import inputs_of, outputs_of
 from curation.progress import Progress
+from curation.rows import read_table
 from moviegen.config import load_config
 from moviegen.contracts.bucket import BucketSet
 from moviegen.contracts.lake import lake_at
@@ -58,8 +60,15 @@ def run_jobs(
             with nullcontext() if dry_run else _traced(name, session):
                 job(name)(session)
             if name == "ingest" and "shard" in names and not dry_run:
+                _tell_failed(session)
                 session.forecast = forecast(config)
     return session
+
+
+def _tell_failed(session: Session) -> None:
+    rows = read_table(session.lake, "videos", session.batch, ["status"])
+    if told := told_after_ingest([row["status"] for row in rows], session.config.limits.max_failed_fraction):
+        session.progress.say(told)
 
 
 def _traced(name: str, session: Session) -> AbstractContextManager:

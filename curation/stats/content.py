@@ -1,6 +1,6 @@
 """What the report shows, asked of DuckDB."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import takewhile
@@ -152,20 +152,33 @@ def headline(content: dict) -> str:
     """The lake in two sentences."""
     (_, files, by_file, _), (_, clips, by_clip, _), (_, _, hours, _) = content["totals"]
     if not clips:
-        return f"{number(files)} files, and no clip yet."
+        return f"{_counted(files, 'file')}, and no clip yet."
     kept = dict(by_clip)["accepted"]
-    shards = (
-        f"{number(kept)} of {number(clips)} clips ({100 * kept / clips:.3g} %, {span(dict(hours)['accepted']) or '0'})"
+    share = f"{100 * kept / clips:.3g} %, {span(dict(hours)['accepted']) or '0'}"
+    text = (
+        f"{_counted(files, 'file')} {'was' if files == 1 else 'were'} cut into {_counted(clips, 'clip')}; "
+        f"{number(kept)} of {_counted(clips, 'clip')} ({share}) {'is' if kept == 1 else 'are'} in shards."
     )
-    text = f"{number(files)} files were cut into {number(clips)} clips; {shards} are in shards."
-    worst = content["rejections"][:3]
-    if worst:
-        text += (
-            " Most were lost to " + ", ".join(f"{row['reason']} ({number(row['num_clips'])})" for row in worst) + "."
-        )
+    text += lost(content["rejections"])
     if failed := dict(by_file)["failed"]:
-        text += f" {number(failed)} files failed."
+        text += f" {_counted(failed, 'file')} failed."
     return text
+
+
+def lost(rejections: Sequence[dict]) -> str:
+    """A sentence about clips that rules rejected, by reason, the most first; empty without any."""
+    num = sum(row["num_clips"] for row in rejections)
+    if not num:
+        return ""
+    head = " One was lost" if num == 1 else f" {number(num)} were lost"
+    if len(rejections) == 1:
+        return f"{head} to {rejections[0]['reason']}."
+    worst = ", ".join(f"{row['reason']} ({number(row['num_clips'])})" for row in rejections[:3])
+    return f"{head}, most of them to {worst}." if len(rejections) > 3 else f"{head} to {worst}."
+
+
+def _counted(num: int, noun: str) -> str:
+    return f"{number(num)} {noun}{'' if num == 1 else 's'}"
 
 
 def _scores(connection: "duckdb.DuckDBPyConnection", bounds: list[dict]) -> dict:

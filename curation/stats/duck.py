@@ -122,14 +122,14 @@ def _make_table(connection: "duckdb.DuckDBPyConnection", lake: Lake, name: str) 
         connection.execute(f"set variable {name}_files = ?", [files])
         connection.execute("create view " + name + " as " + (SQL / "sources" / f"{name}.sql").read_text())
     else:
-        connection.execute("create view " + name + " as " + _empty(name))
+        connection.execute("create view " + name + " as " + no_rows_of(name))
 
 
 _TYPES = {"string": "varchar", "int64": "bigint", "int32": "integer", "float64": "double", "bool": "boolean",
           "list<float32>": "float[]", "list<int64>": "bigint[]"}  # fmt: skip
 
 
-def _empty(name: str) -> str:
+def no_rows_of(name: str) -> str:
     """A query for no row of a table: not a registered Arrow table, for which DuckDB imports pandas."""
     columns = [("batch", "varchar"), *((column.name, _TYPES[column.type]) for column in TABLES[name].columns)]
     return "select " + ", ".join(f'null::{kind} as "{column}"' for column, kind in columns) + " where false"

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from curation.accounting import Account, enforce_limit
+from curation.accounting import Account, enforce_limit, told_after_ingest
 from moviegen.errors import CheckFailedError, FailedInputsError
 
 RIGHT = Account(10, 5, {"motion": 2, "no_clip": 1}, 2, 0)
@@ -53,3 +53,13 @@ def test_failures_are_told_by_reason_those_of_most_files_first():
     assert "moviegen stats lake failed_inputs" in str(found.value)
     assert str(found.value).endswith("--limits.max_failed_fraction 0.3")
     enforce_limit(account, 0.3, Path("lake"))
+
+
+def test_a_share_over_the_limit_is_told_right_after_ingest():
+    told = told_after_ingest(["failed"] * 12 + ["ok"] * 10, 0.1)
+    assert told.startswith(
+        "12 of 22 files could not be opened: 54.5%, and limits.max_failed_fraction allows 10.0%. The run goes on"
+    )
+    assert "will end with 3" in told
+    assert told.endswith("--limits.max_failed_fraction 0.55")
+    assert told_after_ingest(["failed", "ok"], 0.5) == told_after_ingest([], 0.0) == ""

@@ -170,13 +170,16 @@ def test_a_dry_run_predicts_work_and_disk_and_touches_nothing(mini, mini_world, 
     session = mini.curate(config, dry_run=True)
     plan = plan_run(session)
     assert not (tmp_path / "new").exists()
-    assert plan.media.num_files == 12
+    assert plan.media.num_files == 9
     assert set(plan.cpu_s) >= {"ingest", "split", "score", "shard"}
     tars = sum(row["size_bytes"] for row in read_table(Lake(local_lake), "shards"))
     assert (
         tars / 4 < plan.disk_bytes["shards"] < 8 * tars
     )  # nothing is known of what the rules will reject: an upper bound
-    assert any("12 videos to split" in line for line in plan.lines())
+    assert any("9 videos to split" in line for line in plan.lines())
+    assert any(
+        "3 of 12 files cannot be opened: is cut off 1, is empty 1, web page (HTML) 1" in line for line in plan.lines()
+    )
     done = plan_run(mini.curate(mini.config(local_lake, mini_world), dry_run=True))
     assert sum(done.cpu_s.values()) == 0
     assert done.needed_bytes == 0

@@ -68,6 +68,7 @@ def test_too_many_failures_end_with_three(lake, run):
     done = run(lake, "--limits.max_failed_fraction", "0.1")
     assert done.returncode == 3
     assert "1 of 3 files failed" in done.stderr
+    assert done.stderr.index("1 of 3 files could not be opened: 33.3%") < done.stderr.index("1 of 3 files failed")
     assert "failed_inputs" in done.stderr
 
 

@@ -121,8 +121,19 @@ def test_formats_tell_where_files_failed(lake):
 
 
 MESSAGES = {
-    "/in/a: b/c d.mp4: took longer than 60 s; the worker was killed": "took longer than N s",
-    "s3://bucket/in/x.mp4: 16000x16000 is over the limit of 8192 px a side": "NxN is over the limit of N px a side",
+    "/in/a: b/c d.mp4: took longer than 60 s; the worker was killed": "took too long",
+    "s3://bucket/in/x.mp4: 16000x16000 is over the limit of 8192 px a side": "has too many pixels",
+    "/in/x.mp4: 9000x20 is longer than the limit of 64 to 1": "is too long and narrow",
+    "/in/x.mp4: frame size is 0x20 px": "has no frame size",
+    "/in/x.mp4: is damaged near 3.250 s: Invalid data": "is damaged",
+    "/in/x.mp4: is damaged near its end: a frame is corrupt": "is damaged",
+    "/in/x.mp4: lasts 1e+06 s, limit 86400 s": "lasts too long",
+    "/in/x.mp4: 1000 frames per second, limit 480": "has too many frames a second",
+    "/in/x.mp4: 65 streams, limit 64": "has too many streams",
+    "/in/x.mp4: more than 5000000 frames": "has too many frames",
+    "/in/x.mp4: has no video stream (2 streams of other kinds)": "has no video stream",
+    "/in/x.mp4: has no frame at timestamp 7": "lacks a frame",
+    "/in/x.mp4: 3 of 4 captions": "N of N captions",
     "/in/no_suffix: is cut off: its header tells of 99 bytes, the file has 21": "is cut off",
     "/in/x.mp4: cannot be opened: it is an mp4 without its index (`moov`), cut off: its box": "mp4 without its index (`moov`)",
     "/in/x.mp4: ValueError: could not broadcast": "could not broadcast",
@@ -133,7 +144,7 @@ MESSAGES = {
 def test_a_reason_has_no_names_and_no_numbers(make_lake, known_tables):
     """Of every failure, of files that were never opened, too; where nothing failed, and nothing was dropped, it is empty, not null."""
     known_tables["failures"] = [
-        {"stage": "score:ocr", "input_id": f"c{n}", "error": "E", "message": message}
+        {"stage": "score:ocr", "input_id": f"c{n:02d}", "error": "E", "message": message}
         for n, message in enumerate(MESSAGES)
     ]
     link = (
@@ -173,7 +184,7 @@ def test_each_dropped_thing_is_in_one_row(make_lake, known_tables):
         ("file", "split", "failed", "took too long", "DecodeTimeoutError", 1, 14.29, "/in/v6.mp4"),
         ("clip", "filter", "rejected", "motion", "moves", 1, 20.0, "c3"),
         ("clip", "filter", "rejected", "resolution", "big", 1, 20.0, "c4"),
-        ("clip", "score:ocr", "failed", "took longer than N s", "Slow", 1, 20.0, "c5"),
+        ("clip", "score:ocr", "failed", "took too long", "Slow", 1, 20.0, "c5"),
     ]
 
 

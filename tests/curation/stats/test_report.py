@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from curation.stats.content import lost
 from curation.stats.duck import Answer, open_lake
 from curation.stats.histograms import WIDTH, histograms
 from curation.stats.report import choose_subset, write_report, write_reports
@@ -234,3 +235,14 @@ def test_the_funnel_fits_a_small_screen(page):
 
 def test_every_table_may_be_pushed_aside_on_a_small_screen(page):
     assert page.count("<table") == len(re.findall(r'<div class="wide"><table', page)) > 5
+
+
+def test_what_was_lost_is_a_sentence_for_none_one_and_many():
+    def told(**counts: int) -> str:
+        return lost([{"reason": reason, "num_clips": count} for reason, count in counts.items()])
+
+    assert told() == ""
+    assert told(border=1) == " One was lost to border."
+    assert told(border=4) == " 4 were lost to border."
+    assert told(border=4, text=1) == " 5 were lost to border (4), text (1)."
+    assert told(a=9, b=3, c=2, d=1) == " 15 were lost, most of them to a (9), b (3), c (2)."

@@ -78,7 +78,7 @@ def test_the_command_prints_text_or_json(lake, capsys):
     assert curate(["whatif", str(lake), "motion.vmaf > 2"]) == 0
     text = capsys.readouterr().out
     assert "kept for sure: 2; now 2" in text
-    assert "1 clips have no motion.vmaf" in text
+    assert "1 clip has no motion.vmaf" in text
     assert curate(["whatif", str(lake), "motion.vmaf > 2", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["num_clips"] == 4
     with pytest.raises(UsageError, match="one of them"):
@@ -98,6 +98,27 @@ def test_one_bound_is_changed_and_the_other_rules_stay(lake, tmp_path, capsys):
     assert found["left_out"] == [{"name": "motion", "bound": "2 <= motion.vmaf <= 9"}]
     assert curate(["whatif", str(lake), "--rules", str(rules), "--set", "big.min=50"]) == 0
     assert "left out: motion (2 <= motion.vmaf <= 9). These rules replace all that s has" in capsys.readouterr().out
+
+
+def test_the_last_line_says_how_to_apply_what_was_tried(lake, tmp_path, capsys):
+    def last(*words: str) -> str:
+        assert curate(["whatif", str(lake), *words]) == 0
+        return capsys.readouterr().out.splitlines()[-1]
+
+    run = f"then `moviegen curate run --config CONFIG --input FOLDER --lake {lake} --subset s --filter.rules RULES`"
+    assert last("--set", "motion.max=10", "--set", "resolution=null") == (
+        "to apply: copy the rules file that your config names (`filter.rules`) to RULES, there set max of motion to 10, "
+        f"take resolution out, {run}"
+    )
+    rules = tmp_path / "my rules.yaml"
+    rules.write_text("- {name: big, metric: probe.min_side, min: 300}\n")
+    assert last("--rules", str(rules)).endswith(f"--filter.rules '{rules}'`")
+    assert last("--rules", str(rules), "--set", "big.min=50").startswith(
+        f"to apply: copy {rules} to RULES, there set min of big"
+    )
+    assert last("motion.vmaf > 2").endswith(
+        f"write these rules to a file RULES, as those of configs/curation/filter are, {run}"
+    )
 
 
 WRONG_CHANGES = {
@@ -128,9 +149,10 @@ def test_what_to_do_about_clips_that_nothing_is_known_of(make_lake, known_tables
     lake = make_lake(known_tables)
     assert curate(["whatif", str(lake), "--set", "resolution.min=10", "--set", "motion.if_missing=error"]) == 0
     text = capsys.readouterr().out
-    assert f"of 1 nothing like them was explored, so how many pass is unknown. `moviegen curate score {lake}" in text
-    assert "--score.explore_fraction 1`" in text
-    assert "; 1 no present rule rejects, but a detector was not run on them, or failed" in text
+    told = "1 is rejected now by cheap rules, and no clip like it was measured all the same (explored): whether it passes is unknown"
+    assert f"{told}. `moviegen curate score {lake}" in text
+    assert "--score.explore_fraction 1`, with the config of the run, measures it; then ask again" in text
+    assert "; 1 is rejected by no present rule, but a detector was not run on it, or failed" in text
     assert [explore_fraction(num) for num in (1, 100, 101, 330, 40_000)] == [1, 1, 1, 0.4, 0.003]
 
 
