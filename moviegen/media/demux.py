@@ -36,15 +36,14 @@ def open_container(source: Path | bytes, limits: MediaLimits) -> Iterator[Any]:
     try:
         container = av.open(_openable(source), options=options, timeout=OPEN_TIMEOUT_S, metadata_errors="replace")
     except av.error.ArgumentError as error:
-        wanted = f"({', '.join(limits.formats)})"
-        told = describe(source) or wanted if "mov" in limits.formats else wanted  # a video is no broken still
+        told = _described(source, limits) or f"({', '.join(limits.formats)})"
         raise RefusedMediaError(f"{name}: its content is none of the formats read here: {told}") from error
     except av.error.MemoryError as error:
         raise DecodeMemoryError(
             f"{name}: opening it needs more memory than allowed, or it has over 1000 streams"
         ) from error
     except (av.error.FFmpegError, UnicodeError, ValueError) as error:
-        told = describe(source) if isinstance(error, av.error.InvalidDataError) else ""
+        told = _described(source, limits) if isinstance(error, av.error.InvalidDataError) else ""
         raise UnreadableMediaError(f"{name}: cannot be opened: {told or reason(error)}") from error
     try:
         if len(container.streams) > limits.max_streams:
@@ -52,6 +51,11 @@ def open_container(source: Path | bytes, limits: MediaLimits) -> Iterator[Any]:
         yield container
     finally:
         container.close()
+
+
+def _described(source: Path | bytes, limits: MediaLimits) -> str:
+    """What the source is, where a video was looked for; empty where a still was, whose kinds `describe` takes for misplaced."""
+    return describe(source) if "mov" in limits.formats else ""
 
 
 def choose_audio_stream(container: Any) -> Any | None:

@@ -25,6 +25,7 @@ _UNPACK = "unpack it, and give what is in it"
 _IMAGE = "no video; take it out of the folder"
 _CONVERT = "no demuxer of it is allowed here: `ffmpeg -i FILE -c copy FILE.mkv` makes one that is"
 _DAMAGED = f"its beginning is there and cannot be read on, so it is damaged or cut off: {AGAIN}"
+_SOUND = f"no video; take it out of the folder, or, where sound is wanted, it is damaged: {AGAIN}"
 _OTHER = "take it out of the folder"
 
 SIGNATURES = (
@@ -52,9 +53,9 @@ SIGNATURES = (
     (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "a Windows Media file (ASF)", _CONVERT),
     (0, b"\x06\x0e\x2b\x34\x02\x05\x01\x01", "an MXF file", _CONVERT),
     (0, b".RMF", "a RealMedia file", _CONVERT),
-    (8, b"WAVE", "sound (WAV)", _OTHER),
-    (0, b"fLaC", "sound (FLAC)", _OTHER),
-    (0, b"ID3", "sound (MP3)", _OTHER),
+    (8, b"WAVE", "sound (WAV)", _SOUND),
+    (0, b"fLaC", "sound (FLAC)", _SOUND),
+    (0, b"ID3", "sound (MP3)", _SOUND),
     (0, b"\x1a\x45\xdf\xa3", "a Matroska or WebM file", _DAMAGED),
     (8, b"AVI ", "an AVI file", _DAMAGED),
     (0, b"FLV\x01", "an FLV file", _DAMAGED),

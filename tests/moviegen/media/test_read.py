@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from moviegen.media.limits import MediaLimits, RefusedMediaError, UnreadableMediaError
+from moviegen.media.limits import MediaError, MediaLimits, RefusedMediaError, UnreadableMediaError
 from moviegen.media.read import iter_frames, open_video, read_frames_at, read_image, read_video
 from moviegen.media.write import encode_clip, write_image
 
@@ -152,6 +152,14 @@ def test_a_video_is_no_still_and_a_still_is_no_video(clip_path: Path, hostile_di
     with pytest.raises(RefusedMediaError, match="png_pipe"):
         read_image(clip_path)
     assert read_image(hostile_dir / "cover.png").shape == (64, 64, 3)
+
+
+def test_a_damaged_still_is_not_told_to_be_no_video(tmp_path: Path) -> None:
+    path = tmp_path / "face.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(64))
+    with pytest.raises(MediaError) as caught:
+        read_image(path)
+    assert "no video; take it out" not in str(caught.value)
 
 
 @pytest.mark.data
