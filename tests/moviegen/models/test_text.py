@@ -1,5 +1,9 @@
 """Text encoders: bytes as ByT5 has them, padding without effect, and the transformers library behind the same interface."""
 
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -164,3 +168,34 @@ def test_a_folder_without_a_model_is_refused(tmp_path):
 def test_impossible_sizes_are_refused():
     with pytest.raises(ValueError, match="divisible by num_heads"):
         ByteTextEncoderConfig(dim=30, num_heads=4)
+
+
+def test_words_are_the_means_of_their_bytes():
+    config = replace(TINY, grain="words")
+    text = 'a red star above "UP"'
+    torch.manual_seed(0)
+    encoder = ByteTextEncoder(config).eval()
+    bytewise = ByteTextEncoder(replace(config, grain="bytes")).eval()
+    bytewise.load_state_dict(encoder.state_dict())
+    words, letters = encoder.encode([text, ""]), bytewise.encode([text, ""])
+    parts = ["a ", "red ", "star ", "above ", '"', "U", "P", '"', "\0"]  # the last one is the end of the text
+    starts = np.cumsum([0, *map(len, parts)])
+    assert words.mask.tolist() == [[True] * len(parts), [True] + [False] * (len(parts) - 1)]
+    for i, (start, end) in enumerate(pairwise(starts)):
+        torch.testing.assert_close(words.features[0, i], letters.features[0, start:end].mean(0))
+    torch.testing.assert_close(words.features[1, 0], letters.features[1, 0])
+
+
+def test_a_text_has_the_same_words_beside_a_longer_one():
+    torch.manual_seed(0)
+    encoder = ByteTextEncoder(replace(TINY, grain="words")).eval()
+    alone, beside = encoder.encode([TEXTS[0]]), encoder.encode([TEXTS[0], "a blue circle moves to the left"])
+    count = alone.mask.shape[1]
+    assert beside.mask[0].tolist() == [True] * count + [False] * (beside.mask.shape[1] - count)
+    torch.testing.assert_close(beside.features[:1, :count], alone.features)
+
+
+@pytest.mark.parametrize("grain", ["letters", ""])
+def test_an_unknown_grain_is_refused(grain):
+    with pytest.raises(ValueError, match="bytes, words"):
+        ByteTextEncoderConfig(grain=grain)
