@@ -16,7 +16,7 @@ from .pictures import take_frames
 from .sets import portrait
 from .sight import CHANCE, Verdict, judge_take
 from .table import TableConfig
-from .takes import sample_take
+from .takes import sample_large, sample_take
 from .words import take_prompts
 
 if TYPE_CHECKING:
@@ -93,9 +93,7 @@ def ask_upsampler(model: Path, config: TableConfig) -> Asked:
     shape = pipeline.defaults
     ours, plain, titles, clips = [], [], [], []
     for i in range(config.num_prompts):
-        take = sample_take(
-            np.random.default_rng([config.prompt_seed, i]), width=2 * shape.width, height=2 * shape.height
-        )
+        take = sample_large(np.random.default_rng([config.prompt_seed, i]), 2 * shape.width, 2 * shape.height)
         large = shrink(take_frames(take)[: shape.num_frames], shape.height, shape.width)
         small = shrink(large, round(shape.height / pipeline.scale), round(shape.width / pipeline.scale))
         made = pipeline(

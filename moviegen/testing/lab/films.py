@@ -13,13 +13,14 @@ from moviegen.testing.planting import TRUTH_FILE, open_folder, replace_file, wri
 from .pictures import render_take
 from .seeds import check_seed
 from .sound import SAMPLE_RATE, render_bounces, sample_bounce
-from .takes import SIDE, Take, sample_take
+from .takes import Take, sample_large, sample_take
 from .words import take_caption
 
 FilmKind = Literal["video", "sound", "large"]
-"""`video`: takes of every family, silent; `sound`: balls that bounce, heard; `large`: as `video`, of twice the size, for the upsampler."""
+"""`video`: takes of every family, silent; `sound`: balls that bounce, heard; `large`: as `video`, of twice the size and on floors of many
+kinds, for the upsampler."""
 
-VERSION = 2
+VERSION = 3
 """Raised when the same arguments give other files."""
 
 CRF = 10
@@ -56,8 +57,9 @@ def film_take(kind: FilmKind, seed: int, number: int) -> Take:
     rng = np.random.default_rng([seed, number])
     if kind == "sound":
         return sample_bounce(rng)
-    side = 2 * SIDE if kind == "large" else SIDE
-    return sample_take(rng, width=side, height=side)
+    if kind == "large":
+        return sample_large(rng)
+    return sample_take(rng)
 
 
 def film_caption(take: Take) -> str:

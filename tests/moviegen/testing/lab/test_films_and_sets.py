@@ -1,6 +1,7 @@
 """Films and sets of the laboratory: the same bytes, what they say is what they show, nothing made twice, a wrong seed refused."""
 
 import tarfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -33,6 +34,17 @@ def test_films_show_what_is_written_beside_them(tmp_path):
         write_films(tmp_path / "a", "sound", 7, 3)
     with pytest.raises(UsageError, match="to train give one of 0 to 999"):
         write_films(tmp_path / "c", "video", 2000, 3)
+
+
+def test_films_stand_on_one_floor_and_large_ones_each_on_its_own():
+    empty = [replace(film_take("video", 7, i), is_empty=True, word="") for i in range(40)]
+    floors = {
+        take_frames(take, 1).tobytes()
+        for take in empty
+        if (take.scene.camera, take.scene.background) == ("static", "slate")
+    }
+    assert len(floors) == 1
+    assert len({film_take("large", 7, i).scene.seed for i in range(8)}) == 8
 
 
 def test_a_film_with_sound_is_heard_at_its_bounces(tmp_path):
