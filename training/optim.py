@@ -17,7 +17,7 @@ class OptimizerConfig:
     """Learning rate after warm-up."""
     betas: tuple[float, float] = (0.9, 0.95)
     weight_decay: float = 0.1
-    """For matrices and kernels; vectors (norms, biases, tables of positions) are not decayed."""
+    """For all that has two axes or more: matrices, kernels, tables; vectors (norms, biases) are not decayed."""
     warmup_steps: int = 100
     """Steps over which the learning rate rises from 0."""
     schedule: Literal["constant", "cosine", "linear", "plateau"] = "constant"
