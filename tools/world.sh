@@ -17,7 +17,7 @@ trained() { # recipe, lake, further flags
     "$moviegen" train run "$recipes/$recipe.yaml" --lake "$world/lakes/$lake" --output "$world/runs/$recipe" "$@"
 }
 
-curated video 12000
+curated video 6000
 trained t2v video
 t2v=$world/runs/t2v/04_world_t2v/model
 "$moviegen" lab table "$world/runs" --only t2i,t2v --output "$world/world.html"
