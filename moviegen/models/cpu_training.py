@@ -44,11 +44,13 @@ class RMSNormOnCPU(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[override]
         x, weight = ctx.saved_tensors
-        width = x.shape[-1]
+        width, kind = x.shape[-1], x.dtype
+        wide = torch.promote_types(kind, weight.dtype)  # under autocast x may be bfloat16 and the weight is not
+        x, g = x.to(wide), g.to(wide)
         inverse = torch.rsqrt(torch.linalg.vector_norm(x, dim=-1, keepdim=True).square() / width + ctx.eps)
         normed, weighted = x * inverse, g * weight
         along = torch.linalg.vecdot(weighted, normed)[..., None] / width
-        return (weighted - normed * along) * inverse, (g * normed).flatten(0, -2).sum(0), None
+        return ((weighted - normed * along) * inverse).to(kind), (g * normed).flatten(0, -2).sum(0), None
 
 
 class ModulatedRMSNorm(torch.autograd.Function):

@@ -38,6 +38,19 @@ def test_values_are_those_of_the_plain_steps():
         torch.testing.assert_close(ours, F.linear(x, w), rtol=0, atol=1e-13)
 
 
+def test_the_norm_takes_bfloat16_inputs_with_float_weights():
+    """What a map made under autocast meets a norm that is not under it: gradients of each one's own type."""
+    x = draw(2, 5, 6).detach().bfloat16().requires_grad_()
+    exact = x.detach().float().requires_grad_()
+    norm, plain = RMSNorm(6, eps=1e-5), nn.RMSNorm(6, eps=1e-5)
+    g = draw(2, 5, 6, seed=2, grad=False).float()
+    (norm(x) * g).sum().backward()
+    (plain(exact) * g).sum().backward()
+    assert (x.grad.dtype, norm.weight.grad.dtype) == (torch.bfloat16, torch.float32)
+    torch.testing.assert_close(x.grad.float(), exact.grad, rtol=0.02, atol=0.02)
+    torch.testing.assert_close(norm.weight.grad, plain.weight.grad, rtol=0.02, atol=0.02)
+
+
 def gradients(model: VideoDiT) -> list[torch.Tensor]:
     model.zero_grad()
     context = TextContext(draw(2, 3, 8, grad=False), torch.arange(3) < torch.tensor([[3], [2]]))
