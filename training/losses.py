@@ -100,14 +100,35 @@ def frozen_forward(network: nn.Module, x: Tensor) -> Tensor:
 SPECTRAL_WINDOWS = (2048, 1024, 512, 256, 128, 64, 32)
 """Samples of each window, as in the descript codec (our decision)."""
 
+SPECTRAL_FLOOR = 1e-5
+"""Least magnitude that is told from silence, as in the descript codec (our decision)."""
 
-def spectral_distance(x: Tensor, y: Tensor, windows: Sequence[int] = SPECTRAL_WINDOWS) -> Tensor:
-    """Mean absolute difference of two waveforms' magnitudes, plain and in decades, averaged over windows; both (B, 1, N); a scalar."""
+
+def spectral_distance(
+    x: Tensor, y: Tensor, windows: Sequence[int] = SPECTRAL_WINDOWS, floor: float = SPECTRAL_FLOOR
+) -> Tensor:
+    """Mean absolute difference of two waveforms' magnitudes, plain and in decades, averaged over windows; both (B, 1, N); a scalar.
+
+    In decades, magnitudes below `floor` are all alike.
+    """
     distances = []
     for window in windows:
         first, second = (_magnitudes(waves, window) for waves in (x, y))
-        decades = (first.clamp_min(1e-5).log10() - second.clamp_min(1e-5).log10()).abs().mean()
+        decades = (first.clamp_min(floor).log10() - second.clamp_min(floor).log10()).abs().mean()
         distances.append((first - second).abs().mean() + decades)
+    return torch.stack(distances).mean()
+
+
+def spectral_convergence(x: Tensor, y: Tensor, windows: Sequence[int] = SPECTRAL_WINDOWS) -> Tensor:
+    """Norm of the difference of two waveforms' magnitudes over that of y's, of the whole batch, averaged over windows; a scalar.
+
+    In squares, so that a network that cannot yet tell two sounds apart makes something of both. The absolute difference asks it for the
+    median, and of sounds that are rare in each band that is silence.
+    """
+    distances = []
+    for window in windows:
+        first, second = (_magnitudes(waves, window) for waves in (x, y))
+        distances.append((first - second).norm() / second.norm().clamp_min(1e-6))
     return torch.stack(distances).mean()
 
 

@@ -5,16 +5,24 @@ Axis letters: B batch, C channels, N audio samples.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from moviegen.errors import UsageError
-from moviegen.models.audio_codec import AudioCodec, AudioCodecConfig, AudioLatents
+from moviegen.models.audio_codec import AudioCodec, AudioCodecConfig, AudioLatents, even_start
 from moviegen.models.audio_discriminator import WINDOWS, MultiScaleSTFTDiscriminator
 from moviegen.weights import load_model, save_model
 from training.data.sound import SoundBatch
-from training.losses import SPECTRAL_WINDOWS, discriminator_loss, feature_distance, spectral_distance
+from training.losses import (
+    SPECTRAL_FLOOR,
+    SPECTRAL_WINDOWS,
+    discriminator_loss,
+    feature_distance,
+    spectral_convergence,
+    spectral_distance,
+)
 from training.media import Media
 from training.modules.adversarial import AdversarialModule
 from training.optim import OptimizerConfig
@@ -28,6 +36,8 @@ class CodecLossConfig:
     """Of the waveform's mean absolute difference."""
     spectrum: float = 1.0
     """Of the spectra's difference, the mean over windows."""
+    convergence: float = 0.0
+    """Of the spectra's difference in squares, relative: gets a small codec started, which without it may stay silent."""
     kl: float = 1e-3
     """Of the latents' divergence, summed over channels and averaged over time, in nats."""
     gan: float = 0.2
@@ -41,6 +51,8 @@ class CodecLossConfig:
     gan_channels: int = 32
     spectral_windows: tuple[int, ...] = SPECTRAL_WINDOWS
     """Samples of each window of the spectral distance."""
+    spectral_floor: float = SPECTRAL_FLOOR
+    """Magnitude below which all is silence to that distance. Above a hiss, so that a sound in it weighs more than the hiss."""
 
 
 class AudioCodecModule(AdversarialModule):
@@ -52,6 +64,7 @@ class AudioCodecModule(AdversarialModule):
         self,
         audio_codec: AudioCodecConfig | None = None,
         init_from: str | None = None,
+        start: Literal["small", "even"] = "small",
         losses: CodecLossConfig = CodecLossConfig(),
         discriminator_lr: float | None = None,
         clip: float = 1.0,
@@ -63,6 +76,7 @@ class AudioCodecModule(AdversarialModule):
         Args:
             audio_codec: Sizes of a new network; not with `init_from`.
             init_from: Model folder of the stage before.
+            start: How a new network's weights begin: `small` as descript's, for hundreds of channels; `even` for narrow ones.
             losses: Weights of the losses.
             discriminator_lr: Learning rate of the discriminators; the codec's when not given.
             clip: Largest norm of the codec's and of the discriminators' gradient, where there is a contest.
@@ -76,6 +90,8 @@ class AudioCodecModule(AdversarialModule):
             )
         torch.manual_seed(seed)
         self.codec = AudioCodec(audio_codec) if audio_codec else load_model(AudioCodec, Path(str(init_from)))
+        if audio_codec and start == "even":
+            even_start(self.codec)
         self.codec.train()
         self.losses = losses
         contest = MultiScaleSTFTDiscriminator(losses.gan_windows, losses.gan_channels) if losses.gan else None
@@ -113,12 +129,19 @@ class AudioCodecModule(AdversarialModule):
         weights = self.losses
         terms = {
             "l1": (weights.l1, (reconstruction - sound).abs().mean()),
-            "spectrum": (weights.spectrum, spectral_distance(reconstruction, sound, weights.spectral_windows)),
+            "spectrum": (weights.spectrum, self.distance(reconstruction, sound)),
             "kl": (weights.kl, posterior.kl().mean()),
         }
+        if weights.convergence:
+            value = spectral_convergence(reconstruction, sound, weights.spectral_windows)
+            terms["convergence"] = (weights.convergence, value)
         if is_judged:
             terms |= self._contest(sound, reconstruction)
         return terms
+
+    def distance(self, reconstruction: Tensor, sound: Tensor) -> Tensor:
+        """Of their spectra, with the stage's windows and floor."""
+        return spectral_distance(reconstruction, sound, self.losses.spectral_windows, self.losses.spectral_floor)
 
     def _contest(self, sound: Tensor, reconstruction: Tensor) -> dict[str, tuple[float, Tensor]]:
         judge = self.discriminator
@@ -157,5 +180,5 @@ class AudioCodecModule(AdversarialModule):
     def validation_step(self, batch: SoundBatch, batch_idx: int) -> None:
         """Spectral distance and L1 of the reconstruction from the posterior's mean."""
         reconstruction = self.codec.decode(self.codec.encode(batch.sound).mean, batch.sound.shape[2])
-        distance = spectral_distance(reconstruction, batch.sound, self.losses.spectral_windows)
+        distance = self.distance(reconstruction, batch.sound)
         self.log_validation({"loss": distance, "l1": (reconstruction - batch.sound).abs().mean()}, batch)

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from moviegen.config import load_config
 from moviegen.errors import UsageError
-from moviegen.models.audio_codec import AudioCodec, AudioCodecConfig, AudioLatents, Snake, extend_mirrored
+from moviegen.models.audio_codec import AudioCodec, AudioCodecConfig, AudioLatents, Snake, even_start, extend_mirrored
 from moviegen.models.audio_codec_weights import codec_from_dac
 from moviegen.models.audio_discriminator import MultiScaleSTFTDiscriminator, STFTDiscriminator
 from moviegen.weights import load_model, save_model
@@ -93,6 +93,21 @@ def test_std_is_never_zero():
     with torch.no_grad():
         model.to_moments.bias.fill_(-200)
     assert float(model.encode(torch.zeros(1, 1, 6)).std.min().detach()) == pytest.approx(1e-4)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("width", [4, 32])
+def test_an_even_start_lets_sound_through_at_any_width(width):
+    """descript's start does not: in the narrow codec a thousandth of the sound is left in the latents."""
+    torch.manual_seed(0)
+    config = AudioCodecConfig(16000, width, (4, 4, 5, 8), 16 * width, 8 * width, 8)
+    sound = 0.1 * torch.randn(4, 1, 6400, generator=torch.Generator().manual_seed(1))
+    spreads = [float(codec.encode(sound).mean.std()) for codec in (AudioCodec(config), even_start(AudioCodec(config)))]
+    assert spreads[0] < 0.01 < 0.03 < spreads[1] < 0.3
+    codec = even_start(AudioCodec(config))
+    latents = codec.encode(sound)
+    assert float(latents.std.max()) < 0.05
+    assert 1e-3 < float(codec.decode(latents.mean, 6400).std()) < 0.3
 
 
 def test_every_parameter_learns():

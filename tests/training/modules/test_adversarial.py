@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from training.losses import frozen_forward, spectral_distance
+from training.losses import frozen_forward, spectral_convergence, spectral_distance
 from training.modules.adversarial import adaptive_weight
 
 
@@ -43,3 +43,25 @@ def test_spectra_differ_by_pitch_and_not_by_sign():
     silence = torch.zeros_like(low, requires_grad=True)
     spectral_distance(silence, low, windows).backward()
     assert torch.isfinite(silence.grad).all()
+
+
+def test_below_its_floor_the_spectral_distance_hears_nothing_in_decades():
+    """Two draws of one hiss differ by tenths of a decade everywhere, unless they lie below the floor; a tone above it is still missed."""
+    hiss = 1e-4 * torch.randn(2, 1, 4096, generator=torch.Generator().manual_seed(0))
+    tone = hiss[:1] + torch.sin(torch.arange(4096) / 5)
+    heard, unheard = (float(spectral_distance(hiss[:1], hiss[1:], (256,), floor)) for floor in (1e-5, 0.1))
+    assert unheard < 0.01 < 0.2 < heard
+    assert float(spectral_distance(tone, hiss[1:], (256,), 0.1)) > 0.2
+
+
+def test_convergence_asks_for_the_mean_of_sounds_where_the_distance_asks_for_their_median():
+    """One sound for a tone and three silences: of all its levels, silence is best by absolute difference, a quiet tone by squares."""
+    tone = torch.sin(torch.arange(2048) / 3)[None, None]
+    sounds = torch.cat([tone, torch.zeros(3, 1, 2048)])
+    levels = (0.0, 0.25, 0.5, 1.0)
+    by_square = [float(spectral_convergence(level * tone.expand(4, 1, -1), sounds, (256,))) for level in levels]
+    by_distance = [float(spectral_distance(level * tone.expand(4, 1, -1), sounds, (256,), 0.05)) for level in levels]
+    assert min(by_square) == by_square[1]
+    assert min(by_distance) == by_distance[0]
+    assert by_square[0] == pytest.approx(1)
+    assert float(spectral_convergence(-sounds, sounds, (256, 64))) == pytest.approx(0, abs=1e-5)
