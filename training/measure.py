@@ -22,6 +22,9 @@ from training.stage import finish_stage, is_settled
 VERSION = 1
 """Raised when the same inputs give other numbers."""
 
+COLLAPSED = 0.01
+"""Share of the latents' variance below which a codec is told to have collapsed (our decision)."""
+
 
 @dataclass(frozen=True)
 class MeasureConfig:
@@ -70,19 +73,37 @@ def run_measure(config: MeasureConfig) -> bool:
     )
     if (settled := is_settled(folder, sha256, f"{count} clips", config.dry_run)) is not None:
         return settled
-    mean, std = latent_moments(codec, source, count)
-    codec.latent_mean.copy_(mean)
-    codec.latent_std.copy_(std)
+    found = latent_moments(codec, source, count)
+    codec.latent_mean.copy_(found.mean)
+    codec.latent_std.copy_(found.std)
     finish_stage(folder, "audio_codec", config.name, 0, sha256, lambda path: save_model(codec.cpu(), path))
-    say(f"{folder.name}: done, {count} clips")
+    say(
+        f"{folder.name}: done, {count} clips; {found.told:.1%} of the latents' variance is the sound, the rest the posterior's own noise"
+    )
+    if found.told < COLLAPSED:
+        say(
+            f"warning: {config.codec} has collapsed: its latents tell nothing of the sound, and no transformer can learn from them. "
+            "Train the codec again with a smaller losses.kl; a narrow one with start: even and losses.convergence: 1"
+        )
     return True
 
 
+@dataclass(frozen=True)
+class LatentMoments:
+    """Of each latent channel, over sounds."""
+
+    mean: Tensor
+    """(C,)"""
+    std: Tensor
+    """(C,), the posterior's own noise included."""
+    told: float
+    """Share of all channels' variance that is that of the posterior's means, 0..1: near 0 the latents tell nothing of the sound."""
+
+
 @torch.no_grad()
-def latent_moments(codec: AudioCodec, source: SoundSource, count: int) -> tuple[Tensor, Tensor]:
-    """Mean and std of each latent channel, both (C,), over the first `count` samples, the posterior's own variance included; padding is
-    left out."""
-    number, total, squares = 0, torch.zeros(()).double(), torch.zeros(()).double()
+def latent_moments(codec: AudioCodec, source: SoundSource, count: int) -> LatentMoments:
+    """Moments over the first `count` samples; padding is left out."""
+    number, total, squares, noise = 0, torch.zeros(()).double(), torch.zeros(()).double(), torch.zeros(()).double()
     device = codec.latent_mean.device
     for position in range(count):
         batch = source.load(BatchSpec(0, decode_bucket(source.buckets[position]), (position,), ()))
@@ -90,6 +111,8 @@ def latent_moments(codec: AudioCodec, source: SoundSource, count: int) -> tuple[
         mean, std = posterior.mean[0].double(), posterior.std[0].double()
         number += mean.shape[1]
         total = total + mean.sum(1)
-        squares = squares + (mean.square() + std.square()).sum(1)
+        squares, noise = squares + mean.square().sum(1), noise + std.square().sum(1)
     average = total / number
-    return average.float(), (squares / number - average.square()).clamp_min(1e-12).sqrt().float()
+    told = (squares / number - average.square()).clamp_min(0)
+    variance = (told + noise / number).clamp_min(1e-12)
+    return LatentMoments(average.float(), variance.sqrt().float(), float(told.sum() / variance.sum()))
