@@ -32,6 +32,12 @@ def are_plain(linears: Sequence[nn.Module]) -> bool:
     return all(type(m) is nn.Linear and type(m.weight) is nn.Parameter and m.bias is None for m in linears)
 
 
+def norm_of_mixed(x: Tensor, weight: Tensor, eps: float) -> Tensor:
+    """F.rms_norm, of x's type; where the weight has another, as under autocast, taken in the wider one: as PyTorch, but by its kernel."""
+    wide = torch.promote_types(x.dtype, weight.dtype)
+    return F.rms_norm(x.to(wide), weight.shape, weight.to(wide), eps).to(x.dtype)
+
+
 class RMSNormOnCPU(torch.autograd.Function):
     """y = w x / rms(x). With n = x / rms(x): dw = sum of g n; dx = (g w - n mean(g w n)) / rms(x)."""
 
@@ -39,7 +45,7 @@ class RMSNormOnCPU(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.eps = eps
-        return F.rms_norm(x, weight.shape, weight, eps)
+        return norm_of_mixed(x, weight, eps)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[override]

@@ -13,6 +13,7 @@ from moviegen.models.cpu_training import (
     ModulatedRMSNorm,
     RMSNormOnCPU,
     are_plain,
+    norm_of_mixed,
     on_cpu_with_gradients,
     pays,
 )
@@ -25,7 +26,9 @@ class RMSNorm(nn.RMSNorm):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., D) -> (..., D)."""
-        return RMSNormOnCPU.apply(x, self.weight, self.eps) if on_cpu_with_gradients(x) else super().forward(x)
+        if on_cpu_with_gradients(x):
+            return RMSNormOnCPU.apply(x, self.weight, self.eps)
+        return super().forward(x) if x.dtype == self.weight.dtype else norm_of_mixed(x, self.weight, self.eps)
 
 
 class SwiGLU(nn.Module):

@@ -38,6 +38,7 @@ def test_values_are_those_of_the_plain_steps():
         torch.testing.assert_close(ours, F.linear(x, w), rtol=0, atol=1e-13)
 
 
+@pytest.mark.filterwarnings("error")
 def test_the_norm_takes_bfloat16_inputs_with_float_weights():
     """What a map made under autocast meets a norm that is not under it: gradients of each one's own type."""
     x = draw(2, 5, 6).detach().bfloat16().requires_grad_()
@@ -49,6 +50,8 @@ def test_the_norm_takes_bfloat16_inputs_with_float_weights():
     assert (x.grad.dtype, norm.weight.grad.dtype) == (torch.bfloat16, torch.float32)
     torch.testing.assert_close(x.grad.float(), exact.grad, rtol=0.02, atol=0.02)
     torch.testing.assert_close(norm.weight.grad, plain.weight.grad, rtol=0.02, atol=0.02)
+    with torch.no_grad():
+        assert torch.equal(norm(x), plain(exact).bfloat16())
 
 
 def gradients(model: VideoDiT) -> list[torch.Tensor]:
