@@ -86,7 +86,7 @@ def _rows(capability: str, family: str, verdicts: list[Verdict]) -> list[Answer]
 
 
 def ask_upsampler(model: Path, config: TableConfig) -> Asked:
-    """Small renders made large, against the large render; beside it bicubic interpolation of the same."""
+    """Small renders made large, in as many steps as the product takes, against the large render; beside it bicubic interpolation."""
     from moviegen.pipelines.upsample import UpsamplePipeline
 
     pipeline = UpsamplePipeline.from_pretrained(model)
@@ -97,9 +97,8 @@ def ask_upsampler(model: Path, config: TableConfig) -> Asked:
         large = shrink(take_frames(take)[: shape.num_frames], shape.height, shape.width)
         small = shrink(large, round(shape.height / pipeline.scale), round(shape.width / pipeline.scale))
         made = pipeline(
-            small, height=shape.height, width=shape.width, fps=take.scene.fps, seed=i,
-            num_inference_steps=config.num_inference_steps, guidance_scale=1.0,
-        ).frames  # fmt: skip
+            small, height=shape.height, width=shape.width, fps=take.scene.fps, seed=i, guidance_scale=1.0
+        ).frames
         enlarged = bicubic(small, shape.height, shape.width)
         ours.append(psnr(made, large))
         plain.append(psnr(enlarged, large))
