@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from moviegen.models.convolution import Conv2d
+
 
 @dataclass(frozen=True)
 class TAELossConfig:
@@ -72,10 +74,10 @@ class PatchDiscriminator(nn.Module):
 
     def __init__(self, channels: int = 64) -> None:
         super().__init__()
-        layers: list[nn.Module] = [nn.Conv2d(3, channels, 4, 2, 1), nn.LeakyReLU(0.2)]
+        layers: list[nn.Module] = [Conv2d(3, channels, 4, 2, 1), nn.LeakyReLU(0.2)]
         for width in (channels, 2 * channels):
-            layers += [nn.Conv2d(width, 2 * width, 4, 2, 1), nn.GroupNorm(8, 2 * width), nn.LeakyReLU(0.2)]
-        self.layers = nn.Sequential(*layers, nn.Conv2d(4 * channels, 1, 4, 1, 1))
+            layers += [Conv2d(width, 2 * width, 4, 2, 1), nn.GroupNorm(8, 2 * width), nn.LeakyReLU(0.2)]
+        self.layers = nn.Sequential(*layers, Conv2d(4 * channels, 1, 4, 1, 1))
 
     def forward(self, pixels: Tensor) -> Tensor:
         return self.layers(rearrange(pixels, "b c t h w -> (b t) c h w"))
@@ -120,7 +122,8 @@ def spectral_distance(
 
 
 def spectral_convergence(x: Tensor, y: Tensor, windows: Sequence[int] = SPECTRAL_WINDOWS) -> Tensor:
-    """Norm of the difference of two waveforms' magnitudes over that of y's, of the whole batch, averaged over windows; a scalar.
+    """Norm of the difference of two waveforms' magnitudes over that of y's, of the whole batch, averaged over windows; both
+    (B, 1, N); a scalar.
 
     In squares, so that a network that cannot yet tell two sounds apart makes something of both. The absolute difference asks it for the
     median, and of sounds that are rare in each band that is silence.

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from moviegen.draws import draw
+from moviegen.models.convolution import Conv1d
 from moviegen.weights import HubModel
 
 MIN_STD = 1e-4
@@ -186,7 +187,7 @@ def extend_mirrored(x: Tensor, length: int) -> Tensor:
 
 def _conv(in_channels: int, out_channels: int, kernel_size: int, **options: int) -> nn.Module:
     """A convolution under weight norm, begun as descript's: small and without bias."""
-    conv = nn.Conv1d(in_channels, out_channels, kernel_size, **options)  # type: ignore[arg-type]
+    conv = Conv1d(in_channels, out_channels, kernel_size, **options)  # type: ignore[arg-type]
     nn.init.trunc_normal_(conv.weight, std=0.02)
     nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
     return weight_norm(conv)

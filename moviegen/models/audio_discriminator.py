@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
+from moviegen.models.convolution import Conv2d
+
 WINDOWS = (2048, 1024, 512, 256, 128)
 """Samples of each transform's window: 43 ms to 3 ms at 48 kHz."""
 
@@ -74,4 +76,4 @@ def _conv(
     dilation: tuple[int, int] = (1, 1),
 ) -> nn.Module:
     padding = tuple((k - 1) // 2 * d for k, d in zip(kernel, dilation, strict=True))
-    return weight_norm(nn.Conv2d(in_channels, out_channels, kernel, stride, padding, dilation))  # type: ignore[arg-type]
+    return weight_norm(Conv2d(in_channels, out_channels, kernel, stride, padding, dilation))  # type: ignore[arg-type]
