@@ -88,6 +88,8 @@ class AudioCodecModule(AdversarialModule):
             raise UsageError(
                 "model: give either audio_codec (the sizes of a new network) or init_from (a model folder)"
             )
+        if init_from and start != "small":
+            raise UsageError(f"model: start {start} is for a new network; init_from brings its weights along")
         torch.manual_seed(seed)
         self.codec = AudioCodec(audio_codec) if audio_codec else load_model(AudioCodec, Path(str(init_from)))
         if audio_codec and start == "even":

@@ -4,8 +4,10 @@ import pytest
 import torch
 from torch import nn
 
+from moviegen.errors import UsageError
 from training.losses import frozen_forward, spectral_convergence, spectral_distance
 from training.modules.adversarial import adaptive_weight
+from training.modules.audio_codec import AudioCodecModule
 
 
 def test_one_backward_teaches_each_side_by_its_own_loss():
@@ -65,3 +67,8 @@ def test_convergence_asks_for_the_mean_of_sounds_where_the_distance_asks_for_the
     assert min(by_distance) == by_distance[0]
     assert by_square[0] == pytest.approx(1)
     assert float(spectral_convergence(-sounds, sounds, (256, 64))) == pytest.approx(0, abs=1e-5)
+
+
+def test_a_start_for_weights_that_are_there_is_refused():
+    with pytest.raises(UsageError, match="start even is for a new network"):
+        AudioCodecModule(init_from="run/model", start="even")
