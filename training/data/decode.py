@@ -1,6 +1,8 @@
 """A sample's bytes -> frames at the stage's frame size -> a tensor. Media is opened by moviegen.media only."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -42,8 +44,25 @@ class DecodedClip:
     fps: float
     """Frames per second of these frames."""
 
+    @property
+    def nbytes(self) -> int:
+        """Memory that it takes."""
+        return self.frames.nbytes
 
-class ClipCache:
+
+class Sized(Protocol):
+    """What knows how much memory it takes, as an array does."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes."""
+        ...
+
+
+Clip = TypeVar("Clip", bound=Sized)
+
+
+class ClipCache(Generic[Clip]):
     """Decoded clips kept in memory until `max_bytes` are used; what comes later is decoded each time.
 
     No eviction: a loader visits every clip once a pass, and a cache that evicts the oldest would then never hit.
@@ -51,17 +70,17 @@ class ClipCache:
 
     def __init__(self, max_bytes: int) -> None:
         self._free_bytes = max_bytes
-        self._clips: dict[int, DecodedClip] = {}
+        self._clips: dict[Hashable, Clip] = {}
 
-    def get(self, position: int) -> DecodedClip | None:
-        """The clip kept under that number, or None."""
-        return self._clips.get(position)
+    def get(self, key: Hashable) -> Clip | None:
+        """The clip kept under that key, or None."""
+        return self._clips.get(key)
 
-    def put(self, position: int, clip: DecodedClip) -> None:
+    def put(self, key: Hashable, clip: Clip) -> None:
         """Keeps a clip while there is room."""
-        if position not in self._clips and clip.frames.nbytes <= self._free_bytes:
-            self._clips[position] = clip
-            self._free_bytes -= clip.frames.nbytes
+        if key not in self._clips and clip.nbytes <= self._free_bytes:
+            self._clips[key] = clip
+            self._free_bytes -= clip.nbytes
 
 
 def frame_rate(num_frames: int, duration: float) -> float:

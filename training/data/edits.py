@@ -80,8 +80,10 @@ class EditPart:
 class EditSource(SetSource):
     """The samples of an editing set."""
 
-    def __init__(self, root: Path, part: EditPart, shape: Shape, allow_missing: bool = False) -> None:
-        super().__init__(read_set(root, "edits", part.subset, part.tasks, allow_missing), shape)
+    def __init__(
+        self, root: Path, part: EditPart, shape: Shape, cache_bytes: int = 0, allow_missing: bool = False
+    ) -> None:
+        super().__init__(read_set(root, "edits", part.subset, part.tasks, allow_missing), shape, cache_bytes)
 
     def load(self, spec: BatchSpec) -> EditBatch:
         """Inputs and targets of a batch; of an image batch the same frame of both."""
@@ -93,8 +95,8 @@ class EditSource(SetSource):
             index=spec.index, bucket=encode_bucket(spec.bucket), keys=[meta.key for meta in metas],
             captions=[instruction for _, instruction, *_ in samples],
             fps=[0.0 if is_image else frames * m.fps_num / m.fps_den / m.num_frames for m in metas],
-            pixels=self.pixels([after for *_, after in samples], counts, spec),
-            inputs=self.pixels([before for _, _, before, _ in samples], counts, spec),
+            pixels=self.pixels([after for *_, after in samples], counts, spec, "after"),
+            inputs=self.pixels([before for _, _, before, _ in samples], counts, spec, "before"),
             tasks=[task_of(meta) for meta in metas],
         )  # fmt: skip
 
@@ -127,6 +129,7 @@ class EditDataModule(MixedDataModule):
         subset: str | None = None,
         validation: Validation = Validation(),  # noqa: B008
         num_workers: int = 0,
+        cache_bytes: int = 2**30,
         seed: int = 0,
         batch: BatchRule = BatchRule(),  # noqa: B008
         allow_missing: bool = False,
@@ -141,12 +144,13 @@ class EditDataModule(MixedDataModule):
             subset: Subset of the part of clips, when it names none; the lake's only one when not given.
             validation: What is held out.
             num_workers: Processes that load batches; 0 loads in the training process.
+            cache_bytes: Memory for decoded frames, of each kind in each loading process.
             seed: Order of the samples.
             batch: A FLOP budget beside the number of samples, and what sizes divide by.
             allow_missing: Go on without committed files that are missing; they are told, and recorded in data.json.
         """
         super().__init__(lake, parts, validation, num_workers, seed, batch, allow_missing)
-        self.buckets, self.resolution, self.subset = buckets, resolution, subset
+        self.buckets, self.resolution, self.subset, self.cache_bytes = buckets, resolution, subset, cache_bytes
         for name, part in parts.items():
             if part.t2v and part.num_frames is not None:
                 raise UsageError(
@@ -158,9 +162,11 @@ class EditDataModule(MixedDataModule):
         part = self.parts[name]
         if part.t2v:
             subset = with_subset(part, self.subset).subset
-            return ClipSource(Path(self.lake), subset, self.buckets, self.resolution, 0, self.allow_missing)
+            return ClipSource(
+                Path(self.lake), subset, self.buckets, self.resolution, self.cache_bytes, self.allow_missing
+            )
         shape = Shape(self.buckets, self.resolution, part.num_frames)
-        return EditSource(Path(self.lake), part, shape, self.allow_missing)
+        return EditSource(Path(self.lake), part, shape, self.cache_bytes, self.allow_missing)
 
     def tokens(self, name: str, bucket: str) -> int:
         """Of a sample in a bucket."""

@@ -54,9 +54,16 @@ class PersonalSource(SetSource):
     """The samples of a personal set."""
 
     def __init__(
-        self, root: Path, part: PersonalPart, shape: Shape, face_px: int, seed: int, allow_missing: bool = False
+        self,
+        root: Path,
+        part: PersonalPart,
+        shape: Shape,
+        face_px: int,
+        seed: int,
+        cache_bytes: int = 0,
+        allow_missing: bool = False,
     ) -> None:
-        super().__init__(read_set(root, "personal", part.subset, part.pairing, allow_missing), shape)
+        super().__init__(read_set(root, "personal", part.subset, part.pairing, allow_missing), shape, cache_bytes)
         self._face_px, self._seed = face_px, seed
 
     def load(self, spec: BatchSpec) -> PersonalBatch:
@@ -92,6 +99,7 @@ class PersonalDataModule(MixedDataModule):
         subset: str | None = None,
         validation: Validation = Validation(),  # noqa: B008
         num_workers: int = 0,
+        cache_bytes: int = 2**30,
         seed: int = 0,
         batch: BatchRule = BatchRule(),  # noqa: B008
         allow_missing: bool = False,
@@ -107,18 +115,21 @@ class PersonalDataModule(MixedDataModule):
             subset: Set of the parts that name none; the lake's only one when not given.
             validation: What is held out.
             num_workers: Processes that load batches; 0 loads in the training process.
+            cache_bytes: Memory for decoded frames, of each kind in each loading process.
             seed: Order of the samples, and choice of pictures.
             batch: A FLOP budget beside the number of samples, and what sizes divide by.
             allow_missing: Go on without committed files that are missing; they are told, and recorded in data.json.
         """
         super().__init__(lake, parts, validation, num_workers, seed, batch, allow_missing)
         self.buckets, self.resolution, self.face_px, self.subset = buckets, resolution, face_px, subset
+        self.cache_bytes = cache_bytes
 
     def open_part(self, name: str) -> PersonalSource:
         """The samples of a kind."""
         part = with_subset(self.parts[name], self.subset)
         shape = Shape(self.buckets, self.resolution, part.num_frames)
-        return PersonalSource(Path(self.lake), part, shape, self.face_px, self._seed_of(name), self.allow_missing)
+        seed, missing = self._seed_of(name), self.allow_missing
+        return PersonalSource(Path(self.lake), part, shape, self.face_px, seed, self.cache_bytes, missing)
 
     def tokens(self, name: str, bucket: str) -> int:
         """Of a sample in a bucket."""

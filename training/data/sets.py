@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,7 +25,7 @@ from moviegen.contracts.shard import Shard, ShardError, check_size, committed_ta
 from moviegen.errors import UsageError
 from moviegen.media.read import read_video
 from training.data.buckets import BatchSpec
-from training.data.decode import to_tensor
+from training.data.decode import ClipCache, to_tensor
 from training.data.index import keep_notes, kept_notes
 from training.data.presence import present
 from training.data.shards import read_rows
@@ -176,10 +177,11 @@ class Shape:
 
 
 class SetSource:
-    """The samples of a set that a bucket takes; subclasses load them."""
+    """The samples of a set that a bucket takes; subclasses load them. Decoded videos are kept in `cache_bytes` of memory."""
 
-    def __init__(self, samples: SampleSet, shape: Shape) -> None:
+    def __init__(self, samples: SampleSet, shape: Shape, cache_bytes: int = 0) -> None:
         self.subset, self._reader, self._shape = samples, SetReader(samples), shape
+        self._cache = ClipCache[np.ndarray](cache_bytes)
         rows = list(zip(samples.samples, self._reader.facts(samples.samples), strict=True))
         placed = [(ref, facts, shape.bucket(facts)) for ref, facts in rows]
         kept = [row for row in placed if row[2] is not None]
@@ -192,13 +194,19 @@ class SetSource:
         self.buckets = [str(bucket) for *_, bucket in kept]
         self.groups = [facts["video_id"] for _, facts, _ in kept]
 
-    def pixels(self, media: Sequence[bytes], num_source: Sequence[int], spec: BatchSpec) -> Tensor:
-        """(B, 3, T, H, W) of the clips of a batch; of an image batch one frame, at the place the plan drew."""
+    def pixels(self, media: Sequence[bytes], num_source: Sequence[int], spec: BatchSpec, which: str = "") -> Tensor:
+        """(B, 3, T, H, W) of the clips of a batch; of an image batch one frame, at the place the plan drew. `which` tells a sample's
+        videos apart."""
         size = self._shape.buckets.frame_size(spec.bucket, self._shape.resolution)
         clips = []
         for number, (content, count) in enumerate(zip(media, num_source, strict=True)):
             indices = sample_frame_indices(count, spec.bucket.num_frames)
             if spec.bucket.is_image:
                 indices = [int(spec.frames[number] * count)]
-            clips.append(to_tensor(read_video(content, indices=indices, size=size)))
+            key = (spec.samples[number], which, tuple(indices))
+            frames = self._cache.get(key)
+            if frames is None:
+                frames = read_video(content, indices=indices, size=size)
+                self._cache.put(key, frames)
+            clips.append(to_tensor(frames))
         return torch.stack(clips)

@@ -36,7 +36,7 @@ class ShardSource:
         self.groups = [sample.video_id for sample in self.subset.samples]
         self._sizes = {key: buckets.frame_size(decode_bucket(key), resolution) for key in set(self.buckets)}
         self._reader = ShardReader(self.subset)
-        self._cache = ClipCache(cache_bytes)
+        self._cache = ClipCache[DecodedClip](cache_bytes)
 
     def load(self, spec: BatchSpec) -> Batch:
         """Pixels of a batch. An image is one of the frames that the clip's bucket takes."""

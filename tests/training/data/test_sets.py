@@ -59,6 +59,21 @@ def test_edits_change_what_their_task_says(lake):
     assert still.fps == [0.0]
 
 
+def test_decoded_videos_are_kept_and_told_apart(lake, monkeypatch):
+    """The second time nothing is decoded; input and target, video and single frame, are not taken for each other."""
+    shape, part = Shape(TOY_BUCKETS, 64, num_frames=8), EditPart(1, ("backtranslate",))
+    source, plain = EditSource(lake, part, shape, cache_bytes=2**24), EditSource(lake, part, shape)
+    asked = [spec_of(source, 0), spec_of(source, 0, frames=(0.5,)), spec_of(source, 0, frames=(0.99,))]
+    for spec in asked:
+        source.load(spec)
+    expected = [plain.load(spec) for spec in asked]
+    monkeypatch.setattr("training.data.sets.read_video", lambda *_, **__: pytest.fail("decoded again"))
+    for spec, batch in zip(asked, expected, strict=True):
+        again = source.load(spec)
+        assert again.inputs.equal(batch.inputs)
+        assert again.pixels.equal(batch.pixels)
+
+
 def test_sound_comes_with_frames_and_its_six_fields(lake):
     shape = SoundShape(sample_rate_hz=16000, frame_rate=4.0, frame_px=32)
     batch = SoundSource(lake, SoundPart(1, seconds=2.0), shape, seed=0).load(BatchSpec(3, None, (0, 1), ()))
