@@ -76,9 +76,13 @@ class ClipCache(Generic[Clip]):
         """The clip kept under that key, or None."""
         return self._clips.get(key)
 
+    def has_room(self, num_bytes: int) -> bool:
+        """Whether a clip of that size would be kept."""
+        return num_bytes <= self._free_bytes
+
     def put(self, key: Hashable, clip: Clip) -> None:
         """Keeps a clip while there is room."""
-        if key not in self._clips and clip.nbytes <= self._free_bytes:
+        if key not in self._clips and self.has_room(clip.nbytes):
             self._clips[key] = clip
             self._free_bytes -= clip.nbytes
 

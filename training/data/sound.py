@@ -20,7 +20,7 @@ from moviegen.media.audio import read_audio
 from moviegen.media.read import read_video
 from training.data.buckets import BatchSpec
 from training.data.cost import BatchRule
-from training.data.decode import to_tensor
+from training.data.decode import ClipCache, to_tensor
 from training.data.held_out import Validation
 from training.data.mixture import MixedDataModule, with_subset
 from training.data.parts import PartBatch
@@ -67,9 +67,18 @@ class SoundPart:
 class SoundSource:
     """The samples of a subset, a chunk of each."""
 
-    def __init__(self, root: Path, part: SoundPart, data: "SoundShape", seed: int, allow_missing: bool = False) -> None:
+    def __init__(
+        self,
+        root: Path,
+        part: SoundPart,
+        data: "SoundShape",
+        seed: int,
+        cache_bytes: int = 0,
+        allow_missing: bool = False,
+    ) -> None:
         self.subset = read_subset(root, part.subset, allow_missing)
         self._reader, self._part, self._shape, self._seed = ShardReader(self.subset), part, data, seed
+        self._cache = ClipCache[np.ndarray](cache_bytes)
         self.buckets = [f"1x1-f{max(2, self.num_frames)}"] * len(self.subset.samples)
         self.groups = [ref.video_id for ref in self.subset.samples]
 
@@ -97,19 +106,30 @@ class SoundSource:
             raise MovieGenError(f"clip {ref.key} has no sound; choose a subset of clips with sound with --data.subset")
         place = float(np.random.default_rng([self._seed, index, position]).random())
         start_s = place * max(0.0, meta.duration - self._part.seconds)
-        end_s = start_s + min(self._part.seconds, meta.duration)
-        sound = read_audio(media, start_s=start_s, end_s=end_s, sample_rate=self._shape.sample_rate_hz)
+        sound = self._sound(meta, media, position)[:, round(start_s * self._shape.sample_rate_hz) :]
         wave = torch.zeros(1, round(self._part.seconds * self._shape.sample_rate_hz))
         count = min(sound.shape[1], wave.shape[1])
         wave[:, :count] = torch.from_numpy(sound[:, :count])
-        frames = self._frames(meta, media, start_s) if suffix == "mp4" and self.num_frames else None
+        frames = self._frames(meta, media, position, start_s) if suffix == "mp4" and self.num_frames else None
         return wave, count, frames, self._caption(meta)
 
-    def _frames(self, meta: SampleMeta, media: bytes, start_s: float) -> Tensor:
+    def _sound(self, meta: SampleMeta, media: bytes, position: int) -> np.ndarray:
+        """(1, N) of the whole clip, so that a chunk is the same whether it was kept or not."""
+        sound = self._cache.get((position, "sound"))
+        if sound is None:
+            sound = read_audio(media, end_s=meta.duration, sample_rate=self._shape.sample_rate_hz)
+            self._cache.put((position, "sound"), sound)
+        return sound
+
+    def _frames(self, meta: SampleMeta, media: bytes, position: int, start_s: float) -> Tensor:
         fps, side = meta.num_frames / meta.duration, self._shape.frame_px
         moments = (start_s + (i + 0.5) / self._shape.frame_rate for i in range(self.num_frames))
         indices = [min(meta.num_frames - 1, math.floor(moment * fps)) for moment in moments]
-        return to_tensor(read_video(media, indices=indices, size=(side, side)))
+        every = self._cache.get((position, "frames"))
+        if every is None and self._cache.has_room(meta.num_frames * side * side * 3):
+            every = read_video(media, indices=range(meta.num_frames), size=(side, side))
+            self._cache.put((position, "frames"), every)
+        return to_tensor(read_video(media, indices=indices, size=(side, side)) if every is None else every[indices])
 
     def _grey(self) -> Tensor:
         return torch.zeros(3, self.num_frames, self._shape.frame_px, self._shape.frame_px)
@@ -151,6 +171,7 @@ class SoundDataModule(MixedDataModule):
         subset: str | None = None,
         validation: Validation = Validation(),  # noqa: B008
         num_workers: int = 0,
+        cache_bytes: int = 2**30,
         seed: int = 0,
         batch: BatchRule = BatchRule(),  # noqa: B008
         allow_missing: bool = False,
@@ -164,17 +185,19 @@ class SoundDataModule(MixedDataModule):
             subset: Subset of the parts that name none; the lake's only one when not given.
             validation: What is held out.
             num_workers: Processes that load batches; 0 loads in the training process.
+            cache_bytes: Memory for decoded sound and frames, of each kind in each loading process.
             seed: Order of the samples, and the chunks' places.
             batch: A FLOP budget beside the number of samples, and what sizes divide by.
             allow_missing: Go on without committed files that are missing; they are told, and recorded in data.json.
         """
         super().__init__(lake, parts, validation, num_workers, seed, batch, allow_missing)
-        self.shape, self.subset = shape, subset
+        self.shape, self.subset, self.cache_bytes = shape, subset, cache_bytes
 
     def open_part(self, name: str) -> SoundSource:
         """The samples of a kind."""
         part = with_subset(self.parts[name], self.subset)
-        return SoundSource(Path(self.lake), part, self.shape, self._seed_of(name), self.allow_missing)
+        seed, missing = self._seed_of(name), self.allow_missing
+        return SoundSource(Path(self.lake), part, self.shape, seed, self.cache_bytes, missing)
 
     def tokens(self, name: str, bucket: str) -> int:
         """Latents of a chunk."""

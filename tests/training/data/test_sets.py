@@ -87,6 +87,20 @@ def test_sound_comes_with_frames_and_its_six_fields(lake):
     assert not long.sound[..., round(4.5 * 16000) :].any(), "padded with silence"
 
 
+def test_sound_and_frames_that_are_kept_are_those_that_are_read(lake, monkeypatch):
+    shape, part = SoundShape(sample_rate_hz=16000, frame_rate=4.0, frame_px=32), SoundPart(1, seconds=2.0)
+    kept, plain = (SoundSource(lake, part, shape, seed=0, cache_bytes=size) for size in (2**24, 0))
+    asked = [BatchSpec(number, None, (0, 1), ()) for number in range(3)]
+    kept.load(asked[0])
+    expected = [plain.load(spec) for spec in asked]
+    for name in ("read_video", "read_audio"):
+        monkeypatch.setattr(f"training.data.sound.{name}", lambda *_, **__: pytest.fail("decoded again"))
+    for spec, batch in zip(asked, expected, strict=True):
+        assert kept.load(spec).sound.equal(batch.sound)
+        assert kept.load(spec).pixels.equal(batch.pixels)
+    assert not expected[0].sound.equal(expected[1].sound), "other chunks"
+
+
 def test_a_tar_that_is_not_what_was_committed_is_refused(lake, tmp_path):
     import shutil
 
