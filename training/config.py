@@ -15,7 +15,7 @@ import yaml
 from moviegen.contracts.clip import file_sha256, hash_id
 from moviegen.errors import UsageError
 
-WITHOUT_EFFECT = ("num_workers", "cache_bytes", "execution", "allow_missing")
+WITHOUT_EFFECT = ("num_workers", "cache_bytes", "latent_cache_bytes", "execution", "allow_missing")
 """Settings that change how fast a stage runs, and of what it computes at most the last digits; what is missing changes the digest."""
 
 LIMITS = ("max_steps", "max_time")

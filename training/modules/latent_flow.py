@@ -21,6 +21,7 @@ from training.data.batch import Batch
 from training.data.encoders import drop_texts, encode_pixels, prompt_of
 from training.media import Media, clip_media
 from training.modules.flow import TextFlowModule, drop, without
+from training.modules.kept_latents import KeptLatents
 from training.modules.tables import check_positions
 
 
@@ -31,17 +32,20 @@ class LatentFlowModule(TextFlowModule):
     tables = ""
     """Setting that says how long the tables of positions are; empty: they are those of `init_from`."""
 
-    def __init__(self, tae: str, uncond_prob: float = 0.1, **options: Any) -> None:
+    def __init__(self, tae: str, uncond_prob: float = 0.1, latent_cache_bytes: int = 0, **options: Any) -> None:
         """What every stage on latents is told.
 
         Args:
             tae: Folder of the TAE whose latents are learned, with their mean and std measured (`moviegen train encode`).
             uncond_prob: Share of the texts dropped, for guidance; 0.1 is our decision.
+            latent_cache_bytes: Memory in which each rank keeps the latents of pixels it has seen: of a set that is seen many times,
+                encoding takes most of a small network's step.
         """
         super().__init__(**options)
         self.uncond_prob = uncond_prob
         self.tae = load_model(TAE, Path(tae)).requires_grad_(False)
         self.tae_folder = tae
+        self._kept = KeptLatents(self.tae, latent_cache_bytes) if latent_cache_bytes else None
         self.defaults = VideoDefaults()
 
     def adopt(self, network: nn.Module, encoders: Sequence[TextEncoder]) -> None:
@@ -60,7 +64,8 @@ class LatentFlowModule(TextFlowModule):
     def encode_pixels(self, pixels: Tensor, generator: torch.Generator | None) -> Tensor:
         """Normalised latents (B, C, T, h, w) of pixels (B, 3, T', H, W), as `moviegen train encode` makes them; the posterior's mean
         without a generator."""
-        return self._normalized(encode_pixels(self.tae, pixels), generator)
+        posterior = self._kept.encode(pixels) if self._kept else encode_pixels(self.tae, pixels)
+        return self._normalized(posterior, generator)
 
     @torch.no_grad()
     def _normalized(self, posterior: LatentDistribution, generator: torch.Generator | None) -> Tensor:
