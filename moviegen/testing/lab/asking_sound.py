@@ -16,7 +16,7 @@ from .table import TableConfig
 if TYPE_CHECKING:
     from moviegen.pipelines.soundtrack import SoundtrackPipeline
 
-WINDOW_S, OVERLAP_S = 2.0, 0.5
+WINDOW_S, OVERLAP_S = 3.0, 1.0
 """Of a soundtrack: chunks as in training."""
 
 EXTENSION_S = 60
@@ -45,7 +45,7 @@ def _soundtrack(
     pipeline: "SoundtrackPipeline", frames: np.ndarray, fps: Fraction, seed: int, overlap_s: float = OVERLAP_S
 ) -> np.ndarray:
     made = pipeline(
-        frames, fps=fps, window_s=WINDOW_S, context_s=overlap_s, num_inference_steps=32, guidance_scale=2.0, seed=seed
+        frames, fps=fps, window_s=WINDOW_S, context_s=overlap_s, num_inference_steps=32, guidance_scale=3.0, seed=seed
     )
     if made.sample_rate != SAMPLE_RATE:
         raise ValueError(f"the model makes sound at {made.sample_rate} Hz, the laboratory's is {SAMPLE_RATE}")
