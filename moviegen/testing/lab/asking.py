@@ -134,7 +134,7 @@ def ask_edits(model: Path, config: TableConfig) -> Asked:
         before = shrink(take_frames(edit.before, FRAMES), SIDE, SIDE)
         options = EditOptions(
             task=EDIT_TASKS[edit.kind], width=SIDE, height=SIDE, num_inference_steps=config.num_inference_steps,
-            guidance_scale=config.guidance_scale,
+            guidance_scale=config.edit_guidance_scale,
         )  # fmt: skip
         fps = edit.before.scene.fps * FRAMES / edit.before.scene.num_frames
         made = pipeline(before, edit.instruction, fps=fps, options=options, seed=i).frames

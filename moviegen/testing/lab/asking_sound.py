@@ -1,6 +1,5 @@
 """Soundtracks of a trained model and what the oracle hears of them."""
 
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from .answers import Asked, mean_answer, share_answer
 from .pictures import take_frames
 from .sound import CHANCE_MATERIAL, SAMPLE_RATE, chance_onsets, hear, material_of, read_seams, sample_bounce
 from .table import TableConfig
+from .takes import Take
 
 if TYPE_CHECKING:
     from moviegen.pipelines.soundtrack import SoundtrackPipeline
@@ -30,7 +30,7 @@ def ask_sound(model: Path, config: TableConfig) -> Asked:
     takes = [sample_bounce(np.random.default_rng([config.prompt_seed, i])) for i in range(config.num_prompts)]
     shares, materials = [], 0
     for i, take in enumerate(takes):
-        sound = _soundtrack(pipeline, take_frames(take), take.scene.fps, i)
+        sound = _soundtrack(pipeline, take, i, config)
         heard = hear(sound, bounce_times(take.scene))
         shares.append(heard.onsets)
         materials += heard.material == material_of(take.scene)
@@ -42,11 +42,12 @@ def ask_sound(model: Path, config: TableConfig) -> Asked:
 
 
 def _soundtrack(
-    pipeline: "SoundtrackPipeline", frames: np.ndarray, fps: Fraction, seed: int, overlap_s: float = OVERLAP_S
+    pipeline: "SoundtrackPipeline", take: Take, seed: int, config: TableConfig, overlap_s: float = OVERLAP_S
 ) -> np.ndarray:
     made = pipeline(
-        frames, fps=fps, window_s=WINDOW_S, context_s=overlap_s, num_inference_steps=32, guidance_scale=3.0, seed=seed
-    )
+        take_frames(take), fps=take.scene.fps, window_s=WINDOW_S, context_s=overlap_s, num_inference_steps=32,
+        guidance_scale=config.guidance_scale, seed=seed,
+    )  # fmt: skip
     if made.sample_rate != SAMPLE_RATE:
         raise ValueError(f"the model makes sound at {made.sample_rate} Hz, the laboratory's is {SAMPLE_RATE}")
     return made.samples
@@ -61,7 +62,7 @@ def ask_seams(model: Path, config: TableConfig, overlap_s: float = OVERLAP_S) ->
     for i in range(films):
         rng = np.random.default_rng([config.prompt_seed, i])
         take = sample_bounce(rng, num_frames=12 * EXTENSION_S, crossings=float(rng.uniform(50, 70)))
-        sound = _soundtrack(pipeline, take_frames(take), take.scene.fps, i, overlap_s)
+        sound = _soundtrack(pipeline, take, i, config, overlap_s)
         spans = pipeline.spans(SoundSettings(len(sound), window_s=WINDOW_S, context_s=overlap_s))
         rate = pipeline.codec.config.latents_per_s
         seams = read_seams(

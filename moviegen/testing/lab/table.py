@@ -44,9 +44,11 @@ class TableConfig:
     seed: int | None = None
     """Of the prompts; the first of the purpose's when not given."""
     num_inference_steps: int = 50
-    """Of text to image, video, identity and edits; the upsampler and soundtracks have their own."""
+    """Of text to image, video, identity and edits; the upsampler and soundtracks have their own number."""
     guidance_scale: float = 5.0
-    """Of text to image, video, identity and edits."""
+    """Of text to image, video, identity and soundtracks."""
+    edit_guidance_scale: float = 1.5
+    """Of edits, by the instruction: more changes what should stay."""
     schedule: str = "linear_quadratic"
     """Of text to image and video."""
 
@@ -107,7 +109,7 @@ def _measured(name: str, folder: Path, config: TableConfig) -> list[Answer]:
         config.num_prompts,
         config.prompt_seed,
         config.num_inference_steps,
-        config.guidance_scale,
+        config.edit_guidance_scale if name == "edit" else config.guidance_scale,
         config.schedule,
     ]
     key = hash_id("laboratory table", VERSION, name, stage.model_sha256, settings)
