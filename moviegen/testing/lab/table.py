@@ -23,7 +23,7 @@ STAGES = {
 }  # fmt: skip
 """Capability -> the stage whose model has it."""
 
-VERSION = 3
+VERSION = 4
 """Raised when the same model and settings give other answers."""
 
 
