@@ -1,12 +1,14 @@
 """The table: a model that knows nothing is at chance, answers are kept, the page shows them; what is asked for wrongly is refused."""
 
 import json
+from dataclasses import asdict, replace
 
 import pytest
 
+from moviegen.contracts.stage import STAGE_FILE, StageResult
 from moviegen.errors import UsageError
 from moviegen.testing.lab import asking
-from moviegen.testing.lab.answers import Answer, share_answer, table_lines
+from moviegen.testing.lab.answers import Answer, Asked, share_answer, table_lines
 from moviegen.testing.lab.table import TableConfig, find_stage, measure_all
 from moviegen.testing.lab.table_page import page
 from moviegen.testing.tiny_products import tiny_t2v
@@ -38,6 +40,27 @@ def test_the_page_escapes_and_marks_what_is_missed(tmp_path):
     text = page(tmp_path, [Answer("t2i", "<b>", 0.5, 0.4, 0.6, 10, 0.1, wanted=0.9)])
     assert "&lt;b&gt;" in text
     assert "<tr class=off>" in text
+
+
+def test_answers_are_kept_and_edits_have_a_guidance_of_their_own(tmp_path, monkeypatch):
+    asked = []
+    for name, stage in (("edit", "world_edit"), ("identity", "world_personal")):
+        result = StageResult("video_dit", stage, 1, "0" * 32, "model", "1" * 32)
+        (tmp_path / "runs" / f"01_{stage}").mkdir(parents=True)
+        (tmp_path / "runs" / f"01_{stage}" / STAGE_FILE).write_text(json.dumps(asdict(result)))
+
+        def ask(model, config, name=name):
+            asked.append(name)
+            return Asked([share_answer(name, "done", 3, 4, 0.5)], [], [])
+
+        monkeypatch.setitem(asking.ASK, name, ask)
+    config = TableConfig(tmp_path / "runs", tmp_path / "world.html", only="edit,identity")
+    for changed in (config, config, replace(config, edit_guidance_scale=3.0), replace(config, guidance_scale=3.0)):
+        measure_all(changed)
+        asked.append("|")
+    # the last one is asked with the first guidance of edits again; only the newest answers are kept
+    assert asked == ["edit", "identity", "|", "|", "edit", "|", "edit", "identity", "|"]
+    assert [row["value"] for row in json.loads((tmp_path / "world.json").read_text())] == [0.75, 0.75]
 
 
 def test_wrong_wishes_are_refused(tmp_path):
