@@ -55,6 +55,7 @@ class DryCLI(StageCLI):
         self.lines = (
             datamodule.summary(),
             f"trains {num_trained(model):,} of {num_held(model):,} numbers; {memory}",
+            *cache_text(self.stage_config, self.trainer.world_size),
             disk_text(model, self.trainer, self.state),
             *time_text(self.state, self.trainer.max_steps),
         )
@@ -99,6 +100,22 @@ def memory_text(model: StageModule, data: dict[str, Any], resolution: int, ranks
     found = activation_bytes(main_network(model), data, resolution, ranks)
     activations = found * (1 if str(precision).startswith(("bf16", "16")) else 2)
     return f"memory of a process that holds all of it: state {megabytes(state)}, activations {megabytes(round(activations))}"
+
+
+def cache_text(stage: dict[str, Any], ranks: int) -> list[str]:
+    """How much host memory decoded clips and latents may come to fill, of all ranks; nothing where none are kept."""
+    data, model = stage["data"]["init_args"], stage["model"]["init_args"]
+    kinds = sum(part is not None for part in data.get("parts", {"clips": {}}).values())
+    processes = ranks * (data["num_workers"] + 1)  # held-out clips are decoded in the training process
+    clips, latents = data.get("cache_bytes", 0) * kinds * processes, model.get("latent_cache_bytes", 0) * ranks
+    if not clips + latents:
+        return []
+    parts = [
+        f"decoded clips {megabytes(clips)} (cache_bytes x {kinds} kinds of batches x {processes} loading processes)"
+        * bool(clips),
+        f"latents {megabytes(latents)} (latent_cache_bytes x {ranks} ranks)" * bool(latents),
+    ]
+    return [f"kept in host memory, at most: {', '.join(filter(None, parts))}"]
 
 
 def main_network(model: StageModule) -> nn.Module:

@@ -101,11 +101,12 @@ def test_a_stage_that_is_run_leaves_its_lineage(recipe, toy_lake, tmp_path, monk
 
 def test_dry_run_tells_and_does_nothing(run, recipe, toy_lake, tmp_path, capsys):
     assert train(argv(recipe, toy_lake, tmp_path / "new", "--dry-run")) == 0
-    first, data, memory, disk, *others = capsys.readouterr().err.splitlines()
+    first, data, memory, kept, disk, *others = capsys.readouterr().err.splitlines()
     assert re.match(r"  data: \d+ samples; batches of ", data)
     assert re.fullmatch(
         r"  trains [\d,]+ of [\d,]+ numbers; memory of .* state [\d.]+ .B, activations [\d.]+ .B", memory
     )
+    assert re.fullmatch(r"  kept in host memory, at most: decoded clips [\d.]+ .B \(cache_bytes x .*\)", kept)
     assert re.match(r"  disk: checkpoints of [\d.]+ .B every 2 steps, 3 at most, and the model: ", disk)
     assert [first, *others] == [
         "01_tae: to do, ends at step 2, 32 tokens a batch",
