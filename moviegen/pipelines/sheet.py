@@ -7,12 +7,16 @@ import numpy as np
 
 from moviegen.contracts.bucket import sample_frame_indices
 
+MAX_TITLE_WIDTH = 480
+"""Pixels up to which words widen a sheet whose frames are narrower; what is longer is cut."""
+
 
 def contact_sheet(
     clips: Sequence[np.ndarray], titles: Sequence[str], *, num_columns: int = 6, height: int = 96, gap: int = 4
 ) -> np.ndarray:
     """One picture (H, W, 3) uint8 of clips (T, H, W, 3) uint8, each as `num_columns` frames `height` pixels high.
 
+    As wide as its frames, or as its titles where these are wider, up to `MAX_TITLE_WIDTH`.
     Raises ValueError when there is no clip, or not one title a clip.
     """
     from PIL import Image, ImageDraw, ImageFont
@@ -22,7 +26,8 @@ def contact_sheet(
     font = ImageFont.load_default(size=14)
     title_height = 20
     widths = [round(clip.shape[2] * height / clip.shape[1]) for clip in clips]
-    sheet_width = gap + max((width + gap) * num_columns for width in widths)
+    words = 2 * gap + max(round(font.getlength(title)) for title in titles)
+    sheet_width = max(gap + max((width + gap) * num_columns for width in widths), min(words, MAX_TITLE_WIDTH))
     sheet = Image.new("RGB", (sheet_width, gap + (title_height + height + gap) * len(clips)), "white")
     draw = ImageDraw.Draw(sheet)
     y = gap

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from moviegen.pipelines.sheet import contact_sheet
+from moviegen.pipelines.sheet import MAX_TITLE_WIDTH, contact_sheet
 
 
 def test_frames_stand_from_left_to_right_under_their_title():
@@ -15,7 +15,18 @@ def test_frames_stand_from_left_to_right_under_their_title():
 
 
 def test_an_image_is_a_clip_of_one_frame():
-    assert contact_sheet([np.zeros((1, 16, 16, 3), np.uint8)], ["one"], num_columns=1, height=16).shape == (44, 24, 3)
+    assert contact_sheet([np.zeros((1, 16, 16, 3), np.uint8)], ["1"], num_columns=1, height=16).shape == (44, 24, 3)
+
+
+def test_words_above_a_narrow_picture_are_not_cut_unless_they_are_very_long():
+    picture = np.zeros((1, 16, 16, 3), np.uint8)
+    last = []
+    for title in ("a purple square on ivory", "purple" * 50):
+        sheet = contact_sheet([picture], [title], num_columns=1, height=16)
+        last.append((sheet.shape[1], bool((sheet[:24, -2:] < 255).any())))
+    (short, is_cut), (long, is_long_cut) = last
+    assert 24 < short < long == MAX_TITLE_WIDTH
+    assert (is_cut, is_long_cut) == (False, True)
 
 
 def test_one_title_a_clip():
