@@ -30,7 +30,7 @@ def ask_sound(model: Path, config: TableConfig) -> Asked:
     takes = [sample_bounce(np.random.default_rng([config.prompt_seed, i])) for i in range(config.num_prompts)]
     shares, materials = [], 0
     for i, take in enumerate(takes):
-        sound = _soundtrack(pipeline, take, i, config)
+        sound = _soundtrack(pipeline, take, i, config.scale_of("soundtrack"))
         heard = hear(sound, bounce_times(take.scene))
         shares.append(heard.onsets)
         materials += heard.material == material_of(take.scene)
@@ -42,11 +42,11 @@ def ask_sound(model: Path, config: TableConfig) -> Asked:
 
 
 def _soundtrack(
-    pipeline: "SoundtrackPipeline", take: Take, seed: int, config: TableConfig, overlap_s: float = OVERLAP_S
+    pipeline: "SoundtrackPipeline", take: Take, seed: int, scale: float, overlap_s: float = OVERLAP_S
 ) -> np.ndarray:
     made = pipeline(
         take_frames(take), fps=take.scene.fps, window_s=WINDOW_S, context_s=overlap_s, num_inference_steps=32,
-        guidance_scale=config.guidance_scale, seed=seed,
+        guidance_scale=scale, seed=seed,
     )  # fmt: skip
     if made.sample_rate != SAMPLE_RATE:
         raise ValueError(f"the model makes sound at {made.sample_rate} Hz, the laboratory's is {SAMPLE_RATE}")
@@ -62,7 +62,7 @@ def ask_seams(model: Path, config: TableConfig, overlap_s: float = OVERLAP_S) ->
     for i in range(films):
         rng = np.random.default_rng([config.prompt_seed, i])
         take = sample_bounce(rng, num_frames=12 * EXTENSION_S, crossings=float(rng.uniform(50, 70)))
-        sound = _soundtrack(pipeline, take, i, config, overlap_s)
+        sound = _soundtrack(pipeline, take, i, config.scale_of("seams"), overlap_s)
         spans = pipeline.spans(SoundSettings(len(sound), window_s=WINDOW_S, context_s=overlap_s))
         rate = pipeline.codec.config.latents_per_s
         seams = read_seams(

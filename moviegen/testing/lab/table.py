@@ -23,6 +23,11 @@ STAGES = {
 }  # fmt: skip
 """Capability -> the stage whose model has it."""
 
+GUIDANCE = {
+    "t2i": 2.0, "t2v": 4.0, "upsampler": 1.0, "soundtrack": 5.0, "seams": 5.0, "edit": 1.5, "identity": 5.0,
+}  # fmt: skip
+"""Capability -> guidance by the text or the instruction: more bends the outlines of pictures, and changes what edits should leave."""
+
 VERSION = 4
 """Raised when the same model and settings give other answers."""
 
@@ -45,10 +50,8 @@ class TableConfig:
     """Of the prompts; the first of the purpose's when not given."""
     num_inference_steps: int = 50
     """Of text to image, video, identity and edits; the upsampler and soundtracks have their own number."""
-    guidance_scale: float = 5.0
-    """Of text to image, video, identity and soundtracks."""
-    edit_guidance_scale: float = 1.5
-    """Of edits, by the instruction: more changes what should stay."""
+    guidance_scale: float | None = None
+    """Of all that is asked; each capability's own, chosen on seeds to tune with, when not given."""
     schedule: str = "linear_quadratic"
     """Of text to image and video."""
 
@@ -62,6 +65,10 @@ class TableConfig:
     def prompt_seed(self) -> int:
         """The seed. Raises UsageError on one that is for another purpose."""
         return check_seed(SEEDS[self.purpose].start if self.seed is None else self.seed, self.purpose)
+
+    def scale_of(self, name: str) -> float:
+        """Guidance that a capability is asked with."""
+        return GUIDANCE[name] if self.guidance_scale is None else self.guidance_scale
 
 
 def measure_all(config: TableConfig) -> int:
@@ -109,7 +116,7 @@ def _measured(name: str, folder: Path, config: TableConfig) -> list[Answer]:
         config.num_prompts,
         config.prompt_seed,
         config.num_inference_steps,
-        config.edit_guidance_scale if name == "edit" else config.guidance_scale,
+        config.scale_of(name),
         config.schedule,
     ]
     key = hash_id("laboratory table", VERSION, name, stage.model_sha256, settings)

@@ -42,7 +42,7 @@ def test_the_page_escapes_and_marks_what_is_missed(tmp_path):
     assert "<tr class=off>" in text
 
 
-def test_answers_are_kept_and_edits_have_a_guidance_of_their_own(tmp_path, monkeypatch):
+def test_answers_are_kept_and_each_capability_has_a_guidance_of_its_own(tmp_path, monkeypatch):
     asked = []
     for name, stage in (("edit", "world_edit"), ("identity", "world_personal")):
         result = StageResult("video_dit", stage, 1, "0" * 32, "model", "1" * 32)
@@ -55,11 +55,12 @@ def test_answers_are_kept_and_edits_have_a_guidance_of_their_own(tmp_path, monke
 
         monkeypatch.setitem(asking.ASK, name, ask)
     config = TableConfig(tmp_path / "runs", tmp_path / "world.html", only="edit,identity")
-    for changed in (config, config, replace(config, edit_guidance_scale=3.0), replace(config, guidance_scale=3.0)):
-        measure_all(changed)
+    assert (config.scale_of("edit"), config.scale_of("identity")) == (1.5, 5.0)
+    for scale in (None, None, 5.0, None):
+        measure_all(replace(config, guidance_scale=scale))
         asked.append("|")
-    # the last one is asked with the first guidance of edits again; only the newest answers are kept
-    assert asked == ["edit", "identity", "|", "|", "edit", "|", "edit", "identity", "|"]
+    # only the newest answers are kept: edits are asked with their own guidance again
+    assert asked == ["edit", "identity", "|", "|", "edit", "|", "edit", "|"]
     assert [row["value"] for row in json.loads((tmp_path / "world.json").read_text())] == [0.75, 0.75]
 
 
