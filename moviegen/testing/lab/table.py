@@ -5,7 +5,7 @@ A capability's answers are kept in RUNS/table/ with what they were measured on, 
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -70,24 +70,35 @@ class TableConfig:
         """Guidance that a capability is asked with."""
         return GUIDANCE[name] if self.guidance_scale is None else self.guidance_scale
 
+    def told(self, names: Sequence[str]) -> str:
+        """How these capabilities were asked, in words."""
+        of = "neither trained nor tuned on" if self.purpose == "publish" else "to tune with: no figures to publish"
+        scales = ", ".join(f"{name} {self.scale_of(name):g}" for name in names)
+        return (
+            f"Prompts: {self.num_prompts} each of seed {self.prompt_seed}, {of}; {self.num_inference_steps} steps, "
+            f"of the upsampler and of sound their own number. Guidance: {scales}."
+        )
+
 
 def measure_all(config: TableConfig) -> int:
     """Measures what is not measured yet, writes the page; exit code 0."""
     from .table_page import page
 
     answers: list[Answer] = []
+    asked: list[str] = []
     for name in _wanted(config):
         folder = find_stage(config.runs, STAGES[name])
         if folder is None:
             print(f"lab: {name}: no finished stage {STAGES[name]} below {config.runs}: left out", file=sys.stderr)
             continue
         answers += _measured(name, folder, config)
+        asked.append(name)
     if not answers:
         raise UsageError(f"{config.runs}: no finished stage of the world recipes; moviegen train run makes them")
     with atomic_write(config.output.with_suffix(".json")) as temporary:
         temporary.write_text(json.dumps([asdict(answer) for answer in answers], indent=1) + "\n")
     with atomic_write(config.output) as temporary:
-        temporary.write_text(page(config.runs, answers))
+        temporary.write_text(page(config.runs, answers, config.told(asked)))
     print("\n".join(table_lines(answers)))
     print(f"page: {config.output}", file=sys.stderr)
     return 0

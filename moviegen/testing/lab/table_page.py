@@ -8,8 +8,8 @@ from moviegen.demo_page import STYLE, image_tag
 from .answers import Answer, shown
 
 
-def page(runs: Path, answers: list[Answer]) -> str:
-    """Table, samples and loss curves of all runs below a folder."""
+def page(runs: Path, answers: list[Answer], asked: str) -> str:
+    """Table, samples and loss curves of all runs below a folder; `asked` is how the answers were got."""
     head = ("capability", "question", "value", "95% interval", "n", "chance", "wanted")
     curves = sorted(path for path in runs.rglob("*.png") if path.parent.name != "table" and "samples" not in path.parts)
     samples = sorted((runs / "table").glob("*.png"))
@@ -17,7 +17,7 @@ def page(runs: Path, answers: list[Answer]) -> str:
         "<!doctype html><meta charset=utf-8><title>moviegen laboratory</title>",
         f"<style>{STYLE}</style><h1>The laboratory</h1>",
         "<p>Tiny models trained in a world in which everything is known. Each answer is measured from frames or samples by an oracle "
-        "without any learned part; prompts are of seeds that were neither trained nor tuned on.</p>",
+        f"without any learned part. {escape(asked)}</p>",
         "<table>"
         + _row("th", head)
         + "".join(_row("td", _cells(row), row.is_reached is False) for row in answers)

@@ -37,8 +37,9 @@ def test_a_row_says_what_was_reached():
 
 
 def test_the_page_escapes_and_marks_what_is_missed(tmp_path):
-    text = page(tmp_path, [Answer("t2i", "<b>", 0.5, 0.4, 0.6, 10, 0.1, wanted=0.9)])
+    text = page(tmp_path, [Answer("t2i", "<b>", 0.5, 0.4, 0.6, 10, 0.1, wanted=0.9)], "asked <so>")
     assert "&lt;b&gt;" in text
+    assert "asked &lt;so&gt;" in text
     assert "<tr class=off>" in text
 
 
@@ -62,6 +63,10 @@ def test_answers_are_kept_and_each_capability_has_a_guidance_of_its_own(tmp_path
     # only the newest answers are kept: edits are asked with their own guidance again
     assert asked == ["edit", "identity", "|", "|", "edit", "|", "edit", "|"]
     assert [row["value"] for row in json.loads((tmp_path / "world.json").read_text())] == [0.75, 0.75]
+    told = (tmp_path / "world.html").read_text()
+    assert "256 each of seed 2000, neither trained nor tuned on" in told
+    assert "Guidance: edit 1.5, identity 5." in told
+    assert "no figures to publish" in replace(config, purpose="tune").told(["edit"])
 
 
 def test_wrong_wishes_are_refused(tmp_path):
