@@ -100,7 +100,8 @@ def sets(argv: Sequence[str]) -> int:
     )  # fmt: skip
     from .sets import write_edits, write_people
 
-    (write_edits if config.kind == "edits" else write_people)(config.lake, config.seed, config.number)
+    with progress(config.kind) as on_sample:
+        (write_edits if config.kind == "edits" else write_people)(config.lake, config.seed, config.number, on_sample)
     print(f"{config.kind}: {config.number}, two samples each, in {config.lake}", file=sys.stderr)
     return 0
 

@@ -1,6 +1,9 @@
 """Sets beside the shards, of takes: edits with exact targets, and faces. Curation cannot make these pairs out of films, as it knows no
 exact target and no drawn face, so they are written straight into a lake; training reads them as those that curation makes."""
 
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -25,23 +28,39 @@ FACE_PX = 32
 """Side of a reference."""
 
 
-def write_edits(root: Path, seed: int, number: int, *, subset: str = "world") -> None:
+OnSample = Callable[[int, int], None]
+"""Told how many films or edits are made, and of how many."""
+
+
+def write_edits(
+    root: Path, seed: int, number: int, on_sample: OnSample = lambda done, total: None, *, subset: str = "world"
+) -> None:
     """An editing set of `number` edits, kinds by turns: each as videos with the exact target (`backtranslate`), and as one frame and
     its edit that are moved alike (`animate`). One made already with the same arguments stays."""
     check_seed(seed, "train")
     lake, arguments = Lake(Path(root)), ("laboratory", VERSION, seed, number)
     if is_written(lake, "edits", subset, arguments):
         return
-    rows: list[Row] = []
-    for i in range(number):
+
+    def made(i: int) -> list[Row]:
         rng = np.random.default_rng([seed, i])
         edit = sample_edit(rng, KINDS[i % len(KINDS)])
         before, after = take_frames(edit.before), take_frames(edit.after)
-        rows.append(_edit_row(edit, subset, "backtranslate", before, after))
         place, walk = int(rng.integers(len(before))), _walk(rng, len(before))
         stills = [np.stack([np.roll(frames[place], step, (0, 1)) for step in walk]) for frames in (before, after)]
-        rows.append(_edit_row(edit, subset, "animate", *stills))
-    write_set(lake, "edits", subset, arguments, rows)
+        return [_edit_row(edit, subset, "backtranslate", before, after), _edit_row(edit, subset, "animate", *stills)]
+
+    write_set(lake, "edits", subset, arguments, _rows(made, number, on_sample))
+
+
+def _rows(made: Callable[[int], list[Row]], number: int, on_sample: OnSample) -> list[Row]:
+    """All samples in order; each core has an encoder at work."""
+    rows: list[Row] = []
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for i, found in enumerate(pool.map(made, range(number))):
+            rows += found
+            on_sample(i + 1, number)
+    return rows
 
 
 def _walk(rng: np.random.Generator, num_frames: int) -> list[tuple[int, int]]:
@@ -63,19 +82,22 @@ def _edit_row(edit: Edit, subset: str, task: str, before: np.ndarray, after: np.
     return key, clip.clip_id, task, edit.instruction, media
 
 
-def write_people(root: Path, seed: int, number: int, *, subset: str = "world") -> None:
+def write_people(
+    root: Path, seed: int, number: int, on_sample: OnSample = lambda done, total: None, *, subset: str = "world"
+) -> None:
     """A personal set of `number` films of faces by turns, each with a portrait from itself (`paired`) and one from another film of the
     same face (`cross`). One made already with the same arguments stays."""
     check_seed(seed, "train")
     lake, arguments = Lake(Path(root)), ("laboratory", VERSION, seed, number)
     if is_written(lake, "personal", subset, arguments):
         return
-    rows: list[Row] = []
-    for i in range(number):
+
+    def made(i: int) -> list[Row]:
         take = sample_take(np.random.default_rng([seed, i, 0]), "face", face=i % NUM_FACES)
         other = sample_take(np.random.default_rng([seed, i, 1]), "face", face=i % NUM_FACES)
-        rows += [_person_row(take, take, "paired", subset), _person_row(take, other, "cross", subset)]
-    write_set(lake, "personal", subset, arguments, rows)
+        return [_person_row(take, take, "paired", subset), _person_row(take, other, "cross", subset)]
+
+    write_set(lake, "personal", subset, arguments, _rows(made, number, on_sample))
 
 
 def _person_row(take: Take, shown: Take, pairing: str, subset: str) -> Row:

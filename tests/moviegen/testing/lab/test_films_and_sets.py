@@ -91,7 +91,9 @@ def test_edits_are_exact_and_animated_stills_move_alike(tmp_path):
 
 
 def test_portraits_of_a_set_are_of_the_films_face(tmp_path):
-    write_people(tmp_path, 7, 2)
+    told = []
+    write_people(tmp_path, 7, 2, lambda *counts: told.append(counts))
+    assert told == [(1, 2), (2, 2)]
     _, samples = members(tmp_path, "personal")
     pictures = {}
     for sample in samples:
