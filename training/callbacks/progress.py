@@ -2,11 +2,16 @@
 
 import sys
 import time
+from functools import partial
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from training.callbacks.throughput import Throughput
+from training.callbacks.time_bound import bound_text, time_left
+
+SETTLED_S = 60.0
+"""Seconds after which the pace tells when a stage will end."""
 
 
 class Progress(Callback):
@@ -25,6 +30,7 @@ class Progress(Callback):
         """Starts the clock."""
         self._start, self._first_step = time.monotonic(), trainer.global_step
         self._next_line = self._start + self.every_s
+        self._is_pace_told = False
         if trainer.is_global_zero and sys.stderr.isatty():
             self._bar, self._task = _bar(trainer)
 
@@ -34,20 +40,36 @@ class Progress(Callback):
         """Says where training is."""
         if not trainer.is_global_zero:
             return
+        seconds = time.monotonic() - self._start
+        if seconds >= SETTLED_S and not self._is_pace_told:
+            self._is_pace_told = True
+            self._tell_bound(trainer, pl_module, seconds)
         if self._bar is not None:
             self._bar.update(self._task, completed=trainer.global_step, loss=_loss(trainer), speed=_speed(trainer))
-        elif time.monotonic() >= self._next_line:
-            self._next_line = time.monotonic() + self.every_s
-            print(self.line(trainer, time.monotonic() - self._start), file=sys.stderr, flush=True)
+        elif self._start + seconds >= self._next_line:
+            self._next_line = self._start + seconds + self.every_s
+            print(self.line(trainer, seconds), file=sys.stderr, flush=True)
+
+    def _tell_bound(self, trainer: Trainer, pl_module: LightningModule, seconds: float) -> None:
+        done = max(1, trainer.global_step - self._first_step)
+        text = bound_text(
+            trainer.global_step, trainer.max_steps, seconds / done, time_left(trainer),
+            does_decay=pl_module.optimizer_config.schedule in ("cosine", "linear"),  # type: ignore[union-attr, operator]
+        )  # fmt: skip
+        if text is not None:
+            (self._bar.console.print if self._bar is not None else partial(print, file=sys.stderr, flush=True))(text)
 
     def line(self, trainer: Trainer, seconds: float) -> str:
-        """`step 120/1000, loss 0.812, 0.21 s/step, MFU 41%, data wait 2%, 3 min left`."""
+        """`step 120/1000, loss 0.812, 0.21 s/step, MFU 41%, data wait 2%, 3 min left`: until max_steps or max_time."""
         steps = max(1, trainer.global_step - self._first_step)
         text = f"step {trainer.global_step}{_total(trainer)}, loss {_loss(trainer)}, {seconds / steps:.2f} s/step"
         if speed := _speed(trainer):
             text += f", {speed}"
-        if trainer.max_steps > 0:
-            text += f", {(trainer.max_steps - trainer.global_step) * seconds / steps / 60:.0f} min left"
+        left = [] if trainer.max_steps < 1 else [(trainer.max_steps - trainer.global_step) * seconds / steps]
+        if (until := time_left(trainer)) is not None:
+            left.append(until)
+        if left:
+            text += f", {min(left) / 60:.0f} min left"
         return text
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
