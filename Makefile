@@ -63,7 +63,7 @@ world: setup
 	@MOVIEGEN="$(BIN)/moviegen" /bin/sh tools/world.sh "$(WORLD)"
 
 test: setup
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow and not airflow" $(TESTS)
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --durations 25 --durations-min 5 -m "not slow and not airflow" $(TESTS)
 
 test-all: setup
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not airflow" $(TESTS)
