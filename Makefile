@@ -95,7 +95,9 @@ test-airflow: setup $(AIRFLOW)/.complete
 	@MOVIEGEN_BIN="$(CURDIR)/$(BIN)/moviegen" "$(AIRFLOW)/bin/python" -m pytest -q -m airflow -o addopts="--import-mode=importlib" -o timeout= tests/dags
 
 bench: setup
-	@failed=""; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python tools/bench.py $$script || failed="$$failed $$script"; done; \
+	@failed=""; unmeasured=""; for script in benchmarks/*.py; do echo "== $$script"; code=0; $(BIN)/python tools/bench.py $$script || code=$$?; \
+	case $$code in 0) ;; 2) unmeasured="$$unmeasured $$script";; *) failed="$$failed $$script";; esac; done; \
+	if [ -n "$$unmeasured" ]; then echo "could not be measured on this machine:$$unmeasured"; fi; \
 	if [ -n "$$failed" ]; then echo "a promise is missed in:$$failed"; exit 1; fi
 
 docs: setup

@@ -18,7 +18,9 @@ trained() { # recipe, lake, further flags
 }
 
 curated video 6000
-trained t2v video
+# more steps make better pictures: T2V_FLAGS="--steps.world_t2v 14000 --max_time.world_t2v 00:02:00:00"
+# shellcheck disable=SC2086  # flags are words
+trained t2v video ${T2V_FLAGS:-}
 t2v=$world/runs/t2v/04_world_t2v/model
 "$moviegen" lab table "$world/runs" --only t2i,t2v --output "$world/world.html"
 

@@ -26,4 +26,7 @@ def bound_text(step: int, max_steps: int, step_s: float, left_s: float | None, *
     text = f"at {step_s:.2g} s/step, max_time ends this stage near step {last} of {max_steps}"
     if does_decay:
         text += ", before its learning rate has come down"
-    return f"{text}: give it more max_time and go on, or begin anew with max_steps {last}"
+    return (
+        f"{text}; it goes on when the same command gets a longer --trainer.max_time (of a recipe --max_time.STAGE), "
+        f"and {last} steps would fit (--trainer.max_steps, --steps.STAGE)"
+    )

@@ -113,8 +113,8 @@ def table(argv: Sequence[str]) -> int:
     config, _ = parse_config(
         TableConfig, argv, prog="moviegen lab table",
         summary="What models of the laboratory can do: samples, the oracles' answers, intervals, chance; one page.",
-        examples=("moviegen lab table runs/world --output world.html",
-                  "moviegen lab table runs/world --only t2i,t2v --num-prompts 64 --purpose tune"),
+        examples=("moviegen lab table world/runs --output world.html",
+                  "moviegen lab table world/runs --only t2i,t2v --num-prompts 64 --purpose tune"),
         positionals=("runs",),
     )  # fmt: skip
     return measure_all(config)
