@@ -7,7 +7,7 @@
 Forward, backward and AdamW on one sample, bf16 with fp32 weights, torch.compile by block. Step time is the median of `--steps`, after
 three that do not count; MFU as in training: model FLOPs of forward and backward over their time and the data sheet's dense bf16
 peak. Each length runs in a process of its own, so that one that does not fit does not end the others. Ends with 1 when
-something did not run or memory is further than 10% from the prediction, with 2 without a GPU.
+something did not run or memory is further than 10% from the prediction, with 77 without a GPU.
 """
 
 import argparse
@@ -205,7 +205,7 @@ def main() -> int:
             "mfu: this machine has no GPU that torch sees: nothing was measured. --cpu runs a tiny slice instead",
             file=sys.stderr,
         )
-        return 2
+        return 77
     if options.one:
         print(json.dumps(asdict(measure(options, options.one))))
         return 0
