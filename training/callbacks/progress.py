@@ -10,8 +10,11 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from training.callbacks.throughput import Throughput
 from training.callbacks.time_bound import bound_text, time_left
 
+WARM_STEPS = 10
+"""Steps that say nothing of the pace: networks are compiled in the first."""
+
 SETTLED_S = 60.0
-"""Seconds after which the pace tells when a stage will end."""
+"""Seconds after those, from which on the pace tells when a stage will end."""
 
 
 class Progress(Callback):
@@ -30,7 +33,7 @@ class Progress(Callback):
         """Starts the clock."""
         self._start, self._first_step = time.monotonic(), trainer.global_step
         self._next_line = self._start + self.every_s
-        self._is_pace_told = False
+        self._is_pace_told, self._warm = False, (0.0, -1)
         if trainer.is_global_zero and sys.stderr.isatty():
             self._bar, self._task = _bar(trainer)
 
@@ -41,8 +44,7 @@ class Progress(Callback):
         if not trainer.is_global_zero:
             return
         seconds = time.monotonic() - self._start
-        if seconds >= SETTLED_S and not self._is_pace_told:
-            self._is_pace_told = True
+        if not self._is_pace_told:
             self._tell_bound(trainer, pl_module, seconds)
         if self._bar is not None:
             self._bar.update(self._task, completed=trainer.global_step, loss=_loss(trainer), speed=_speed(trainer))
@@ -51,9 +53,17 @@ class Progress(Callback):
             print(self.line(trainer, seconds), file=sys.stderr, flush=True)
 
     def _tell_bound(self, trainer: Trainer, pl_module: LightningModule, seconds: float) -> None:
-        done = max(1, trainer.global_step - self._first_step)
+        step = trainer.global_step
+        if self._warm[1] < 0:
+            if step >= self._first_step + WARM_STEPS:
+                self._warm = (seconds, step)
+            return
+        if seconds - self._warm[0] < SETTLED_S or step == self._warm[1]:
+            return
+        self._is_pace_told = True
+        pace = (seconds - self._warm[0]) / (step - self._warm[1])
         text = bound_text(
-            trainer.global_step, trainer.max_steps, seconds / done, time_left(trainer),
+            step, trainer.max_steps, pace, time_left(trainer),
             does_decay=pl_module.optimizer_config.schedule in ("cosine", "linear"),  # type: ignore[union-attr, operator]
         )  # fmt: skip
         if text is not None:
