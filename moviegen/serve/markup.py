@@ -66,13 +66,13 @@ def state_words(job: Job, num_before: int) -> str:
             else f"Waiting: {num_before} {'job' if num_before == 1 else 'jobs'} before it"
         )
     if job.state == "running":
-        if job.is_cancelled:
+        is_last = 0 < job.num_steps <= job.step
+        if job.is_cancelled and not is_last:
             return "Cancelling: stops at its next step"
         if not job.num_steps:
             return "Getting the model ready"
         left = job.left_s()
         about = "" if left is None else f", about {duration_words(left)} left"
-        is_last = job.step >= job.num_steps
         return "Decoding and writing" if is_last else f"Step {job.step} of {job.num_steps}{about}"
     return {"done": "Done", "failed": "Failed", "cancelled": "Cancelled"}[job.state]
 

@@ -44,7 +44,7 @@ def test_one_job_at_a_time_a_model_and_others_know_their_place():
     first.may.release(3)
     assert [ended(queue, job) for job in (one, two, last)] == ["done"] * 3
     assert one.message == "made"
-    queue.close()
+    queue.close(0.1)
     assert other.state == "running"  # it sleeps: asked to stop, it has not come to a step yet
     third.may.release()
     assert ended(queue, other) == "cancelled"
@@ -78,11 +78,15 @@ def test_time_left_is_that_of_the_steps_before():
             for _ in range(4):
                 advance(0, 0)
             seen.append((job.left_s(), state_words(job, 0)))
+            for _ in range(6):
+                advance(0, 0)
+            queue.cancel(job.number)
+            seen.append(state_words(job, 0))  # no step is left at which it could stop
         return ""
 
     job = queue.submit("job", [], work)
     assert ended(queue, job) == "done"
-    assert seen == [None, (12.0, "Step 4 of 10, about 12 s left")]
+    assert seen == [None, (12.0, "Step 4 of 10, about 12 s left"), "Decoding and writing"]
     assert [duration_words(s) for s in (0.2, 89, 100, 7500)] == ["1 s", "89 s", "2 min", "2 h 5 min"]
 
 

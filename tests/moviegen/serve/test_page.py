@@ -8,6 +8,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -22,33 +24,53 @@ needs_browser = pytest.mark.skipif(
 )
 
 WATCHED = """
-import sys
+import os, sys, time
 def watch(event, given):
     if event == "socket.connect" and isinstance(given[1], tuple) and not str(given[1][0]).startswith("127."):
         print("ASKED", given[1], flush=True)
     if event == "socket.getaddrinfo" and str(given[0]) not in ("None", "127.0.0.1", "localhost", ""):
         print("ASKED", given[0], flush=True)
 sys.addaudithook(watch)
+from moviegen.serve.jobs import Job
+def wait_while_held(job, check=Job.check):
+    while job.step == 3 and os.path.exists(os.environ["HOLD"]) and not job.is_cancelled:
+        time.sleep(0.02)
+    check(job)
+Job.check = wait_while_held
 from moviegen.cli import main
 sys.exit(main(sys.argv[1:]))
 """
-"""Runs the command and prints whom it asks for anything."""
+"""Runs the command, prints whom it asks for anything, and holds jobs at their third step while the file $HOLD is there."""
 
 
 class Server:
     """A server that runs, and what it said."""
 
     def __init__(self, runs, folder) -> None:
-        self.output, self.log = folder / "out", folder / "log"
+        self.output, self.log, self._hold = folder / "out", folder / "log", folder / "hold"
         words = ["serve", "--runs", str(runs), "--output", str(self.output), "--port", "0", "--max_upload_mb", "2"]
         with open(self.log, "w") as log:
-            self.process = subprocess.Popen([sys.executable, "-c", WATCHED, *words], stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", WATCHED, *words],
+                stdout=log,
+                stderr=log,
+                env=os.environ | {"HOLD": str(self._hold)},
+            )
         deadline = time.monotonic() + 120
         while not (found := re.search(r"^http://127\.0\.0\.1:\d+$", self.log.read_text(), re.MULTILINE)):
             assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.1)
         self.address = found[0]
+
+    @contextmanager
+    def jobs_held(self) -> Iterator[None]:
+        """No job gets beyond its third step, so that it is seen however fast the machine is."""
+        self._hold.touch()
+        try:
+            yield
+        finally:
+            self._hold.unlink()
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
@@ -116,12 +138,13 @@ def test_a_clip_is_made_seen_and_made_again_and_used(page, server):
     page.tab("Text to video")
     page.fill("video-prompt", prompt)
     page.unfold("video")
-    page.fill("video-num_inference_steps", "240")
-    page.fill("video-num_videos_per_prompt", "8")  # two batches: long enough to be seen on any machine
-    page.click("#make-video")
-    page.reads("view-video", "Step ")
-    page.reads("jobs", "of 480, about ")
-    page.browser.wait("document.querySelector('#view-video progress').max === 480")
+    page.fill("video-num_inference_steps", "10")
+    page.fill("video-num_videos_per_prompt", "8")  # two batches
+    with server.jobs_held():
+        page.click("#make-video")
+        page.reads("view-video", "Step 3 of 20")
+        page.reads("jobs", "Step 3 of 20, about ")
+        page.browser.wait("document.querySelector('#view-video progress').max === 20")
     page.reads("view-video", "Done")
     page.browser.wait("document.querySelector('#view-video video').readyState >= 1")
     assert page.browser.run("document.querySelector('#view-video video').videoWidth") == 64
@@ -144,20 +167,18 @@ def test_a_clip_is_made_seen_and_made_again_and_used(page, server):
 def test_a_job_is_cancelled_and_the_next_has_its_place(page, server):
     page.tab("Text to video")
     page.fill("video-prompt", "slow")
-    page.unfold("video")
-    page.fill("video-num_inference_steps", "250")
-    page.fill("video-num_videos_per_prompt", "8")
-    page.click("#make-video")
-    page.reads("view-video", "Step ")
-    page.tab("Text to image")
-    page.fill("image-prompt", "a blue square")
-    page.unfold("image")
-    page.fill("image-num_inference_steps", "1")
-    page.click("#make-image")
-    page.reads("view-image", "Waiting: 1 job before it")
-    page.click("#jobs button[data-job]")  # the one that runs
-    page.reads("view-video", "Cancelled")
-    page.reads("view-image", "Done")
+    with server.jobs_held():
+        page.click("#make-video")
+        page.reads("view-video", "Step 3 of ")
+        page.tab("Text to image")
+        page.fill("image-prompt", "a blue square")
+        page.unfold("image")
+        page.fill("image-num_inference_steps", "1")
+        page.click("#make-image")
+        page.reads("view-image", "Waiting: 1 job before it")
+        page.click("#jobs button[data-job]")  # the one that runs
+        page.reads("view-video", "Cancelled")
+        page.reads("view-image", "Done")
     assert list(server.output.glob("*_slow*")) == []
 
 
