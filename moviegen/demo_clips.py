@@ -21,9 +21,6 @@ PROMPTS = (
 PROMPT_SEED = 11
 """Of the further prompts that are judged but not shown. The world's clips are made from other seeds."""
 
-GUIDANCE = 3
-"""The paper's 7.5 is too much for so small a model."""
-
 BATCH_SIZE = 16
 
 
@@ -63,7 +60,7 @@ class Generation:
             return
         steps.run(
             "generate", "--model", self.model, "--prompts_file", prompts_file, "--output", self.folder, "--seed", 1,
-            "--guidance_scale", GUIDANCE, "--batch_size", BATCH_SIZE, show=False,
+            "--batch_size", BATCH_SIZE, show=False,
         )  # fmt: skip
         if not steps.dry_run:
             self.key_file.write_text(json.dumps(self.key(prompts_file)) + "\n")

@@ -15,7 +15,7 @@ from moviegen.config import parse_config
 from moviegen.contracts.clip import file_sha256, hash_id
 from moviegen.errors import UsageError
 from moviegen.hub.card import CARD_FILE
-from moviegen.pipelines.video import INDEX_FILE
+from moviegen.pipelines.product_index import INDEX_FILE
 from moviegen.weights import average as mean_of
 from moviegen.weights import save_state
 from training.cli import say

@@ -33,8 +33,9 @@ from moviegen.windows import Span, fade_masks, tile_spans
 
 PIPELINE = "EditPipeline"
 
-VIDEO_SCALE, TEXT_SCALE = 1.5, 7.5
-"""Guidance by the video and by the instruction. The paper reports none for editing; these are InstructPix2Pix's [spec 5.2]."""
+VIDEO_SCALE = 1.5
+"""Guidance by the video. The paper reports none for editing; this and the 7.5 by the instruction of a model that does not say otherwise are
+InstructPix2Pix's [spec 5.2]."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class EditOptions:
     num_inference_steps: int | None = None
     video_guidance_scale: float = VIDEO_SCALE
     """How much it keeps to the video."""
-    guidance_scale: float = TEXT_SCALE
+    guidance_scale: float | None = None
     """How much it keeps to the instruction."""
     window_frames: int | None = None
     """Frames that are edited at once; longer videos are edited by windows. None: as many as the model was trained on."""
@@ -181,7 +182,7 @@ class EditPipeline:
         return edit_guided(
             lambda x_t, t: self.edit_dit(x_t, t, texts, videos, tasks, place),
             options.video_guidance_scale,
-            options.guidance_scale,
+            self.defaults.guidance_scale if options.guidance_scale is None else options.guidance_scale,
         )
 
     def first_frame(self, video: Tensor) -> int:

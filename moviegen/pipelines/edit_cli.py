@@ -38,8 +38,8 @@ class EditConfig:
     """Pixels over which the edit fades in from the mask's border inwards."""
     video_guidance_scale: float = 1.5
     """How much it keeps to the video (InstructPix2Pix's value; the paper reports none)."""
-    guidance_scale: float = 7.5
-    """How much it keeps to the instruction (InstructPix2Pix's value; the paper reports none)."""
+    guidance_scale: float | None = None
+    """How much it keeps to the instruction; left out, the model's own, InstructPix2Pix's 7.5 where its training said none."""
     num_inference_steps: int | None = None
     window_frames: int | None = None
     """Frames edited at once; longer videos are edited by windows that are merged at every step."""
@@ -125,10 +125,11 @@ def plan(config: EditConfig) -> None:
     num_frames, width, height, fps = describe_input(config.video)
     at = working_size(width, height, defaults, options_of(settings_of(config)))
     window = config.window_frames or defaults.num_frames
+    guidance = defaults.guidance_scale if config.guidance_scale is None else config.guidance_scale
     console().print(
         f"would edit {config.video}: {num_frames or 'unknown'} frames of {width}x{height} at {float(fps):g} fps, by windows of "
         f"{window} frames at {at[0]}x{at[1]}, {config.num_inference_steps or defaults.num_inference_steps} steps, "
-        f"guidance {config.video_guidance_scale:g} by the video and {config.guidance_scale:g} by the instruction; "
+        f"guidance {config.video_guidance_scale:g} by the video and {guidance:g} by the instruction; "
         f"would write {config.output}",
         markup=False,
     )

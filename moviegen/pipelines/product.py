@@ -18,7 +18,8 @@ from moviegen.models.tae import TAE
 from moviegen.models.text import TextEncoder
 from moviegen.models.upsampler import Upsampler
 from moviegen.models.vision import load_image_encoder, save_image_encoder
-from moviegen.pipelines.video import INDEX_FILE, INDEX_FORMAT, load_text_encoder, save_text_encoder, wrong_index
+from moviegen.pipelines.product_index import INDEX_FILE, INDEX_FORMAT, read_any_index
+from moviegen.pipelines.video import load_text_encoder, save_text_encoder, wrong_index
 from moviegen.weights import load_model, save_model
 
 NETWORKS: dict[str, type[nn.Module]] = {
@@ -61,7 +62,7 @@ def save_product(product: Product, folder: Path | str) -> None:
 
 def pipeline_of(folder: Path | str) -> str:
     """Which pipeline a product folder is of. Raises UsageError when it is no finished product."""
-    return str(_index(Path(folder)).get("pipeline"))
+    return str(read_any_index(Path(folder)).get("pipeline"))
 
 
 def values_of(folder: Path | str, pipeline: str) -> dict[str, Any]:
@@ -87,20 +88,7 @@ def load_product(folder: Path | str, pipeline: str, device: str = "cpu") -> Prod
 
 
 def _index_of(folder: Path, pipeline: str) -> dict[str, Any]:
-    index = _index(folder)
+    index = read_any_index(folder)
     if index.get("format") != INDEX_FORMAT or index.get("pipeline") != pipeline:
         raise UsageError(wrong_index(folder / INDEX_FILE, index, pipeline))
-    return index
-
-
-def _index(folder: Path) -> dict[str, Any]:
-    path = folder / INDEX_FILE
-    try:
-        index = json.loads(path.read_text())
-    except FileNotFoundError:
-        raise UsageError(f"{folder} is no product folder: {INDEX_FILE} is missing; wanted a stage's model/") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise UsageError(f"{path}: {error}") from error
-    if not isinstance(index, dict):
-        raise UsageError(f"{path}: is a {type(index).__name__}, wanted an object")
     return index

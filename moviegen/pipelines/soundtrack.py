@@ -7,9 +7,10 @@ Axis letters: B candidates, C channels of a latent, L latents, N audio samples, 
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -61,6 +62,7 @@ class SoundtrackPipeline:
         vision: ImageEncoder,
         text_encoders: Sequence[TextEncoder],
         window_s: float = WINDOW_S,
+        guidance_scale: float = GUIDANCE,
     ) -> None:
         for what, got, wanted in (
             ("the codec's latent channels", codec.config.bottleneck_dim, audio_dit.config.latent_channels),
@@ -73,6 +75,8 @@ class SoundtrackPipeline:
         self.text_encoders = list(text_encoders)
         self.window_s = window_s
         """Longest sound it was trained on, seconds."""
+        self.guidance_scale = guidance_scale
+        """Where a call gives none."""
         self.most_live = 0
         """Most windows that were held at one time in the last sound: does not grow with its length."""
 
@@ -81,13 +85,13 @@ class SoundtrackPipeline:
         """The product of a folder, in eval mode. Raises UsageError naming the file that is missing or does not fit."""
         found = load_product(folder, PIPELINE, device)
         names = ("audio_codec", "audio_dit", "vision")
-        window_s = float(found.values.get("window_s", WINDOW_S))
-        return cls(*(found.networks[name] for name in names), found.text_encoders, window_s)  # type: ignore[arg-type]
+        networks = (found.networks[name] for name in names)
+        return cls(*networks, found.text_encoders, *read_values(found.values))  # type: ignore[arg-type]
 
     def save_pretrained(self, folder: Path | str) -> None:
         """Writes the product folder that `from_pretrained` reads."""
         networks = {"audio_codec": self.codec, "audio_dit": self.audio_dit, "vision": self.vision}
-        values = {"window_s": self.window_s}
+        values = {"window_s": self.window_s, "guidance_scale": self.guidance_scale}
         save_product(Product(PIPELINE, networks, self.text_encoders, values), folder)  # type: ignore[arg-type]
 
     @property
@@ -119,7 +123,7 @@ class SoundtrackPipeline:
         known: np.ndarray | None = None,
         keep: Sequence[tuple[float, float]] = (),
         num_inference_steps: int = NUM_STEPS,
-        guidance_scale: float = GUIDANCE,
+        guidance_scale: float | None = None,
         mode: Mode = "multidiffusion",
         window_s: float | None = None,
         context_s: float | None = None,
@@ -130,7 +134,8 @@ class SoundtrackPipeline:
     ) -> GeneratedSound:
         """Sound for frames (T, H, W, 3) uint8 at `fps`, as long as they to the sample, or `duration_s` of sound without a film.
 
-        `known` (N,) is sound whose seconds in `keep` stay; of several candidates the best by `score` is given.
+        `known` (N,) is sound whose seconds in `keep` stay; of several candidates the best by `score` is given. A guidance of None is the
+        model's own.
         """
         film = None if video is None else film_of_array(video, Fraction(fps))
         if film is None and duration_s is None:
@@ -143,7 +148,7 @@ class SoundtrackPipeline:
             has_singing=has_singing,
         )  # fmt: skip
         settings = SoundSettings(
-            self.num_samples(duration), text, num_inference_steps, guidance_scale, mode,
+            self.num_samples(duration), text, num_inference_steps, self.guidance_or_own(guidance_scale), mode,
             *self.window_and_context(window_s, context_s), num_candidates, seed,
         )  # fmt: skip
         own = None if known is None else KnownSound(sound_of_array(known), tuple(keep))
@@ -156,6 +161,10 @@ class SoundtrackPipeline:
         """Seconds of both: as given, else what the model was trained on, and a third of the window, as 10 of 30."""
         window = self.window_s if window_s is None else window_s
         return window, window * CONTEXT_S / WINDOW_S if context_s is None else context_s
+
+    def guidance_or_own(self, guidance_scale: float | None) -> float:
+        """As given, else the model's."""
+        return self.guidance_scale if guidance_scale is None else guidance_scale
 
     def num_samples(self, duration: Fraction) -> int:
         """Samples of a film: its frames over its frame rate, exact, rounded once."""
@@ -279,3 +288,12 @@ class SoundtrackPipeline:
         seeds = [settings.seed + i for i in range(settings.num_candidates)]
         noise = frame_noise((self.codec.config.bottleneck_dim,), total, seeds, 32)
         return (piece.to(self._weight) for piece in noise)
+
+
+def read_values(values: Mapping[str, Any]) -> tuple[float, float]:
+    """(longest sound it was trained on in seconds, guidance) that a product folder says, or else the paper's. Raises UsageError on what
+    is no number."""
+    try:
+        return float(values.get("window_s", WINDOW_S)), float(values.get("guidance_scale", GUIDANCE))
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"model_index.json: values of a soundtrack model: {error}") from error

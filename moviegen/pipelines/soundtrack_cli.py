@@ -54,8 +54,9 @@ class SoundtrackConfig:
     """Whether there is singing."""
     num_inference_steps: int = 64
     """Steps of the midpoint method."""
-    guidance_scale: float = 3.0
-    """Sound of several windows is guided by a ramp with this mean."""
+    guidance_scale: float | None = None
+    """By text and film; left out, the model's own, the paper's 3 where it says none. Sound of several windows is guided by a ramp with this
+    mean."""
     mode: Literal["multidiffusion", "autoregressive"] = "multidiffusion"
     """How sound that is longer than a window is made: all windows together, or one after the other."""
     window_s: float | None = None
@@ -158,14 +159,15 @@ def say_plan(config: SoundtrackConfig, jobs: Sequence[FilmJob], text: str) -> No
     from moviegen.media.probe import probe
     from moviegen.media.worker import guarded_call
     from moviegen.pipelines.product import values_of
-    from moviegen.pipelines.soundtrack import PIPELINE
+    from moviegen.pipelines.soundtrack import PIPELINE, read_values
 
-    values_of(config.model, PIPELINE)
+    _, own = read_values(values_of(config.model, PIPELINE))
+    guidance = own if config.guidance_scale is None else config.guidance_scale
     for job in jobs:
         seconds = config.duration_s if job.video is None else guarded_call(probe, job.video).duration
         length = "sound of unknown length" if seconds is None else f"{seconds:.3f} s of sound"
         console().print(
-            f"would write {job.path}: {length}, {config.num_inference_steps} steps, guidance {config.guidance_scale:g}, "
+            f"would write {job.path}: {length}, {config.num_inference_steps} steps, guidance {guidance:g}, "
             f"{config.num_candidates} candidates, seed {job.seed}, text {text!r}",
             markup=False,
         )
@@ -223,7 +225,8 @@ def job_settings(
     duration = film.duration if film is not None else Fraction(config.duration_s)  # type: ignore[arg-type]
     try:
         return SoundSettings(
-            pipeline.num_samples(duration), text, config.num_inference_steps, config.guidance_scale, config.mode,
+            pipeline.num_samples(duration), text, config.num_inference_steps,
+            pipeline.guidance_or_own(config.guidance_scale), config.mode,
             *pipeline.window_and_context(config.window_s, config.context_s), config.num_candidates, seed,
             config.rerank,
         )  # fmt: skip

@@ -21,12 +21,10 @@ from moviegen.models.tae import TAE
 from moviegen.models.text import TextContext, TextEncoder
 from moviegen.models.text_encoders import load_text_encoder, save_text_encoder
 from moviegen.models.video_dit import VideoDiT
+from moviegen.pipelines.product_index import INDEX_FILE, INDEX_FORMAT, read_any_index
 from moviegen.prompts import with_fps
 from moviegen.sampling import euler, guided, linear_quadratic_t, linear_t
 from moviegen.weights import load_model, save_model
-
-INDEX_FILE = "model_index.json"
-INDEX_FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -252,17 +250,7 @@ def decode_defaults(values: dict[str, Any]) -> VideoDefaults:
 
 def read_index(folder: Path) -> dict[str, Any]:
     """What `model_index.json` says. Raises UsageError when the folder is no finished product."""
-    path = folder / INDEX_FILE
-    try:
-        index = json.loads(path.read_text())
-    except FileNotFoundError:
-        raise UsageError(
-            f"{folder} is no video model: {INDEX_FILE} is missing; `moviegen train run` writes one as its last stage's model/"
-        ) from None
-    except (json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
-        raise UsageError(
-            f"{path}: cannot be read: {error}; export the model again: moviegen train export --help"
-        ) from error
+    path, index = folder / INDEX_FILE, read_any_index(folder)
     if index.get("format") != INDEX_FORMAT or index.get("pipeline") != "VideoPipeline":
         raise UsageError(wrong_index(path, index, "VideoPipeline"))
     return index

@@ -10,8 +10,9 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from moviegen.contracts.bucket import PAPER_ASPECTS
 from moviegen.errors import UsageError
 from moviegen.help import attribute_texts
+from moviegen.pipelines.product_index import own_defaults
 from moviegen.pipelines.scoring import SIGNS
-from moviegen.serve.models import own_defaults, tasks_of
+from moviegen.serve.models import tasks_of
 from moviegen.serve.products import Product
 
 Kind = Literal["text", "prose", "whole", "number", "switch", "choice"]

@@ -3,15 +3,13 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from moviegen.errors import UsageError
+from moviegen.pipelines.product_index import INDEX_FILE, read_any_index
 from moviegen.serve.products import PRODUCTS
 
 FLAGS = {product.flag: product.pipeline for product in PRODUCTS}
 """Setting -> what its folder must be of."""
-
-INDEX_FILE = "model_index.json"
 
 MAX_DEPTH = 3
 """Folders below `runs` in which a model is looked for."""
@@ -23,7 +21,7 @@ def choose_models(given: Mapping[str, Path | None], runs: Path | None) -> dict[s
     found = {} if runs is None else find_models(runs)
     chosen = found | {flag: Path(folder) for flag, folder in given.items() if folder is not None}
     for flag, folder in chosen.items():
-        kind = read_index(folder, flag).get("pipeline")
+        kind = read_any_index(folder, f"--{flag} ").get("pipeline")
         if kind != FLAGS[flag]:
             raise UsageError(f"--{flag} {folder}: is of a {kind}, wanted a {FLAGS[flag]}{_belongs(kind)}")
     if not chosen:
@@ -39,28 +37,8 @@ def find_models(runs: Path) -> dict[str, Path]:
     by_pipeline = {pipeline: flag for flag, pipeline in FLAGS.items()}
     depths = ["/".join(["*"] * depth + [INDEX_FILE]) for depth in range(MAX_DEPTH + 1)]
     folders = sorted({path.parent for pattern in depths for path in runs.glob(pattern)})
-    kinds = [(by_pipeline.get(str(read_index(folder, "runs").get("pipeline"))), folder) for folder in folders]
+    kinds = [(by_pipeline.get(str(read_any_index(folder, "--runs: ").get("pipeline"))), folder) for folder in folders]
     return {flag: folder for flag, folder in kinds if flag is not None}
-
-
-def read_index(folder: Path, flag: str) -> dict[str, Any]:
-    """What a product folder says of itself, no weight loaded. Raises UsageError when it is none."""
-    path = folder / INDEX_FILE
-    try:
-        index = json.loads(path.read_text())
-    except FileNotFoundError:
-        raise UsageError(f"--{flag} {folder}: no finished model there ({INDEX_FILE} is missing)") from None
-    except (OSError, ValueError) as error:
-        raise UsageError(f"--{flag}: {path}: {error}") from error
-    return index if isinstance(index, dict) else {}
-
-
-def own_defaults(folder: Path) -> dict[str, Any]:
-    """What a model makes when a setting is left out: frames, size, rate, steps, guidance."""
-    index = read_index(folder, "model")
-    values = index.get("values") if isinstance(index.get("values"), dict) else {}
-    found = index.get("defaults") or values.get("defaults") or {}
-    return {**values, **found} if isinstance(found, dict) else dict(values)
 
 
 def tasks_of(folder: Path) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import pytest
 
 from moviegen.contracts.stage import parse_stage_folder, read_stage
 from moviegen.pipelines.product import load_product, pipeline_of
+from moviegen.pipelines.product_index import own_defaults
 from moviegen.pipelines.video import VideoPipeline
 from moviegen.testing.lake import write_toy_lake
 from moviegen.testing.tiny_products import tiny_t2v
@@ -45,19 +46,28 @@ def t2v(tmp_path_factory) -> Path:
     return folder
 
 
+GUIDANCE = 2.5
+"""That the last stage of a product is told to leave with its model."""
+
+
 def run(repo_root: Path, name: str, lake: Path, output: Path, t2v: Path | None) -> dict[str, Path]:
     """Runs a tiny recipe; the folders of its stages by name."""
     needs = ["--needs.t2v", str(t2v)] if t2v else []
     recipe = repo_root / f"configs/recipes/{name}_tiny.yaml"
-    shorter = shortened(recipe) if name in QUICK_TO_LEARN else []
-    assert train(["run", str(recipe), "--lake", str(lake), "--output", str(output), *needs, *shorter]) == 0
+    flags = stage_flags(recipe, name in QUICK_TO_LEARN, None if name == "video" else GUIDANCE)
+    assert train(["run", str(recipe), "--lake", str(lake), "--output", str(output), *needs, *flags]) == 0
     return {parse_stage_folder(folder.name)[1]: folder for folder in output.iterdir()}
 
 
-def shortened(recipe: Path) -> list[str]:
-    """Flags with which each stage ends after two validations, five steps apart: that is where it has learned."""
-    flags = "--trainer.val_check_interval 5 --trainer.max_steps 10"
-    return [word for stage in load_recipe(recipe).stages for word in (f"--flags.{stage.name}", flags)]
+def stage_flags(recipe: Path, is_quick: bool, guidance_scale: float | None) -> list[str]:
+    """Flags of stages: where it is quick each ends after two validations, five steps apart; the last one's guidance."""
+    stages = load_recipe(recipe).stages
+    words = {
+        stage.name: "--trainer.val_check_interval 5 --trainer.max_steps 10" if is_quick else "" for stage in stages
+    }
+    if guidance_scale is not None:
+        words[stages[-1].name] += f" --model.guidance_scale {guidance_scale}"
+    return [word for name, flags in words.items() if flags for word in (f"--flags.{name}", flags.strip())]
 
 
 def check_learned(stages: dict[str, Path]) -> None:
@@ -87,8 +97,9 @@ def test_a_products_stages_learn(name, kind, pipeline, networks, repo_root, lake
     assert read_stage(last).kind == kind
     assert pipeline_of(last / "model") == pipeline
     assert set(load_product(last / "model", pipeline).networks) == networks
+    assert own_defaults(last / "model")["guidance_scale"] == GUIDANCE
     if name == "audio":
-        assert load_product(last / "model", pipeline).values == {"window_s": 2.0}  # the longest of its chunks
+        assert own_defaults(last / "model")["window_s"] == 2.0  # the longest of its chunks
 
 
 def test_text_to_video_from_the_autoencoder_to_the_average(repo_root, films, tmp_path):

@@ -47,7 +47,7 @@ class Samples(Callback):
         toy_seed: int = 3,
         every_steps: int = 1000,
         num_inference_steps: int = 25,
-        guidance_scale: float = 3.0,
+        guidance_scale: float | None = None,
         num_shown: int = 8,
         num_held_out: int = 2,
     ) -> None:
@@ -59,7 +59,7 @@ class Samples(Callback):
             toy_seed: Of the choice of toy prompts; publish on another one than you tune on.
             every_steps: Least number of steps between two samplings; they happen at validation.
             num_inference_steps: Euler steps.
-            guidance_scale: Of classifier-free guidance.
+            guidance_scale: Of classifier-free guidance; the model's own when not given.
             num_shown: Prompts on the sheet, the first ones.
             num_held_out: Held-out samples shown where there are no prompts; 0: none.
         """

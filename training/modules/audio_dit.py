@@ -189,7 +189,8 @@ class AudioDiTModule(TextFlowModule):
     def export(self, folder: Path) -> None:
         """Writes the product folder: codec, transformer, encoder of frames, text encoders."""
         networks = {"audio_codec": self.codec, "audio_dit": self.finished(), "vision": self.vision}
-        values = {} if self.window_s is None else {"window_s": self.window_s}
+        known = {"window_s": self.window_s, "guidance_scale": self.guidance_scale}
+        values = {name: value for name, value in known.items() if value is not None}
         save_product(Product(PIPELINE, networks, list(self.text_encoders), values), folder)  # type: ignore[arg-type]
 
 

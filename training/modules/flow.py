@@ -93,6 +93,7 @@ class TextFlowModule(FlowModule):
         seed: int = 0,
         execution: Execution = Execution(),  # noqa: B008
         lora: LoRAConfig | None = None,
+        guidance_scale: float | None = None,
     ) -> None:
         """What every stage of flow matching is told.
 
@@ -104,11 +105,12 @@ class TextFlowModule(FlowModule):
             seed: Of noise, t, dropped texts and of the initial weights.
             execution: Attention kernel, what is computed again in the backward, compiling; may change between two runs of a stage.
             lora: Adapters beside the network's frozen matrices, which alone are trained then; the network itself when not given.
+            guidance_scale: Of the finished model where a call gives none; the product's own when not given.
         """
         super().__init__(optimizer, seed)
         torch.manual_seed(seed)
         self.t_mean, self.t_std, self.train_text, self.execution = t_mean, t_std, train_text, execution
-        self.lora = lora
+        self.lora, self.guidance_scale = lora, guidance_scale
 
     def adopt(self, network: nn.Module, encoders: Sequence[TextEncoder]) -> None:
         """Takes the network and the text encoders in."""

@@ -104,9 +104,10 @@ class LatentFlowModule(TextFlowModule):
         check_positions(self.network.config, data.shapes(), self.tables)  # type: ignore[arg-type]
 
     def on_fit_start(self) -> None:
-        """Notes the shape of the data: what the finished model generates by default."""
+        """Notes the shape of the data and the guidance: what the finished model generates by default."""
         super().on_fit_start()
-        self.defaults = self.trainer.datamodule.defaults()  # type: ignore[attr-defined]
+        found: VideoDefaults = self.trainer.datamodule.defaults()  # type: ignore[attr-defined]
+        self.defaults = found.override(guidance_scale=self.guidance_scale)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keeps the defaults for `moviegen train export`."""

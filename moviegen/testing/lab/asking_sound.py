@@ -42,7 +42,7 @@ def ask_sound(model: Path, config: TableConfig) -> Asked:
 
 
 def _soundtrack(
-    pipeline: "SoundtrackPipeline", take: Take, seed: int, scale: float, overlap_s: float = OVERLAP_S
+    pipeline: "SoundtrackPipeline", take: Take, seed: int, scale: float | None, overlap_s: float = OVERLAP_S
 ) -> np.ndarray:
     made = pipeline(
         take_frames(take), fps=take.scene.fps, window_s=WINDOW_S, context_s=overlap_s, num_inference_steps=32,

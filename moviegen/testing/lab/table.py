@@ -5,7 +5,7 @@ A capability's answers are kept in RUNS/table/ with what they were measured on, 
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -23,10 +23,8 @@ STAGES = {
 }  # fmt: skip
 """Capability -> the stage whose model has it."""
 
-GUIDANCE = {
-    "t2i": 2.0, "t2v": 4.0, "upsampler": 1.0, "soundtrack": 5.0, "seams": 5.0, "edit": 1.5, "identity": 5.0,
-}  # fmt: skip
-"""Capability -> guidance by the text or the instruction: more bends the outlines of pictures, and changes what edits should leave."""
+GUIDANCE = {"t2i": 2.0}
+"""Capability -> guidance, where it is not the model's own: more bends the outlines of pictures than of films, which one model makes."""
 
 VERSION = 4
 """Raised when the same model and settings give other answers."""
@@ -51,8 +49,7 @@ class TableConfig:
     num_inference_steps: int = 50
     """Of text to image, video, identity and edits; the upsampler and soundtracks have their own number."""
     guidance_scale: float | None = None
-    """Of all that is asked; when not given each capability's own, chosen on seeds to tune with: pictures 2, videos 4, edits 1.5, the
-    upsampler 1, sound and identity 5."""
+    """Of all that is asked; when not given each model's own (its recipe's, chosen on seeds to tune with), of pictures 2."""
     schedule: str = "linear_quadratic"
     """Of text to image and video."""
 
@@ -67,17 +64,17 @@ class TableConfig:
         """The seed. Raises UsageError on one that is for another purpose."""
         return check_seed(SEEDS[self.purpose].start if self.seed is None else self.seed, self.purpose)
 
-    def scale_of(self, name: str) -> float:
-        """Guidance that a capability is asked with."""
-        return GUIDANCE[name] if self.guidance_scale is None else self.guidance_scale
+    def scale_of(self, name: str) -> float | None:
+        """Guidance that a capability is asked with; None: the model's own."""
+        return GUIDANCE.get(name) if self.guidance_scale is None else self.guidance_scale
 
-    def told(self, names: Sequence[str]) -> str:
-        """How these capabilities were asked, in words."""
+    def told(self, scales: Mapping[str, float]) -> str:
+        """How capabilities were asked, each with that guidance, in words."""
         of = "neither trained nor tuned on" if self.purpose == "publish" else "to tune with: no figures to publish"
-        scales = ", ".join(f"{name} {self.scale_of(name):g}" for name in names)
+        guidance = ", ".join(f"{name} {scale:g}" for name, scale in scales.items())
         return (
             f"Prompts: {self.num_prompts} each of seed {self.prompt_seed}, {of}; {self.num_inference_steps} steps, "
-            f"of the upsampler and of sound their own number. Guidance: {scales}."
+            f"of the upsampler and of sound their own number. Guidance: {guidance}."
         )
 
 
@@ -86,20 +83,20 @@ def measure_all(config: TableConfig) -> int:
     from .table_page import page
 
     answers: list[Answer] = []
-    asked: list[str] = []
+    scales: dict[str, float] = {}
     for name in _wanted(config):
         folder = find_stage(config.runs, STAGES[name])
         if folder is None:
             print(f"lab: {name}: no finished stage {STAGES[name]} below {config.runs}: left out", file=sys.stderr)
             continue
         answers += _measured(name, folder, config)
-        asked.append(name)
+        scales[name] = guidance_of(name, folder, config)
     if not answers:
         raise UsageError(f"{config.runs}: no finished stage of the world recipes; moviegen train run makes them")
     with atomic_write(config.output.with_suffix(".json")) as temporary:
         temporary.write_text(json.dumps([asdict(answer) for answer in answers], indent=1) + "\n")
     with atomic_write(config.output) as temporary:
-        temporary.write_text(page(config.runs, answers, config.told(asked)))
+        temporary.write_text(page(config.runs, answers, config.told(scales)))
     print("\n".join(table_lines(answers)))
     print(f"page: {config.output}", file=sys.stderr)
     return 0
@@ -118,6 +115,19 @@ def find_stage(runs: Path, name: str) -> Path | None:
     return found[-1] if found else None
 
 
+def guidance_of(name: str, folder: Path, config: TableConfig) -> float:
+    """Guidance that a stage's model is asked with. Raises UsageError when neither the capability nor the model says."""
+    from moviegen.pipelines.product_index import own_defaults
+
+    stage = read_stage(folder)
+    assert stage is not None
+    scale = config.scale_of(name)
+    found = own_defaults(folder / stage.model).get("guidance_scale") if scale is None else scale
+    if found is None:
+        raise UsageError(f"{folder / stage.model}: says nothing of guidance: give --guidance_scale")
+    return float(found)
+
+
 def _measured(name: str, folder: Path, config: TableConfig) -> list[Answer]:
     """The capability's answers: those kept, where model and settings are the same, else new ones."""
     from .asking import ASK
@@ -128,7 +138,7 @@ def _measured(name: str, folder: Path, config: TableConfig) -> list[Answer]:
         config.num_prompts,
         config.prompt_seed,
         config.num_inference_steps,
-        config.scale_of(name),
+        guidance_of(name, folder, config),
         config.schedule,
     ]
     key = hash_id("laboratory table", VERSION, name, stage.model_sha256, settings)

@@ -1,6 +1,7 @@
 """Editing: guidance by its formula, windows, the mask's outside to the last bit, sound kept, mistakes named."""
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 
 import av
@@ -18,6 +19,7 @@ from moviegen.media.write import write_video
 from moviegen.pipelines.edit import EditOptions, EditPipeline, working_size
 from moviegen.pipelines.edit_input import read_input
 from moviegen.pipelines.masks import apply_mask, read_mask, weight_inside
+from moviegen.pipelines.video import VideoDefaults
 
 FPS = Fraction(8)
 
@@ -46,13 +48,16 @@ def edit(model, source, output, *words):
     )
 
 
-def test_guidance_is_instruct_pix2pix_s_formula(edit_pipeline):
+@pytest.mark.parametrize("told", [4.0, None])
+def test_guidance_is_instruct_pix2pix_s_formula(edit_pipeline, monkeypatch, told):
+    own = replace(edit_pipeline.defaults, guidance_scale=4.0 if told is None else 1.0)
+    monkeypatch.setattr(edit_pipeline, "defaults", own)
     generator = torch.Generator().manual_seed(0)
     x_t, video, black = (torch.randn(1, 4, 2, 4, 4, generator=generator) for _ in range(3))
     t, task = torch.tensor([0.3]), torch.tensor([1])
     shape = edit_pipeline.defaults
     text, none = edit_pipeline._encode(["make it green"], shape), edit_pipeline._encode([""], shape)
-    options = EditOptions(video_guidance_scale=1.7, guidance_scale=4.0)
+    options = EditOptions(video_guidance_scale=1.7, guidance_scale=told)
     network = edit_pipeline.edit_dit
     with torch.no_grad():
         got = edit_pipeline.velocity(video, black, text, none, task, options)(x_t, t)
@@ -65,7 +70,7 @@ def test_guidance_is_instruct_pix2pix_s_formula(edit_pipeline):
 
 
 def test_the_scales_are_instruct_pix2pix_s_unless_told():
-    assert (EditOptions().video_guidance_scale, EditOptions().guidance_scale) == (1.5, 7.5)
+    assert (EditOptions().video_guidance_scale, VideoDefaults().guidance_scale) == (1.5, 7.5)
 
 
 @pytest.mark.parametrize("num_frames", [1, 7, 16, 17, 33, 70])

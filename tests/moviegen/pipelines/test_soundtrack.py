@@ -1,5 +1,6 @@
 """Sound of exact length for films of any rate, long or short, from nothing or beside sound that stays."""
 
+import json
 from dataclasses import replace
 from fractions import Fraction
 
@@ -98,6 +99,25 @@ def test_one_window_is_the_midpoint_method_with_guidance_written_out(pipeline):
         x = x + step * velocity(x + step / 2 * velocity(x, t), t + step / 2)
     wanted = pipeline.codec.decode(pipeline.codec.denormalize(x.transpose(1, 2)), RATE)[0, 0]
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-4)
+
+
+def test_guidance_is_the_model_s_own_unless_given(pipeline, tmp_path):
+    plain = pipeline(film(8), "rain", num_inference_steps=1).samples
+    pipeline.save_pretrained(tmp_path)
+    index = tmp_path / "model_index.json"
+    values = json.loads(index.read_text())
+    assert values["values"].pop("guidance_scale") == 3.0
+    index.write_text(json.dumps(values))  # as written before models said so
+    old = SoundtrackPipeline.from_pretrained(tmp_path)
+    assert np.array_equal(old(film(8), "rain", num_inference_steps=1).samples, plain)
+    index.write_text(json.dumps(values | {"values": {"guidance_scale": 1.5}}))
+    new = SoundtrackPipeline.from_pretrained(tmp_path)
+    given = old(film(8), "rain", num_inference_steps=1, guidance_scale=1.5).samples
+    assert np.array_equal(new(film(8), "rain", num_inference_steps=1).samples, given)
+    assert not np.array_equal(given, plain)
+    index.write_text(json.dumps(values | {"values": {"guidance_scale": "much"}}))
+    with pytest.raises(UsageError, match=r"model_index.json: values of a soundtrack model: .*'much'"):
+        SoundtrackPipeline.from_pretrained(tmp_path)
 
 
 @torch.no_grad()

@@ -49,6 +49,9 @@ def test_answers_are_kept_and_each_capability_has_a_guidance_of_its_own(tmp_path
         result = StageResult("video_dit", stage, 1, "0" * 32, "model", "1" * 32)
         (tmp_path / "runs" / f"01_{stage}").mkdir(parents=True)
         (tmp_path / "runs" / f"01_{stage}" / STAGE_FILE).write_text(json.dumps(asdict(result)))
+        index = {"values": {"defaults": {"guidance_scale": 1.5 if name == "edit" else 5.0}}}
+        (tmp_path / "runs" / f"01_{stage}" / "model").mkdir()
+        (tmp_path / "runs" / f"01_{stage}" / "model" / "model_index.json").write_text(json.dumps(index))
 
         def ask(model, config, name=name):
             asked.append(name)
@@ -56,7 +59,7 @@ def test_answers_are_kept_and_each_capability_has_a_guidance_of_its_own(tmp_path
 
         monkeypatch.setitem(asking.ASK, name, ask)
     config = TableConfig(tmp_path / "runs", tmp_path / "world.html", only="edit,identity")
-    assert (config.scale_of("edit"), config.scale_of("identity")) == (1.5, 5.0)
+    assert (config.scale_of("edit"), config.scale_of("t2i")) == (None, 2.0)
     for scale in (None, None, 5.0, None):
         measure_all(replace(config, guidance_scale=scale))
         asked.append("|")
@@ -66,7 +69,10 @@ def test_answers_are_kept_and_each_capability_has_a_guidance_of_its_own(tmp_path
     told = (tmp_path / "world.html").read_text()
     assert "256 each of seed 2000, neither trained nor tuned on" in told
     assert "Guidance: edit 1.5, identity 5." in told
-    assert "no figures to publish" in replace(config, purpose="tune").told(["edit"])
+    assert "no figures to publish" in replace(config, purpose="tune").told({"edit": 1.5})
+    (tmp_path / "runs" / "01_world_edit" / "model" / "model_index.json").write_text("{}")
+    with pytest.raises(UsageError, match="says nothing of guidance: give --guidance_scale"):
+        measure_all(config)
 
 
 def test_wrong_wishes_are_refused(tmp_path):
