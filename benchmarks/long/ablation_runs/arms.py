@@ -81,7 +81,7 @@ def t2v_arms(
     for name, module in modules.items():
         changes: dict[str, Any] = {
             "data": {"init_args": {"mix": {"image": 1, "video": 3}, "tokens_per_batch": 128}},
-            "model": {"init_args": {"optimizer": {"schedule": "cosine"}}},
+            "model": {"init_args": {"optimizer": {"schedule": "cosine"}, "guidance_scale": 4.0}},  # of films
         }
         if module:
             changes["model"]["class_path"] = f"ablation_runs.modules.{module}"
@@ -113,12 +113,13 @@ def ask_diffusion(model: Path, config: TableConfig) -> Asked:
 
     class Diffusion(VideoPipeline):
         def __call__(self, texts, *, seed, num_inference_steps, guidance_scale, **_):  # type: ignore[no-untyped-def, override]
-            shape = self.defaults
+            shape = self.defaults.override(guidance_scale=guidance_scale)
             x_0 = self.noise(shape, [seed + i for i in range(len(texts))])
             contexts = self._encode([conditioning_text(text, shape) for text in texts])
             x_1 = sample_diffusion(
-                self.video_dit, contexts, self._encode([""] * len(texts)), x_0, guidance_scale, num_inference_steps
-            )
+                self.video_dit, contexts, self._encode([""] * len(texts)), x_0, shape.guidance_scale,
+                num_inference_steps,
+            )  # fmt: skip
             return [GeneratedVideo(self.decode(z, shape.num_frames), shape.fps, "", seed) for z in x_1]
 
     return asking.judged_videos(Diffusion.from_pretrained(model), config, ("move", "camera"), None)
