@@ -91,6 +91,7 @@ class AudioDiTModule(TextFlowModule):
             before = load_product(init_from, PIPELINE)
             self.codec, self.vision = before.networks["audio_codec"], before.networks["vision"]
             self.adopt(before.networks["audio_dit"], before.text_encoders)
+            self.take_guidance(init_from)
         else:
             if codec is None or audio_dit is None or (vision is None) == (vision_from is None):
                 raise UsageError("model: give codec, audio_dit, text and vision (or their files), or init_from")

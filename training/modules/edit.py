@@ -64,6 +64,7 @@ class EditModule(LatentFlowModule):
         if pipeline_of(init_from) == PIPELINE:
             before = load_product(init_from, PIPELINE)
             self.adopt(before.networks["edit_dit"], before.text_encoders)
+            self.take_guidance(init_from)
         else:
             video = VideoPipeline.from_pretrained(Path(init_from))
             self.adopt(EditDiT.from_video_dit(video.video_dit, tasks), video.text_encoders)

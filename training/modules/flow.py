@@ -5,6 +5,7 @@ Axis letters: B batch, C channels, T latent frames, H W latent rows and columns.
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from moviegen.models.catalog import kind_of
 from moviegen.models.execution import Execution
 from moviegen.models.lora import LoRAConfig, adapt, merged
 from moviegen.models.text import TextContext, TextEncoder
+from moviegen.pipelines.product_index import own_defaults
 from moviegen.sampling import euler, linear_quadratic_t
 from training.data.batch import Batch
 from training.modules.stage import VALIDATION_SEED, StageModule
@@ -105,7 +107,8 @@ class TextFlowModule(FlowModule):
             seed: Of noise, t, dropped texts and of the initial weights.
             execution: Attention kernel, what is computed again in the backward, compiling; may change between two runs of a stage.
             lora: Adapters beside the network's frozen matrices, which alone are trained then; the network itself when not given.
-            guidance_scale: Of the finished model where a call gives none; the product's own when not given.
+            guidance_scale: Of the finished model where a call gives none; not given, that of a stage before of the same kind, else the
+                product's own.
         """
         super().__init__(optimizer, seed)
         torch.manual_seed(seed)
@@ -121,6 +124,11 @@ class TextFlowModule(FlowModule):
         is_frozen = isinstance(self.text_encoders, FrozenTexts) or self.lora is not None
         self.train_text = self.train_text and not is_frozen
         self.text_encoders.requires_grad_(self.train_text).train()
+
+    def take_guidance(self, before: Path | str) -> None:
+        """Where the stage says nothing of guidance it is that of the product it begins from."""
+        if self.guidance_scale is None:
+            self.guidance_scale = own_defaults(Path(before)).get("guidance_scale")
 
     def trained(self) -> nn.ModuleDict:
         """The network, and the text encoders where they train."""

@@ -74,6 +74,7 @@ class PersonalizeModule(LatentFlowModule):
             product = load_product(init_from, PIPELINE)
             self.vision = product.networks["vision"]  # type: ignore[assignment]
             self.adopt(product.networks["personal_dit"], product.text_encoders)
+            self.take_guidance(init_from)
         self.vision.requires_grad_(train_vision)
 
     def trained(self) -> nn.ModuleDict:

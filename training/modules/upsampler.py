@@ -82,6 +82,7 @@ class UpsamplerModule(LatentFlowModule):
         elif pipeline_of(str(init_from)) == PIPELINE:
             before = load_product(str(init_from), PIPELINE)
             self.adopt(before.networks["upsampler"], before.text_encoders)
+            self.take_guidance(str(init_from))
         else:
             images = VideoPipeline.from_pretrained(Path(str(init_from)))
             self.adopt(

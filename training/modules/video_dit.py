@@ -64,6 +64,7 @@ class VideoDiTModule(LatentFlowModule):
                 raise UsageError("model: init_from brings video_dit and text along; leave those two out")
             before = VideoPipeline.from_pretrained(Path(init_from))
             self.adopt(grown(before.video_dit, positions), before.text_encoders)
+            self.take_guidance(init_from)
             return
         if video_dit is None or (text is None) == (frozen_texts is None):
             raise UsageError(
