@@ -58,7 +58,7 @@ def judged_videos(
         for start in range(0, len(texts), BATCH):
             videos = pipeline(
                 texts[start : start + BATCH], seed=1000 * config.prompt_seed + start, num_frames=num_frames,
-                num_inference_steps=config.num_inference_steps, guidance_scale=config.scale_of(name), schedule=config.schedule,
+                num_inference_steps=config.num_inference_steps, guidance_scale=config.guidance_scale, schedule=config.schedule,
             )  # fmt: skip
             made += [video.frames for video in videos]
         verdicts = [judge_take(text, frames) for text, frames in zip(texts, made, strict=True)]
@@ -96,10 +96,9 @@ def ask_upsampler(model: Path, config: TableConfig) -> Asked:
         take = sample_large(np.random.default_rng([config.prompt_seed, i]), 2 * shape.width, 2 * shape.height)
         large = shrink(take_frames(take)[: shape.num_frames], shape.height, shape.width)
         small = shrink(large, round(shape.height / pipeline.scale), round(shape.width / pipeline.scale))
-        scale = config.scale_of("upsampler")
         made = pipeline(
-            small, height=shape.height, width=shape.width, fps=take.scene.fps, seed=i, guidance_scale=scale
-        ).frames
+            small, height=shape.height, width=shape.width, fps=take.scene.fps, seed=i, guidance_scale=config.guidance_scale,
+        ).frames  # fmt: skip
         enlarged = bicubic(small, shape.height, shape.width)
         ours.append(psnr(made, large))
         plain.append(psnr(enlarged, large))
@@ -135,7 +134,7 @@ def ask_edits(model: Path, config: TableConfig) -> Asked:
         before = shrink(take_frames(edit.before, FRAMES), SIDE, SIDE)
         options = EditOptions(
             task=EDIT_TASKS[edit.kind], width=SIDE, height=SIDE, num_inference_steps=config.num_inference_steps,
-            guidance_scale=config.scale_of("edit"),
+            guidance_scale=config.guidance_scale,
         )  # fmt: skip
         fps = edit.before.scene.fps * FRAMES / edit.before.scene.num_frames
         made = pipeline(before, edit.instruction, fps=fps, options=options, seed=i).frames
@@ -169,7 +168,7 @@ def ask_identity(model: Path, config: TableConfig) -> Asked:
             portrait(take),
             text,
             num_inference_steps=config.num_inference_steps,
-            guidance_scale=config.scale_of("identity"),
+            guidance_scale=config.guidance_scale,
             seed=i,
         ).frames
         kept += read_identity(made).face == face

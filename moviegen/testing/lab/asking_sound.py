@@ -30,7 +30,7 @@ def ask_sound(model: Path, config: TableConfig) -> Asked:
     takes = [sample_bounce(np.random.default_rng([config.prompt_seed, i])) for i in range(config.num_prompts)]
     shares, materials = [], 0
     for i, take in enumerate(takes):
-        sound = _soundtrack(pipeline, take, i, config.scale_of("soundtrack"))
+        sound = _soundtrack(pipeline, take, i, config.guidance_scale)
         heard = hear(sound, bounce_times(take.scene))
         shares.append(heard.onsets)
         materials += heard.material == material_of(take.scene)
@@ -62,7 +62,7 @@ def ask_seams(model: Path, config: TableConfig, overlap_s: float = OVERLAP_S) ->
     for i in range(films):
         rng = np.random.default_rng([config.prompt_seed, i])
         take = sample_bounce(rng, num_frames=12 * EXTENSION_S, crossings=float(rng.uniform(50, 70)))
-        sound = _soundtrack(pipeline, take, i, config.scale_of("seams"), overlap_s)
+        sound = _soundtrack(pipeline, take, i, config.guidance_scale, overlap_s)
         spans = pipeline.spans(SoundSettings(len(sound), window_s=WINDOW_S, context_s=overlap_s))
         rate = pipeline.codec.config.latents_per_s
         seams = read_seams(

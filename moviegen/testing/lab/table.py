@@ -23,9 +23,6 @@ STAGES = {
 }  # fmt: skip
 """Capability -> the stage whose model has it."""
 
-GUIDANCE = {"t2i": 2.0}
-"""Capability -> guidance, where it is not the model's own: more bends the outlines of pictures than of films, which one model makes."""
-
 VERSION = 4
 """Raised when the same model and settings give other answers."""
 
@@ -49,7 +46,7 @@ class TableConfig:
     num_inference_steps: int = 50
     """Of text to image, video, identity and edits; the upsampler and soundtracks have their own number."""
     guidance_scale: float | None = None
-    """Of all that is asked; when not given each model's own (its recipe's, chosen on seeds to tune with), of pictures 2."""
+    """Of all that is asked; when not given each model's own (its recipe's, chosen on seeds to tune with)."""
     schedule: str = "linear_quadratic"
     """Of text to image and video."""
 
@@ -63,10 +60,6 @@ class TableConfig:
     def prompt_seed(self) -> int:
         """The seed. Raises UsageError on one that is for another purpose."""
         return check_seed(SEEDS[self.purpose].start if self.seed is None else self.seed, self.purpose)
-
-    def scale_of(self, name: str) -> float | None:
-        """Guidance that a capability is asked with; None: the model's own."""
-        return GUIDANCE.get(name) if self.guidance_scale is None else self.guidance_scale
 
     def told(self, scales: Mapping[str, float]) -> str:
         """How capabilities were asked, each with that guidance, in words."""
@@ -90,7 +83,7 @@ def measure_all(config: TableConfig) -> int:
             print(f"lab: {name}: no finished stage {STAGES[name]} below {config.runs}: left out", file=sys.stderr)
             continue
         answers += _measured(name, folder, config)
-        scales[name] = guidance_of(name, folder, config)
+        scales[name] = guidance_of(folder, config)
     if not answers:
         raise UsageError(f"{config.runs}: no finished stage of the world recipes; moviegen train run makes them")
     with atomic_write(config.output.with_suffix(".json")) as temporary:
@@ -115,14 +108,15 @@ def find_stage(runs: Path, name: str) -> Path | None:
     return found[-1] if found else None
 
 
-def guidance_of(name: str, folder: Path, config: TableConfig) -> float:
-    """Guidance that a stage's model is asked with. Raises UsageError when neither the capability nor the model says."""
+def guidance_of(folder: Path, config: TableConfig) -> float:
+    """Guidance that a stage's model is asked with. Raises UsageError when neither the config nor the model says."""
     from moviegen.pipelines.product_index import own_defaults
 
     stage = read_stage(folder)
     assert stage is not None
-    scale = config.scale_of(name)
-    found = own_defaults(folder / stage.model).get("guidance_scale") if scale is None else scale
+    found = config.guidance_scale
+    if found is None:
+        found = own_defaults(folder / stage.model).get("guidance_scale")
     if found is None:
         raise UsageError(f"{folder / stage.model}: says nothing of guidance: give --guidance_scale")
     return float(found)
@@ -138,7 +132,7 @@ def _measured(name: str, folder: Path, config: TableConfig) -> list[Answer]:
         config.num_prompts,
         config.prompt_seed,
         config.num_inference_steps,
-        guidance_of(name, folder, config),
+        guidance_of(folder, config),
         config.schedule,
     ]
     key = hash_id("laboratory table", VERSION, name, stage.model_sha256, settings)
