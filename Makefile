@@ -23,7 +23,7 @@ export MOVIEGEN_DEMO_VIDEOS := $(DEMO_VIDEOS)
 help:
 	@echo "make demo [VIDEOS=folder] [OUTPUT=demo]  set up, curate, train tiny models, generate, report"
 	@echo "make test        set up and run the tests (make test-all: the slow ones too)"
-	@echo "make world [WORLD=world]  the laboratory: films, shards, models of every product, one page of what they can do (4 hours)"
+	@echo "make world [WORLD=world]  the laboratory: films, shards, models of every product, one page of what they can do (3 to 5 hours)"
 	@echo "make setup       only set up; then: . .venv/bin/activate && moviegen --help"
 	@echo "make lint        ruff and the import rules"
 	@echo "make airflow     Airflow with the DAGs and a Spark cluster on this machine; a toy batch run through it [ONCE=1: and end]"

@@ -103,4 +103,4 @@ def lab(places: Places, camera: Camera, work: Path) -> None:
 def check_lab(places: Places) -> None:
     """Raises LeftOut where `make world` has not been run."""
     if not places.world.exists():
-        raise LeftOut(f"{places.world} is not there; make world makes it in 4 hours")
+        raise LeftOut(f"{places.world} is not there; make world makes it in 3 to 5 hours")

@@ -18,7 +18,7 @@ trained() { # recipe, lake, further flags
 }
 
 curated video 6000
-# more steps make better pictures: T2V_FLAGS="--steps.world_t2v 14000 --max_time.world_t2v 00:02:00:00"
+# a slow machine wants fewer steps: T2V_FLAGS="--steps.world_t2i 5000 --steps.world_t2v 10000"
 # shellcheck disable=SC2086  # flags are words
 trained t2v video ${T2V_FLAGS:-}
 t2v=$world/runs/t2v/04_world_t2v/model
