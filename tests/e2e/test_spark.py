@@ -120,7 +120,7 @@ def test_a_signal_while_the_jvm_starts_leaves_none_behind(tiny, tmp_path):
         assert jvm
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGINT)  # as `timeout` does: the process, then its group
-        assert process.wait(60) == 130
+        assert process.wait(20) == 130
     _, alive = psutil.wait_procs(jvm, timeout=10)
     assert not alive
 
